@@ -1,0 +1,1 @@
+# Example programs: built into examples/NAME of the build folder.

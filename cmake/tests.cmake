@@ -1,0 +1,32 @@
+# Unit tests: tests/unit/<room>/test_*.c, each a program that links only what <room> may use. Found by glob.
+enable_testing()
+add_library(test_harness OBJECT tests/harness/test.c)
+target_link_libraries(test_harness PRIVATE galley_flags)
+
+add_custom_target(unit_tests)
+# Programs that test rooms: add_room_test(target room source...)
+function(add_room_test target room)
+    room_objects(objects ${room})
+    add_executable(${target} ${ARGN} $<TARGET_OBJECTS:test_harness> ${objects})
+    target_link_libraries(${target} PRIVATE galley_flags Threads::Threads m)
+    target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests/harness)
+    target_compile_definitions(${target} PRIVATE GALLEY_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+    add_test(NAME ${target} COMMAND ${target})
+    add_dependencies(unit_tests ${target})
+endfunction()
+
+foreach(room IN LISTS ROOMS)
+    # tests/unit/<room>/support_*.c is shared by the room's test programs.
+    file(GLOB support CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/unit/${room}/support_*.c)
+    file(GLOB tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/unit/${room}/test_*.c)
+    foreach(test IN LISTS tests)
+        get_filename_component(name ${test} NAME_WE)
+        add_room_test(unit_${room}_${name} ${room} ${test} ${support})
+    endforeach()
+endforeach()
+
+file(GLOB test_parts CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/cmake/tests_*.cmake)
+foreach(part IN LISTS test_parts)
+    include(${part})
+endforeach()

@@ -1,0 +1,29 @@
+/* base/alloc.h — the one door through which every allocation of galley passes.
+ * Test builds (GALLEY_FAULTS) can make the n-th allocation fail and count the live ones; release builds
+ * compile to the C library's calls. Any thread. All return NULL when memory is out; nothing aborts. */
+#ifndef BASE_ALLOC_H
+#define BASE_ALLOC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+void *mem_alloc(size_t bytes);
+/** count * bytes, zeroed; NULL also when the product overflows. */
+void *mem_alloc_zero(size_t count, size_t bytes);
+/** As realloc: on NULL the old block is still the caller's. */
+void *mem_resize(void *block, size_t bytes);
+/** Zeroed, aligned to `alignment` (a power of two, at least sizeof(void *)). */
+void *mem_alloc_aligned(size_t alignment, size_t bytes);
+/** NULL is allowed. Also for mem_alloc_aligned. */
+void mem_free(void *block);
+/** NUL-terminated copy of len bytes. */
+char *mem_copy_text(const char *text, size_t len);
+
+/** Let the n-th allocation from now on fail (1: the next), once; 0: none. Test builds only, else no effect. */
+void mem_fail_nth(uint64_t n);
+/** Did the failure planted by mem_fail_nth happen? */
+int mem_fail_happened(void);
+/** Blocks alive now (test builds; 0 otherwise). */
+int64_t mem_live_blocks(void);
+
+#endif

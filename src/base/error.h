@@ -1,0 +1,15 @@
+/* base/error.h — fills galley_error: code, errno, one sentence for a person. err may be NULL. */
+#ifndef BASE_ERROR_H
+#define BASE_ERROR_H
+
+#include <galley/base.h>
+
+/** Sets the error and returns code, so that `return error_set(...)` reads well. The sentence is cut at 247
+ *  bytes and control bytes in it are replaced by '?'. */
+int error_set(galley_error *err, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/** GALLEY_ESYS (ENOMEM: GALLEY_ENOMEM) with ": <strerror>" behind the sentence. sys_errno is positive. */
+int error_set_sys(galley_error *err, int sys_errno, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif
