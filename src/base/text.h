@@ -22,6 +22,9 @@ static inline bool text_is_digit(char c)
 {
     return c >= '0' && c <= '9';
 }
+/** Replaces control bytes by '?', each: 00-1F, 7F, and both bytes of the UTF-8 forms of U+0080..U+009F, which
+ *  terminals obey too. Other bytes stay. */
+void text_mask_controls(char *text, size_t len);
 /** Edit distance (Levenshtein) for "did you mean"; both at most 63 bytes, else a large number. */
 unsigned text_distance(struct span a, struct span b);
 

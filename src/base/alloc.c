@@ -1,0 +1,157 @@
+/* base/alloc.c — the C library's allocator behind one door; see alloc.h.
+ * With GALLEY_FAULTS three atomics stand in the door: which allocation shall fail, whether one did, and how many
+ * blocks live. They are shared by all threads and relaxed: each is a number of its own and orders nothing. */
+#include "base/alloc.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef GALLEY_FAULTS
+
+/* Partner of fail_countdown: mem_fail_nth stores, every allocation takes one off. 0: nothing planted. */
+static _Atomic uint64_t fail_countdown;
+static _Atomic int fail_happened; /* set by the thread that met the fault, read by the test */
+static _Atomic int64_t live_blocks;
+
+void mem_fail_nth(uint64_t n)
+{
+    atomic_store_explicit(&fail_happened, 0, memory_order_relaxed);
+    atomic_store_explicit(&fail_countdown, n, memory_order_relaxed);
+}
+
+int mem_fail_happened(void)
+{
+    return atomic_load_explicit(&fail_happened, memory_order_relaxed);
+}
+
+int64_t mem_live_blocks(void)
+{
+    return atomic_load_explicit(&live_blocks, memory_order_relaxed);
+}
+
+/* Only the thread that takes the count from 1 to 0 fails, so that exactly one allocation does. */
+static bool must_fail(void)
+{
+    uint64_t left = atomic_load_explicit(&fail_countdown, memory_order_relaxed);
+    while (left != 0) {
+        if (atomic_compare_exchange_weak_explicit(&fail_countdown, &left, left - 1,
+                                                  memory_order_relaxed, memory_order_relaxed)) {
+            break;
+        }
+    }
+    if (left != 1) {
+        return false;
+    }
+    atomic_store_explicit(&fail_happened, 1, memory_order_relaxed);
+    return true;
+}
+
+static void *count_new(void *block)
+{
+    if (block) {
+        atomic_fetch_add_explicit(&live_blocks, 1, memory_order_relaxed);
+    }
+    return block;
+}
+
+static void count_freed(const void *block)
+{
+    if (block) {
+        atomic_fetch_sub_explicit(&live_blocks, 1, memory_order_relaxed);
+    }
+}
+
+#else
+
+void mem_fail_nth(uint64_t n)
+{
+    (void)n;
+}
+
+int mem_fail_happened(void)
+{
+    return 0;
+}
+
+int64_t mem_live_blocks(void)
+{
+    return 0;
+}
+
+static inline bool must_fail(void)
+{
+    return false;
+}
+
+static inline void *count_new(void *block)
+{
+    return block;
+}
+
+static inline void count_freed(const void *block)
+{
+    (void)block;
+}
+
+#endif
+
+/* malloc(0) may return NULL, which the callers would take for a lack of memory. */
+static inline size_t at_least_one(size_t bytes)
+{
+    return bytes ? bytes : 1;
+}
+
+void *mem_alloc(size_t bytes)
+{
+    return must_fail() ? NULL : count_new(malloc(at_least_one(bytes)));
+}
+
+void *mem_alloc_zero(size_t count, size_t bytes)
+{
+    if (must_fail()) {
+        return NULL;
+    }
+    return count_new(calloc(at_least_one(count), at_least_one(bytes)));
+}
+
+void *mem_resize(void *block, size_t bytes)
+{
+    if (!block) {
+        return mem_alloc(bytes);
+    }
+    return must_fail() ? NULL : realloc(block, at_least_one(bytes));
+}
+
+void *mem_alloc_aligned(size_t alignment, size_t bytes)
+{
+    void *block = NULL;
+    if (must_fail() || posix_memalign(&block, alignment, at_least_one(bytes)) != 0) {
+        return NULL;
+    }
+    memset(block, 0, bytes);
+    return count_new(block);
+}
+
+void mem_free(void *block)
+{
+    count_freed(block);
+    free(block);
+}
+
+char *mem_copy_text(const char *text, size_t len)
+{
+    if (len == SIZE_MAX) {
+        return NULL;
+    }
+    char *copy = mem_alloc(len + 1);
+    if (!copy) {
+        return NULL;
+    }
+    if (len) {
+        memcpy(copy, text, len);
+    }
+    copy[len] = '\0';
+    return copy;
+}

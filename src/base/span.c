@@ -1,0 +1,67 @@
+/* base/span.c — looking at borrowed bytes; see span.h. Pure: any thread, no allocation, never past the span. */
+#include "base/span.h"
+
+#include "base/text.h"
+
+bool span_equal_nocase(struct span a, struct span b)
+{
+    if (a.len != b.len) {
+        return false;
+    }
+    for (size_t i = 0; i < a.len; i++) {
+        if (text_lower(a.ptr[i]) != text_lower(b.ptr[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool span_starts_with(struct span s, struct span prefix)
+{
+    return s.len >= prefix.len && span_equal(span_make(s.ptr, prefix.len), prefix);
+}
+
+bool span_ends_with(struct span s, struct span suffix)
+{
+    return s.len >= suffix.len && span_equal(span_from(s, s.len - suffix.len), suffix);
+}
+
+size_t span_find(struct span s, char c)
+{
+    const char *found = s.len ? memchr(s.ptr, c, s.len) : NULL;
+    return found ? (size_t)(found - s.ptr) : s.len;
+}
+
+struct span span_from(struct span s, size_t from)
+{
+    if (from > s.len) {
+        from = s.len;
+    }
+    return from ? span_make(s.ptr + from, s.len - from) : s;
+}
+
+static bool is_ows(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* RFC 9110 §5.6.3: OWS is any number of spaces and tabs, nothing else. */
+struct span span_trim(struct span s)
+{
+    size_t start = 0;
+    while (start < s.len && is_ows(s.ptr[start])) {
+        start++;
+    }
+    s = span_from(s, start);
+    while (s.len > 0 && is_ows(s.ptr[s.len - 1])) {
+        s.len--;
+    }
+    return s;
+}
+
+struct span span_cut(struct span s, char c, struct span *head)
+{
+    size_t at = span_find(s, c);
+    *head = span_make(s.ptr, at);
+    return at < s.len ? span_from(s, at + 1) : SPAN_NONE;
+}
