@@ -1,0 +1,27 @@
+/* conn/protocol.h — what a connection asks of the protocol spoken on it (h1, h2): a table of functions that cuts the circle
+ * between connections and protocols. The set of protocols is handed in by server/. All on the connection's loop. */
+#ifndef CONN_PROTOCOL_H
+#define CONN_PROTOCOL_H
+
+#include "conn/conn.h"
+
+struct protocol {
+    const char *name; /* ALPN: "http/1.1", "h2" */
+    void *ctx;        /* the driver's per-loop state */
+    /** Make conn->session (or leave it NULL until the first byte). 0 or GALLEY_ENOMEM. */
+    int (*open)(struct conn *conn);
+    /** Bytes came; valid and writable during the call only: keep a copy of what is not used up. */
+    void (*received)(struct conn *conn, char *data, size_t len);
+    /** The peer has closed its side; it may still read. */
+    void (*input_ended)(struct conn *conn);
+    /** conn->out has become empty: continue what waited for room. */
+    void (*sent)(struct conn *conn);
+    /** The state's deadline or rate was missed: answer 408 or close. */
+    void (*deadline)(struct conn *conn);
+    /** The server drains: finish what runs, say Connection: close, close when idle. */
+    void (*drain)(struct conn *conn);
+    /** The connection is over (conn->close_reason says why): give everything up. Last call. */
+    void (*closed)(struct conn *conn);
+};
+
+#endif

@@ -1,0 +1,40 @@
+/* exchange/request.h — the request half of an exchange. Spans lie over the driver's receive buffer until
+ * exchange_retain() copies the head into the arena. Filled by protocol drivers, read by handlers. */
+#ifndef EXCHANGE_REQUEST_H
+#define EXCHANGE_REQUEST_H
+
+#include "base/buf.h"
+#include "base/span.h"
+#include "http/fields.h"
+#include "http/method.h"
+#include "http/target.h"
+#include "net/address.h"
+
+#include <galley/http.h>
+
+enum { REQUEST_MAX_PARAMS = 8 };
+
+struct request_param {
+    struct span name;
+    struct span value; /* decoded */
+};
+
+struct request {
+    struct span head; /* all bytes of the head; every span below lies in it or in the arena */
+    enum method method;
+    struct span method_name;
+    struct target target;            /* http/target.h: raw, path (normalized), query */
+    struct fields *fields;           /* the driver's scratch until retained, then in the arena */
+    const struct peer_address *peer; /* the connection's; copied when retained */
+    struct peer_address peer_copy;
+    int64_t content_length; /* declared; -1: chunked; 0: none */
+    uint64_t body_bytes;    /* received so far */
+    struct buf body;        /* GALLEY_BODY_BUFFER */
+    struct request_param params[REQUEST_MAX_PARAMS];
+    uint8_t param_count;
+    uint8_t version; /* 10, 11, 20 */
+    bool is_tls;
+    bool expects_continue;
+};
+
+#endif

@@ -1,0 +1,61 @@
+/* exchange/response.h — the response half: status, fields, and a body as a chain of memory and file ranges.
+ *
+ * Two ways to give fields: one by one (checked: no CR, LF or NUL gets out), or ready-made lines (`ready_fields`), made
+ * once by files/ and kept, so that a hit builds nothing. Drivers add Date, Server, Connection, and Content-Length or
+ * Transfer-Encoding unless `ready_fields` says it holds the length. */
+#ifndef EXCHANGE_RESPONSE_H
+#define EXCHANGE_RESPONSE_H
+
+#include "base/chain.h"
+#include "base/span.h"
+
+#include <galley/http.h>
+
+struct exchange;
+
+struct response_field {
+    struct response_field *next;
+    struct span name;
+    struct span value;
+};
+
+struct response {
+    int status;                    /* 0: not set yet */
+    struct response_field *fields; /* in order */
+    struct response_field *last_field;
+    struct span ready_fields; /* "Name: value\r\n" lines, whole */
+    struct chain body;
+    int64_t length; /* of the body as the client would get it for GET; -1: unknown (pieces) */
+    struct body_writer *writer; /* galley_res_begin(): pieces from a worker; NULL otherwise */
+    bool has_ready_length;      /* ready_fields holds Content-Length */
+    bool has_body;              /* a body was given, maybe of zero bytes */
+    bool borrows_memory;        /* body points into the arena or at memory without release */
+    bool is_begun;              /* galley_res_begin() sent the head */
+    bool pieces_ended;
+    bool must_close;     /* the connection cannot be kept (unread body, error) */
+    bool waits_for_file; /* galley_res_file(): services->send_file answers */
+    struct span file_path;
+};
+
+void response_init(struct response *response, struct chain_pool *chains);
+/** Everything set so far is thrown away (a handler failed, or another answer is given). */
+void response_reset(struct exchange *exchange);
+
+/** Replace or add a field; copies into the arena. 0, GALLEY_EINVAL (bad name or value), GALLEY_ENOMEM. Framing fields
+ *  (Content-Length, Transfer-Encoding, Connection, Date) are refused with GALLEY_EINVAL: they are the driver's. */
+int response_set_field(struct exchange *exchange, struct span name, struct span value);
+int response_add_field(struct exchange *exchange, struct span name, struct span value);
+/** NULL-pointer span if not set (ready_fields are not searched). */
+struct span response_field(const struct response *response, const char *name);
+
+/** Body of memory: release(arg) once when it is no longer needed; NULL: lives at least as long as the exchange. */
+int response_body_data(struct exchange *exchange, const void *data, size_t len,
+                       chain_release_fn *release, void *arg);
+/** A copy: small ones go into the chain, larger ones into a block of their own. */
+int response_body_copy(struct exchange *exchange, const void *data, size_t len);
+int response_body_file(struct exchange *exchange, int fd, off_t offset, uint64_t len,
+                       chain_release_fn *release, void *arg);
+/** Small HTML page for a status without a body; adds Content-Type. */
+int response_error_page(struct exchange *exchange, int status);
+
+#endif

@@ -1,0 +1,167 @@
+/* loop/loop.h — an event loop whose interface is completion-shaped: start an operation, be called once when it is done.
+ *
+ * One loop belongs to one thread; everything here must be called on it, but loop_post() and loop_wake(). Operations
+ * are structs embedded in their user, so that I/O allocates nothing. Each started operation ends in exactly one call
+ * of its `done`, also when it is cancelled or its socket closed (-ECANCELED), and never inside the call that started
+ * it. epoll imitates completion (try, wait on EAGAIN), io_uring has it by nature, sim is scripted by tests.
+ *
+ * After loop_socket_close() the socket's memory must stay until its pending operations have been called back;
+ * the loop calls `closed` of the socket last of all. */
+#ifndef LOOP_LOOP_H
+#define LOOP_LOOP_H
+
+#include "base/list.h"
+#include "base/log.h"
+#include "loop/timer_wheel.h"
+
+#include <galley/base.h>
+
+#include <sys/types.h>
+#include <sys/uio.h>
+
+struct loop;
+struct loop_op;
+struct loop_socket;
+
+/** On the loop's thread, once for each start. The op may be started again inside. */
+typedef void loop_done_fn(struct loop_op *op);
+
+enum loop_op_kind {
+    LOOP_OP_NONE,
+    LOOP_OP_ACCEPT,
+    LOOP_OP_RECV,
+    LOOP_OP_SEND,
+    LOOP_OP_SEND_FILE,
+    LOOP_OP_POLL,
+};
+
+/** One operation. Zero it before first use; fields are the loop's while it is pending, but `result`, `data` and
+ *  `more` are for `done` to read. */
+struct loop_op {
+    struct list link;
+    struct loop_socket *socket;
+    loop_done_fn *done;
+    ssize_t result; /* bytes, a new descriptor, or -errno */
+    union {
+        struct { /* recv: where the bytes are, valid during `done` only, writable */
+            char *data;
+            size_t max_bytes;
+        };
+        struct { /* send: the array and what it points to stay until done */
+            const struct iovec *iov;
+            int iov_count;
+        };
+        struct { /* send_file */
+            int file_fd;
+            off_t offset;
+            size_t len;
+        };
+    };
+    uint8_t kind;
+    bool is_pending;
+    bool
+        more; /* recv: the kernel probably has more; send: nothing, a short count means the socket is full */
+};
+
+/** A descriptor known to the loop: a stream, a listener, or a foreign one to poll. */
+struct loop_socket {
+    struct loop_op *reading; /* accept, recv or poll */
+    struct loop_op *writing; /* send or send_file */
+    void (*closed)(
+        struct loop_socket *socket); /* after close: the last call, memory may be freed in it */
+    int fd;
+    bool may_read; /* edge-triggered readiness not yet used up */
+    bool may_write;
+    bool has_hangup; /* the peer closed its side or the connection broke: a recv finds out */
+    bool is_closing;
+};
+
+enum loop_backend_kind { LOOP_BACKEND_EPOLL, LOOP_BACKEND_SIM };
+
+struct loop_options {
+    enum loop_backend_kind backend;
+    size_t recv_bytes; /* size of the loop's receive buffer; 0: 64 KiB */
+    const struct log_sink *log;
+};
+
+/** options may be NULL. NULL on failure; then nothing is left behind. */
+struct loop *loop_create(const struct loop_options *options, galley_error *err);
+/** NULL is allowed. All sockets must be closed and called back (run a turn), no timer armed. */
+void loop_destroy(struct loop *loop);
+
+/** Bind to the calling thread and run turns until loop_stop(). */
+void loop_run(struct loop *loop);
+/** One turn: wait up to max_wait_ms (0: no wait, GALLEY_FOREVER), run what is ready. True while something was run. */
+bool loop_turn(struct loop *loop, int64_t max_wait_ms);
+/** End loop_run() after this turn. On the loop's thread. */
+void loop_stop(struct loop *loop);
+
+/** Monotonic milliseconds, read once a turn: the clock of all deadlines on this loop. */
+int64_t loop_now_ms(const struct loop *loop);
+/** Seconds since 1970 of the same turn. */
+int64_t loop_wall_s(const struct loop *loop);
+/** Is the caller on this loop's thread (or has nobody run it yet)? */
+bool loop_is_current(const struct loop *loop);
+
+/* ---- sockets ------------------------------------------------------------------------------------------- */
+
+enum loop_socket_kind {
+    LOOP_SOCKET_STREAM,
+    LOOP_SOCKET_LISTENER, /* shared between loops: one of them is woken (EPOLLEXCLUSIVE) */
+    LOOP_SOCKET_FOREIGN,  /* poll only: inotify, eventfd; level-triggered */
+};
+
+/** Make fd (non-blocking) known; from now on it is the socket's, closed by loop_socket_close(). 0 or -errno, and then
+ *  fd is still the caller's. `socket` is zeroed and filled here. */
+int loop_socket_open(struct loop *loop, struct loop_socket *socket, int fd,
+                     enum loop_socket_kind kind, void (*closed)(struct loop_socket *socket));
+/** Close now: pending operations are called back with -ECANCELED, then `closed`, all later in this or the next turn.
+ *  With is_reset the peer gets RST instead of FIN. Once per socket. */
+void loop_socket_close(struct loop *loop, struct loop_socket *socket, bool is_reset);
+/** shutdown(SHUT_WR). 0 or -errno. */
+int loop_socket_shutdown_write(struct loop *loop, struct loop_socket *socket);
+
+/** Result: a connected, non-blocking, close-on-exec descriptor, or -errno (-EMFILE, -ENFILE, -ENOMEM… reach the
+ *  caller; -ECONNABORTED, -EINTR and the network errors of accept(2) are retried here). */
+void loop_accept(struct loop *loop, struct loop_socket *socket, struct loop_op *op,
+                 loop_done_fn *done);
+/** Result: bytes at op->data (at most max_bytes and the loop's buffer), 0 at the peer's end, or -errno. */
+void loop_recv(struct loop *loop, struct loop_socket *socket, struct loop_op *op, size_t max_bytes,
+               loop_done_fn *done);
+/** Send some of the bytes (MSG_NOSIGNAL). Result: bytes sent (> 0, maybe fewer than asked) or -errno. */
+void loop_send(struct loop *loop, struct loop_socket *socket, struct loop_op *op,
+               const struct iovec *iov, int iov_count, loop_done_fn *done);
+/** Send some of file_fd. Result: bytes (0: the file has ended early) or -errno. May read the disk. */
+void loop_send_file(struct loop *loop, struct loop_socket *socket, struct loop_op *op, int file_fd,
+                    off_t offset, size_t len, loop_done_fn *done);
+/** Result: 0 when fd is readable, or -errno. */
+void loop_poll(struct loop *loop, struct loop_socket *socket, struct loop_op *op,
+               loop_done_fn *done);
+/** The op, if pending, is called back with -ECANCELED (or its real result if that came first). */
+void loop_cancel(struct loop *loop, struct loop_op *op);
+
+/* ---- timers (loop/timer_wheel.h) ----------------------------------------------------------------------- */
+
+/** (Re)arm: fn runs once, in a turn at or after deadline_ms of loop_now_ms(). Moving a deadline later is O(1) and
+ *  touches no list. */
+void loop_timer_start(struct loop *loop, struct timer *timer, int64_t deadline_ms, timer_fn *fn);
+/** No call after this. A timer that is not armed is allowed. */
+void loop_timer_stop(struct loop *loop, struct timer *timer);
+
+/* ---- mailbox (loop/mailbox.h): from any thread --------------------------------------------------------- */
+
+struct loop_post {
+    struct loop_post *next;
+    void (*run)(struct loop_post *post);
+};
+
+/** Run post->run on the loop, in order of posting per thread. Any thread; never fails, never blocks, no allocation.
+ *  The post must stay until run, and may be reused from then on. One wake-up per empty -> non-empty change. */
+void loop_post(struct loop *loop, struct loop_post *post);
+/** Let the loop make a turn. Any thread, also a signal handler. */
+void loop_wake(struct loop *loop);
+
+/** Run post->run at the end of this turn's callbacks, before waiting again; on the loop's thread. */
+void loop_later(struct loop *loop, struct loop_post *post);
+
+#endif
