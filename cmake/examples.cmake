@@ -1,1 +1,30 @@
-# Example programs: built into examples/NAME of the build folder.
+# Example programs: examples/NAME/*.c becomes examples/NAME of the build folder. They see what a user sees: the
+# public headers and the two static libraries, no internal include path and none of galley's own flags.
+
+# add_outsider(target folder source...): a program that uses the public API only.
+function(add_outsider target folder)
+    add_executable(${target} ${ARGN})
+    target_link_libraries(${target} PRIVATE galley_static galley_pool_static)
+    target_compile_options(${target} PRIVATE -Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes)
+    if(GALLEY_WERROR)
+        target_compile_options(${target} PRIVATE -Werror)
+    endif()
+    if(GALLEY_SANITIZE)
+        target_compile_options(${target} PRIVATE -fsanitize=${GALLEY_SANITIZE} -fno-sanitize-recover=all)
+    endif()
+    set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/${folder})
+endfunction()
+
+if(TARGET galley_static)
+    file(GLOB folders CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/*/*.c)
+    list(TRANSFORM folders REPLACE "/[^/]*$" "")
+    list(REMOVE_DUPLICATES folders)
+    foreach(folder IN LISTS folders)
+        get_filename_component(name ${folder} NAME)
+        file(GLOB sources CONFIGURE_DEPENDS ${folder}/*.c)
+        add_outsider(example_${name} examples ${sources})
+        set_target_properties(example_${name} PROPERTIES OUTPUT_NAME ${name})
+        target_compile_definitions(example_${name} PRIVATE _GNU_SOURCE)
+        add_dependencies(product example_${name})
+    endforeach()
+endif()
