@@ -1,8 +1,10 @@
 /* tests/harness/test.h — the runner of the C tests.
  * TEST(name) { ... } registers itself through a linker section: there is no list to edit. Each test runs in a
- * process of its own with an alarm; a leak of memory (through base/alloc) or of file descriptors fails it.
+ * process (and process group) of its own with a deadline; memory (through base/alloc), file descriptors or threads
+ * that it leaves behind fail it.
  * Run a program: all tests; with arguments: those whose names contain one of them; --list names them. The last
- * line is "N passed, N failed". */
+ * line is "N passed, N failed, N skipped". GALLEY_TEST_SEED, GALLEY_TEST_EFFORT (rounds of property tests) and
+ * GALLEY_TEST_PATIENCE (deadlines, for valgrind) are numbers in the environment. */
 #ifndef TESTS_HARNESS_TEST_H
 #define TESTS_HARNESS_TEST_H
 
@@ -19,7 +21,7 @@ struct test_case {
     void (*run)(void);
     const char *file;
     int line;
-    unsigned timeout_s; /* 0: 60 s (sanitizers and valgrind: more) */
+    unsigned timeout_s; /* 0: 60 s; four times that under sanitizers */
 };
 
 #define TEST_TIMEOUT(test_name, seconds)                                                           \
