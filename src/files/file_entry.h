@@ -21,7 +21,7 @@ enum file_kind {
 };
 
 struct file_variant {
-    enum content_coding coding;
+    enum coding coding;
     uint64_t size;
     int64_t mtime_s;   /* of the identity file for all; INT64_MIN: leave Last-Modified out */
     struct span bytes; /* the content if in memory, else ptr NULL */
@@ -60,6 +60,6 @@ void file_entry_unref(struct file_entry *entry);
 void file_entry_release(void *entry);
 /** The variant of this coding, or NULL. */
 const struct file_variant *file_entry_variant(const struct file_entry *entry,
-                                              enum content_coding coding);
+                                              enum coding coding);
 
 #endif
