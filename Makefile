@@ -1,0 +1,86 @@
+# The front door of galley. `make help` lists what there is; CMakeLists.txt and cmake/ do the building.
+# Only `run`, `test`, `check`, `asan`, `tsan` and `fuzz` install packages, and only those that are missing.
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := all
+.SUFFIXES:
+
+PYTHON := $(firstword $(wildcard /usr/bin/python3) python3)
+JOBS ?= $(shell nproc)
+FUZZ_SECONDS ?= 20
+ARGS ?= examples/site
+ONLY ?=
+CMAKE_FLAGS ?=
+
+# $(call build,PRESET,TARGET...): configure once, then build.
+define build
+@test -f build/$(1)/build.ninja || cmake --preset $(1) $(CMAKE_FLAGS) >build/$(1).log 2>&1 || { cat build/$(1).log; exit 1; }
+@cmake --build build/$(1) -j $(JOBS) --target $(2)
+endef
+
+.PHONY: all run setup test check format asan tsan fuzz docs clean help
+
+## all      build the release program (build/galley) and examples (build/examples/NAME); installs nothing
+all: build/.folder
+	@tools/setup --check build
+	$(call build,release,product)
+	@ln -sfn release/galley build/galley
+	@ln -sfn release/examples build/examples
+
+## run      install what is missing, build, serve examples/site; ARGS="--list /srv" for other options and folders
+run: build/.folder
+	@tools/setup build
+	@$(MAKE) all
+	build/galley $(ARGS)
+
+## setup    install the packages for everything in this list
+setup:
+	tools/setup build test check fuzz browser
+
+## test     install what is missing, then every test; ONLY=conn runs those whose name matches
+test: build/.folder
+	@tools/setup build test
+	$(call build,dev,all)
+	@$(PYTHON) tools/run_tests build/dev $(if $(ONLY),--only '$(ONLY)')
+
+## check    layers, sizes, banned calls, comments, format, headers, static analysis, symbols
+check: build/.folder
+	@tools/setup build check
+	$(call build,dev,product)
+	@$(PYTHON) tools/check_all
+
+## format   let clang-format rewrite every C file
+format:
+	@tools/setup check
+	find src include tests examples bench -name '*.[ch]' -print0 | xargs -0 $$(command -v clang-format-14 || echo clang-format) -i
+
+## asan     every test under AddressSanitizer and UndefinedBehaviorSanitizer
+asan: build/.folder
+	@tools/setup build test
+	$(call build,asan,all)
+	@$(PYTHON) tools/run_tests build/asan --slow 3 $(if $(ONLY),--only '$(ONLY)')
+
+## tsan     every test under ThreadSanitizer
+tsan: build/.folder
+	@tools/setup build test
+	$(call build,tsan,all)
+	@$(PYTHON) tools/run_tests build/tsan --no-aslr --slow 5 $(if $(ONLY),--only '$(ONLY)')
+
+## fuzz     every fuzz target over its corpus, then FUZZ_SECONDS (20) of new inputs each
+fuzz: build/.folder
+	@tools/setup build fuzz
+	$(call build,fuzz,fuzz_targets)
+	@$(PYTHON) tools/run_fuzz build/fuzz --seconds $(FUZZ_SECONDS)
+
+## clean    remove build/
+clean:
+	rm -rf build
+
+## help     this list
+help:
+	@sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST))
+
+build/.folder:
+	@mkdir -p build
+	@touch $@
