@@ -33,7 +33,7 @@ enum { H1_DATE_LINE_BYTES = 37 };
 
 /** A response begins: nothing written yet. */
 void h1_writer_init(struct h1_writer *writer, char *out, size_t capacity);
-/** "HTTP/1.1 404 Not Found\r\n"; any status 100 to 599, unknown ones with an empty reason. RFC 9112 §4. galley
+/** "HTTP/1.1 404 Not Found\r\n"; any status 100 to 599. RFC 9112 §4. galley
  *  says 1.1 also to 1.0 clients (RFC 9110 §2.5). */
 void h1_write_status(struct h1_writer *writer, int status);
 /** RFC 9110 §6.6.1. now_s: seconds since 1970. */
@@ -51,8 +51,6 @@ size_t h1_write_end(struct h1_writer *writer);
 struct span h1_status_line(int status);
 /** The date line for this second, formatted only when the second has changed. */
 struct span h1_date_line_get(struct h1_date_line *date, int64_t now_s);
-/** May this name and value be sent? What h1_write_field checks, for setters that want to refuse early. */
-bool h1_field_is_sendable(struct span name, struct span value);
 
 /* A whole interim response (RFC 9110 §15.2.1). 103 is written with h1_write_status(103), fields, h1_write_end;
  * interim responses go to HTTP/1.1 clients only. */

@@ -5,8 +5,6 @@
 #ifndef WIRE_SCAN_H
 #define WIRE_SCAN_H
 
-#include <stdbool.h>
-
 /** RFC 9110 §5.5: a field value holds VCHAR, obs-text (0x80 and up), space and tab. */
 const char *scan_value(const char *at, const char *end);
 /** RFC 9110 §5.6.2: tchar, what methods and field names are made of. */
@@ -19,10 +17,5 @@ const char *scan_target(const char *at, const char *end);
 const char *scan_value_plain(const char *at, const char *end);
 const char *scan_token_plain(const char *at, const char *end);
 const char *scan_target_plain(const char *at, const char *end);
-
-/* One byte. */
-bool scan_is_value(char c);
-bool scan_is_token(char c);
-bool scan_is_target(char c);
 
 #endif
