@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/prctl.h>
@@ -204,9 +205,24 @@ static void expect_nothing_left(const struct test_case *test, const struct inven
     expect_no_new_descriptors(test, before);
 }
 
+static void *do_nothing(void *arg)
+{
+    return arg;
+}
+
+/* ThreadSanitizer starts a thread of its own beside the first one that a process starts. */
+static void let_runtime_start(void)
+{
+    pthread_t thread;
+    if (UNDER_SANITIZER && pthread_create(&thread, NULL, do_nothing, NULL) == 0) {
+        pthread_join(thread, NULL);
+    }
+}
+
 static _Noreturn void run_in_child(const struct test_case *test)
 {
     static struct inventory before;
+    let_runtime_start();
     take_inventory(&before);
     test->run();
     mem_fail_nth(0);
