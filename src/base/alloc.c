@@ -103,17 +103,24 @@ static inline size_t at_least_one(size_t bytes)
     return bytes ? bytes : 1;
 }
 
+/* No object may be larger than a pointer difference; sanitizers stop the program where malloc says no. */
+static inline bool is_refused(size_t bytes)
+{
+    return bytes > PTRDIFF_MAX || must_fail();
+}
+
 void *mem_alloc(size_t bytes)
 {
-    return must_fail() ? NULL : count_new(malloc(at_least_one(bytes)));
+    return is_refused(bytes) ? NULL : count_new(malloc(at_least_one(bytes)));
 }
 
 void *mem_alloc_zero(size_t count, size_t bytes)
 {
-    if (must_fail()) {
+    size_t product = 0;
+    if (__builtin_mul_overflow(count, bytes, &product) || is_refused(product)) {
         return NULL;
     }
-    return count_new(calloc(at_least_one(count), at_least_one(bytes)));
+    return count_new(calloc(1, at_least_one(product)));
 }
 
 void *mem_resize(void *block, size_t bytes)
@@ -121,13 +128,13 @@ void *mem_resize(void *block, size_t bytes)
     if (!block) {
         return mem_alloc(bytes);
     }
-    return must_fail() ? NULL : realloc(block, at_least_one(bytes));
+    return is_refused(bytes) ? NULL : realloc(block, at_least_one(bytes));
 }
 
 void *mem_alloc_aligned(size_t alignment, size_t bytes)
 {
     void *block = NULL;
-    if (must_fail() || posix_memalign(&block, alignment, at_least_one(bytes)) != 0) {
+    if (is_refused(bytes) || posix_memalign(&block, alignment, at_least_one(bytes)) != 0) {
         return NULL;
     }
     memset(block, 0, bytes);

@@ -1,6 +1,7 @@
 /* base/alloc.h — the one door through which every allocation of galley passes.
  * Test builds (GALLEY_FAULTS) can make the n-th allocation fail and count the live ones; release builds
- * compile to the C library's calls. Any thread. All return NULL when memory is out; nothing aborts. */
+ * compile to the C library's calls. Any thread. All return NULL when memory is out or more than PTRDIFF_MAX bytes
+ * are asked for; nothing aborts. No bytes give a block that can be freed, not NULL. */
 #ifndef BASE_ALLOC_H
 #define BASE_ALLOC_H
 

@@ -44,6 +44,14 @@ static struct arena_block *block_create(size_t capacity)
     return block;
 }
 
+/* The block to bump from now on: its whole room is free. */
+static void start_block(struct arena *arena, struct arena_block *block)
+{
+    arena->blocks = block;
+    arena->next = block->bytes;
+    arena->end = block->bytes + block->capacity;
+}
+
 static void free_blocks(struct arena_block *block)
 {
     while (block) {
@@ -96,13 +104,6 @@ static void *take_from_block_of_its_own(struct arena *arena, size_t bytes)
     }
     arena->used_bytes += bytes;
     return block->bytes;
-}
-
-static void start_block(struct arena *arena, struct arena_block *block)
-{
-    arena->blocks = block;
-    arena->next = block->bytes;
-    arena->end = block->bytes + block->capacity;
 }
 
 static bool add_block(struct arena *arena)
@@ -177,9 +178,7 @@ void arena_reset(struct arena *arena)
     struct arena_block *kept = block_worth_keeping(arena);
     arena_finish(arena);
     if (kept) {
-        arena->blocks = kept;
-        arena->next = kept->bytes;
-        arena->end = kept->bytes + kept->capacity;
+        start_block(arena, kept);
     }
 }
 

@@ -33,9 +33,10 @@ void buf_vprintf(struct buf *buf, const char *format, va_list args)
     __attribute__((format(printf, 2, 0)));
 /** Drop the first n bytes (n <= len). */
 void buf_consume(struct buf *buf, size_t n);
-/** What is in it, borrowed until the next call. */
+/** What is in it, borrowed until the next call; never a missing span. */
 struct span buf_span(const struct buf *buf);
-/** Hand the memory over (free with mem_free); the buffer is empty afterwards. NULL if failed. */
+/** Hand the memory over (free with mem_free), with a NUL behind it; the buffer is empty afterwards, its ceiling
+ *  stays. NULL if failed; then *ret_len is untouched. */
 char *buf_take(struct buf *buf, size_t *ret_len);
 
 #endif

@@ -1,7 +1,8 @@
 /* base/chain.h — output waiting to be sent: a queue of memory pieces and file ranges, in order.
  * A piece's release function is called exactly once, when its last byte has been consumed or the chain is
  * cleared. The array of parts comes from a chain_pool (one per loop) and goes back when the chain is empty, so
- * that a steady state allocates nothing and an idle connection holds nothing. One thread at a time. */
+ * that a steady state allocates nothing and an idle connection holds nothing. One thread at a time, the pool's; a
+ * chain without a pool (NULL) may be filled on any one thread and then moved to one with a pool. */
 #ifndef BASE_CHAIN_H
 #define BASE_CHAIN_H
 
@@ -10,6 +11,8 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+/** Runs inside chain_consume, chain_clear or chain_add*, when its part is out of the chain: it may look at the chain
+ *  and add to it, but not consume, clear, move or init it. */
 typedef void chain_release_fn(void *arg);
 
 struct chain_part {
@@ -35,9 +38,12 @@ struct chain {
     uint64_t bytes; /* left in all parts */
 };
 
+/** Nothing is allocated yet; at most 256 KiB are kept. */
 void chain_pool_init(struct chain_pool *pool);
+/** After every chain that uses it is empty. */
 void chain_pool_finish(struct chain_pool *pool);
 
+/** pool may be NULL: then every array and copy is an allocation. */
 void chain_init(struct chain *chain, struct chain_pool *pool);
 /** Release everything that is left; the chain is empty and usable afterwards. */
 void chain_clear(struct chain *chain);
@@ -55,7 +61,7 @@ int chain_add_copy(struct chain *chain, const void *data, size_t len);
 /** Append len bytes of fd from offset; same rules as chain_add. */
 int chain_add_file(struct chain *chain, int fd, off_t offset, uint64_t len,
                    chain_release_fn *release, void *arg);
-/** Move all parts of `from` behind those of `to`; on GALLEY_ENOMEM both stay as they were. */
+/** Move all parts of `from` behind those of `to`; on GALLEY_ENOMEM both stay as they were. Their pools may differ. */
 int chain_move(struct chain *to, struct chain *from);
 
 /** Fill iov with the memory pieces at the front, up to the first file range; returns how many (0: the front is a

@@ -24,7 +24,8 @@ void table_init(struct table *table);
 void table_finish(struct table *table);
 /** The value or NULL. */
 void *table_get(const struct table *table, struct span key);
-/** Adds or replaces; key.ptr must live as long as the entry. 0 or GALLEY_ENOMEM (nothing changed). */
+/** Adds or replaces (value and key; value is not NULL); key.ptr must live as long as the entry. 0 or
+ *  GALLEY_ENOMEM (nothing changed). */
 int table_put(struct table *table, struct span key, void *value);
 /** Removes and returns the value, or NULL. Never shrinks, so it is safe inside table_next walks. */
 void *table_remove(struct table *table, struct span key);

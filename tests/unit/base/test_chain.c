@@ -226,6 +226,7 @@ struct sweep {
 /* True when nothing failed; every failure must leave the chain's bytes as they were. */
 static bool fill(struct sweep *sweep)
 {
+    static const char text[2000] = "copied";
     bool ok = true;
     for (int i = 0; i < 60; i++) {
         struct chain *chain = i % 2 ? &sweep->to : &sweep->from;
@@ -235,7 +236,7 @@ static bool fill(struct sweep *sweep)
         EXPECT_INT(chain->bytes, before + (rc ? 0 : 7));
         sweep->added += rc == 0;
         before = chain->bytes;
-        int copy_rc = chain_add_copy(chain, sweep, (size_t)i % 3 ? 60 : 2000 * (size_t)(i % 2));
+        int copy_rc = chain_add_copy(chain, text, (size_t)i % 3 ? 60 : 2000 * (size_t)(i % 2));
         EXPECT(copy_rc == 0 || chain->bytes == before);
         ok = ok && rc == 0 && copy_rc == 0;
     }

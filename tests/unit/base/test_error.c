@@ -52,6 +52,10 @@ TEST(test_sentences_are_cut_and_cleaned)
     EXPECT(strncmp(err.message, "a?b?[31m: ", 10) == 0);
 }
 
+/* Programs are compiled against these two: they never change. */
+_Static_assert(sizeof(galley_error) == 256, "galley_error");
+_Static_assert(sizeof(galley_str) == 2 * sizeof(void *), "galley_str");
+
 #define COUNT_ROW(name, sentence) +1
 #define NAME_ROW(name, sentence)  {name, sentence},
 static const struct {

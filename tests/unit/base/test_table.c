@@ -79,7 +79,7 @@ TEST(test_replacing_also_borrows_the_new_key)
 TEST(test_adding_and_removing_for_ever_does_not_grow_the_table)
 {
     struct table table;
-    static char keys[1000][8];
+    static char keys[1000][12];
     table_init(&table);
     for (int i = 0; i < 1000; i++) {
         snprintf(keys[i], sizeof keys[i], "%d", i);
@@ -94,7 +94,7 @@ TEST(test_adding_and_removing_for_ever_does_not_grow_the_table)
 TEST(test_everything_can_be_removed_during_a_walk)
 {
     struct table table;
-    static char keys[200][8];
+    static char keys[200][12];
     table_init(&table);
     for (int i = 0; i < 200; i++) {
         snprintf(keys[i], sizeof keys[i], "%d", i);
@@ -115,7 +115,7 @@ TEST(test_everything_can_be_removed_during_a_walk)
 enum { MODEL_KEYS = 300 };
 
 struct model {
-    char keys[MODEL_KEYS][16];
+    char keys[MODEL_KEYS][24];
     void *values[MODEL_KEYS];
     size_t count;
 };
@@ -176,7 +176,7 @@ TEST(test_table_does_what_a_plain_array_does)
 #ifdef GALLEY_FAULTS
 TEST(test_each_failed_allocation_leaves_the_table_as_it_was)
 {
-    static char keys[100][8];
+    static char keys[100][12];
     for (uint64_t n = 1;; n++) {
         struct table table;
         size_t added = 0;
