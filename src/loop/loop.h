@@ -59,21 +59,29 @@ struct loop_op {
     };
     uint8_t kind;
     bool is_pending;
-    bool
-        more; /* recv: the kernel probably has more; send: nothing, a short count means the socket is full */
+    bool more; /* recv: the kernel probably has more; send: nothing */
+    /* send: set before the start when another send follows at once; cleared by the loop */
+    bool more_follows;
+    bool is_decided; /* the loop's: the result is known, only the call is due */
 };
 
 /** A descriptor known to the loop: a stream, a listener, or a foreign one to poll. */
 struct loop_socket {
     struct loop_op *reading; /* accept, recv or poll */
     struct loop_op *writing; /* send or send_file */
-    void (*closed)(
-        struct loop_socket *socket); /* after close: the last call, memory may be freed in it */
+    /* After close: the last call, memory may be freed in it. */
+    void (*closed)(struct loop_socket *socket);
+    struct loop_socket *next; /* the loop's: of those whose `closed` is due */
     int fd;
+    uint32_t turn;       /* the loop's: the turn that the next two belong to */
+    uint32_t sent_bytes; /* share of the turn used up, see operation.c */
+    uint8_t reads;
+    uint8_t kind;  /* enum loop_socket_kind */
     bool may_read; /* edge-triggered readiness not yet used up */
     bool may_write;
     bool has_hangup; /* the peer closed its side or the connection broke: a recv finds out */
     bool is_closing;
+    bool is_armed; /* listener: known to the backend, which it is while an accept is pending */
 };
 
 enum loop_backend_kind { LOOP_BACKEND_EPOLL, LOOP_BACKEND_SIM };
@@ -111,8 +119,9 @@ enum loop_socket_kind {
     LOOP_SOCKET_FOREIGN,  /* poll only: inotify, eventfd; level-triggered */
 };
 
-/** Make fd (non-blocking) known; from now on it is the socket's, closed by loop_socket_close(). 0 or -errno, and then
- *  fd is still the caller's. `socket` is zeroed and filled here. */
+/** Make fd (non-blocking) known; from now on it is the socket's, closed by loop_socket_close(), but for a listener's,
+ *  which several loops share: that stays with its owner. 0 or -errno, and then fd is still the caller's. `socket` is
+ *  zeroed and filled here. */
 int loop_socket_open(struct loop *loop, struct loop_socket *socket, int fd,
                      enum loop_socket_kind kind, void (*closed)(struct loop_socket *socket));
 /** Close now: pending operations are called back with -ECANCELED, then `closed`, all later in this or the next turn.
@@ -128,10 +137,12 @@ void loop_accept(struct loop *loop, struct loop_socket *socket, struct loop_op *
 /** Result: bytes at op->data (at most max_bytes and the loop's buffer), 0 at the peer's end, or -errno. */
 void loop_recv(struct loop *loop, struct loop_socket *socket, struct loop_op *op, size_t max_bytes,
                loop_done_fn *done);
-/** Send some of the bytes (MSG_NOSIGNAL). Result: bytes sent (> 0, maybe fewer than asked) or -errno. */
+/** Send some of the bytes (MSG_NOSIGNAL). Result: bytes sent (> 0, maybe fewer than asked: the socket is full, or this
+ *  turn's share is used up) or -errno. Start again with the rest. With op->more_follows the kernel may wait for it. */
 void loop_send(struct loop *loop, struct loop_socket *socket, struct loop_op *op,
                const struct iovec *iov, int iov_count, loop_done_fn *done);
-/** Send some of file_fd. Result: bytes (0: the file has ended early) or -errno. May read the disk. */
+/** Send some of file_fd. Result: bytes (0: the file has ended early) or -errno. May read the disk. sendfile(2) raises
+ *  SIGPIPE: loop_run() blocks it on its thread; who drives a loop by loop_turn() has to ignore it. */
 void loop_send_file(struct loop *loop, struct loop_socket *socket, struct loop_op *op, int file_fd,
                     off_t offset, size_t len, loop_done_fn *done);
 /** Result: 0 when fd is readable, or -errno. */
@@ -139,6 +150,12 @@ void loop_poll(struct loop *loop, struct loop_socket *socket, struct loop_op *op
                loop_done_fn *done);
 /** The op, if pending, is called back with -ECANCELED (or its real result if that came first). */
 void loop_cancel(struct loop *loop, struct loop_op *op);
+
+/** Close a descriptor that an accept returned and no socket has taken. */
+void loop_close_fd(struct loop *loop, int fd);
+/** At once, without waiting: accept one client of the listener, send it what fits of data, close. For a process that is
+ *  out of descriptors and has just released one. 0, -EAGAIN when nobody waits, or -errno of the accept. */
+int loop_refuse(struct loop *loop, struct loop_socket *listener, const void *data, size_t len);
 
 /* ---- timers (loop/timer_wheel.h) ----------------------------------------------------------------------- */
 
@@ -156,12 +173,15 @@ struct loop_post {
 };
 
 /** Run post->run on the loop, in order of posting per thread. Any thread; never fails, never blocks, no allocation.
- *  The post must stay until run, and may be reused from then on. One wake-up per empty -> non-empty change. */
+ *  The post must stay until run, and may be reused from then on. At most one wake-up per empty -> non-empty change, none
+ *  while the loop is busy. The loop must outlive the call: join a posting thread before loop_destroy(), that its post
+ *  has been run is not enough. */
 void loop_post(struct loop *loop, struct loop_post *post);
 /** Let the loop make a turn. Any thread, also a signal handler. */
 void loop_wake(struct loop *loop);
 
-/** Run post->run at the end of this turn's callbacks, before waiting again; on the loop's thread. */
+/** Run post->run at the end of this turn's callbacks, before waiting again; on the loop's thread. From inside such a
+ *  call: at the end of the next turn, which then does not wait. */
 void loop_later(struct loop *loop, struct loop_post *post);
 
 #endif

@@ -22,8 +22,10 @@ enum { TIMER_WHEEL_LEVELS = 5, TIMER_WHEEL_SLOTS = 64 };
 
 struct timer_wheel {
     struct list slots[TIMER_WHEEL_LEVELS][TIMER_WHEEL_SLOTS];
-    uint64_t occupied[TIMER_WHEEL_LEVELS]; /* a bit a slot */
-    int64_t now_ms;
+    uint64_t occupied[TIMER_WHEEL_LEVELS]; /* a bit a slot: set exactly when it is not empty */
+    struct list due; /* started with a deadline that had passed: fire at the next advance */
+    struct list far; /* beyond the top level's 12 days: filed again when the wheel has gone round */
+    int64_t now_ms;  /* everything filed up to here has fired */
     uint64_t armed;
 };
 
@@ -36,7 +38,8 @@ void timer_wheel_stop(struct timer_wheel *wheel, struct timer *timer);
 int64_t timer_wheel_next_ms(const struct timer_wheel *wheel);
 /** Fire everything due at now_ms; callbacks may start and stop any timer. Returns how many fired. */
 unsigned timer_wheel_advance(struct timer_wheel *wheel, int64_t now_ms);
-static inline int timer_is_armed(const struct timer *timer)
+
+static inline bool timer_is_armed(const struct timer *timer)
 {
     return timer->fn != NULL;
 }

@@ -1,0 +1,75 @@
+/* loop/backend.h — inside the loop room: what a loop is made of, and the table a backend fills (one file each:
+ * backend_epoll.c, backend_sim.c). Nobody outside loop/ includes this.
+ *
+ * The four I/O functions try once and never wait: a result, -errno, or -EAGAIN, after which the backend later calls
+ * operation_ready() for the socket from inside its wait(). A backend that completes by nature (io_uring) keeps may_read
+ * and may_write true, submits in the I/O functions, returns -EAGAIN, and ends the operation from wait() with
+ * operation_decide(). All on the loop's thread, but wake(). */
+#ifndef LOOP_BACKEND_H
+#define LOOP_BACKEND_H
+
+#include "loop/loop.h"
+#include "loop/mailbox.h"
+
+struct loop_backend {
+    const char *name;
+    int (*init)(struct loop *loop); /* 0 or -errno; sets loop->world */
+    void (*finish)(struct loop *loop);
+    /** Set loop->now_ms and loop->wall_s. */
+    void (*read_clock)(struct loop *loop);
+    /** Wait for events up to wait_ms (0, GALLEY_FOREVER) and tell them by operation_ready(). */
+    void (*wait)(struct loop *loop, int64_t wait_ms);
+    void (*wake)(struct loop *loop); /* any thread, also in a signal handler */
+    int (*add)(struct loop *loop, struct loop_socket *socket);
+    /** An accept (while !is_armed) or a poll begins to wait. 0 or -errno. */
+    int (*arm)(struct loop *loop, struct loop_socket *socket);
+    /** No accept is pending any more on an armed listener. */
+    void (*disarm)(struct loop *loop, struct loop_socket *socket);
+    void (*close)(struct loop *loop, struct loop_socket *socket, bool is_reset);
+    int (*shutdown_write)(struct loop *loop, struct loop_socket *socket);
+    int (*accept)(struct loop *loop, struct loop_socket *socket);
+    ssize_t (*recv)(struct loop *loop, struct loop_socket *socket, char *data, size_t max_bytes);
+    ssize_t (*send)(struct loop *loop, struct loop_socket *socket, const struct iovec *iov,
+                    int iov_count, bool more_follows);
+    ssize_t (*send_file)(struct loop *loop, struct loop_socket *socket, int file_fd, off_t offset,
+                         size_t len);
+    void (*close_fd)(struct loop *loop, int fd);
+    int (*refuse)(struct loop *loop, struct loop_socket *listener, const void *data, size_t len);
+};
+
+extern const struct loop_backend loop_backend_epoll;
+extern const struct loop_backend loop_backend_sim;
+
+struct loop {
+    const struct loop_backend *backend;
+    void *world; /* the backend's own */
+    const struct log_sink *log;
+    char *recv_buffer;
+    size_t recv_bytes;
+    struct list ready;    /* ops whose socket became ready in this turn */
+    struct list started;  /* ops started by callbacks or decided: they come first */
+    struct list deferred; /* ops that have had their share of this turn */
+    struct loop_socket *closing_first, *closing_last;
+    struct loop_post *later_first, *later_last;
+    struct timer_wheel timers;
+    struct mailbox mailbox;
+    int64_t now_ms, wall_s;
+    _Atomic uintptr_t
+        owner; /* relaxed: says on which thread we are, orders nothing; 0: nobody's yet */
+    uint32_t turn;
+    unsigned open_sockets;
+    bool is_stopping;
+};
+
+enum { READY_READ = 1, READY_WRITE = 2, READY_HANGUP = 4 };
+
+/* operation.c */
+
+/** The socket's readiness has changed (READY_ bits): its pending ops will be tried in this turn. */
+void operation_ready(struct loop *loop, struct loop_socket *socket, unsigned ready);
+/** The result of a pending op is known: `done` is due. */
+void operation_decide(struct loop *loop, struct loop_op *op, ssize_t result);
+/** Try and call back until nothing is left to do in this turn. Returns how many callbacks were made. */
+unsigned operation_run_all(struct loop *loop);
+
+#endif

@@ -1,0 +1,250 @@
+/* loop/sim.c — the tests' side of the simulated world: clients that connect, send, hang up; scripted short reads,
+ * errors and full windows; the virtual clock. The loop's side is backend_sim.c. One thread. */
+#include "loop/sim.h"
+
+#include "base/alloc.h"
+#include "base/check.h"
+#include "loop/sim_world.h"
+
+#include <errno.h>
+
+/* ---- the world -------------------------------------------------------------------------------------------- */
+
+struct sim_peer *sim_peer_of(struct loop *loop, int fd)
+{
+    struct sim_world *world = sim_world_of(loop);
+    size_t index = (size_t)fd - SIM_FIRST_FD;
+    return fd >= SIM_FIRST_FD && index < world->fd_count ? world->by_fd[index] : NULL;
+}
+
+struct sim_listener *sim_listener_of(struct loop *loop, int fd)
+{
+    struct list *head = &sim_world_of(loop)->listeners;
+    for (struct list *link = head->next; link != head; link = link->next) {
+        struct sim_listener *listener = CONTAINER_OF(link, struct sim_listener, link);
+        if (listener->fd == fd) {
+            return listener;
+        }
+    }
+    return NULL;
+}
+
+int sim_new_fd(struct sim_world *world, struct sim_peer *peer)
+{
+    if (world->fd_count == world->fd_capacity) {
+        size_t capacity = world->fd_capacity ? 2 * world->fd_capacity : 16;
+        struct sim_peer **grown = mem_resize(world->by_fd, capacity * sizeof(struct sim_peer *));
+        if (!grown) {
+            return -ENOMEM;
+        }
+        world->by_fd = grown;
+        world->fd_capacity = capacity;
+    }
+    world->by_fd[world->fd_count] = peer;
+    return SIM_FIRST_FD + (int)world->fd_count++;
+}
+
+void sim_edge(struct sim_peer *peer)
+{
+    if (list_is_empty(&peer->edge_link)) {
+        list_push_back(&sim_world_of(peer->loop)->edges, &peer->edge_link);
+    }
+}
+
+void sim_peer_release(struct sim_peer *peer)
+{
+    sim_world_of(peer->loop)->by_fd[peer->fd - SIM_FIRST_FD] = NULL;
+    list_remove(&peer->link);
+    list_remove(&peer->edge_link);
+    list_remove(&peer->wait_link);
+    buf_finish(&peer->to_server);
+    buf_finish(&peer->to_client);
+    mem_free(peer);
+}
+
+void sim_peer_settle(struct sim_peer *peer)
+{
+    if (peer->client_gone && !peer->has_server) {
+        sim_peer_release(peer);
+    }
+}
+
+static struct sim_peer *new_peer(struct loop *loop)
+{
+    struct sim_world *world = sim_world_of(loop);
+    struct sim_peer *peer = mem_alloc_zero(1, sizeof(*peer));
+    int fd = peer ? sim_new_fd(world, peer) : -ENOMEM;
+    if (fd < 0) {
+        mem_free(peer);
+        return NULL;
+    }
+    peer->loop = loop;
+    peer->fd = fd;
+    peer->window = SIZE_MAX;
+    peer->has_server = true;
+    buf_init(&peer->to_server, 0);
+    buf_init(&peer->to_client, 0);
+    list_init(&peer->edge_link);
+    list_init(&peer->wait_link);
+    list_push_back(&world->peers, &peer->link);
+    return peer;
+}
+
+/* ---- connecting ------------------------------------------------------------------------------------------- */
+
+int sim_listener(struct loop *loop)
+{
+    CHECK(loop->backend == &loop_backend_sim);
+    struct sim_world *world = sim_world_of(loop);
+    struct sim_listener *listener = mem_alloc_zero(1, sizeof(*listener));
+    int fd = listener ? sim_new_fd(world, NULL) : -ENOMEM;
+    if (fd < 0) {
+        mem_free(listener);
+        return -ENOMEM;
+    }
+    listener->fd = fd;
+    list_init(&listener->waiting);
+    list_push_back(&world->listeners, &listener->link);
+    return fd;
+}
+
+struct sim_peer *sim_connect(struct loop *loop, int listener_fd)
+{
+    struct sim_listener *listener = sim_listener_of(loop, listener_fd);
+    CHECK(listener != NULL);
+    struct sim_peer *peer = new_peer(loop);
+    if (peer) {
+        list_push_back(&listener->waiting, &peer->wait_link);
+    }
+    return peer;
+}
+
+struct sim_peer *sim_pair(struct loop *loop, int *ret_fd)
+{
+    struct sim_peer *peer = new_peer(loop);
+    if (peer) {
+        sim_world_of(loop)->open_count++;
+        *ret_fd = peer->fd;
+    }
+    return peer;
+}
+
+void sim_peer_free(struct sim_peer *peer)
+{
+    if (peer) {
+        peer->client_gone = true;
+        sim_edge(peer);
+        sim_peer_settle(peer);
+    }
+}
+
+/* ---- the client's doings ---------------------------------------------------------------------------------- */
+
+int sim_send(struct sim_peer *peer, const void *data, size_t len)
+{
+    if (!peer->has_server) {
+        return GALLEY_ECLOSED;
+    }
+    buf_append(&peer->to_server, data, len);
+    sim_edge(peer);
+    return peer->to_server.failed ? GALLEY_ENOMEM : 0;
+}
+
+void sim_shutdown(struct sim_peer *peer)
+{
+    peer->client_fin = true;
+    sim_edge(peer);
+}
+
+void sim_reset(struct sim_peer *peer)
+{
+    peer->client_reset = true;
+    sim_edge(peer);
+}
+
+struct span sim_received(const struct sim_peer *peer)
+{
+    struct span received = buf_span(&peer->to_client);
+    return received.ptr ? received : SPAN("");
+}
+
+void sim_consume(struct sim_peer *peer, size_t n)
+{
+    buf_consume(&peer->to_client, n);
+}
+
+bool sim_is_closed(const struct sim_peer *peer)
+{
+    return peer->server_fin || peer->server_reset;
+}
+
+bool sim_is_reset(const struct sim_peer *peer)
+{
+    return peer->server_reset;
+}
+
+/* ---- the script ------------------------------------------------------------------------------------------- */
+
+void sim_set_window(struct sim_peer *peer, size_t bytes)
+{
+    bool has_opened = peer->window == 0 && bytes > 0;
+    peer->window = bytes;
+    if (has_opened) {
+        sim_edge(peer);
+    }
+}
+
+void sim_set_max_read(struct sim_peer *peer, size_t bytes)
+{
+    peer->max_read = bytes;
+}
+
+void sim_set_max_write(struct sim_peer *peer, size_t bytes)
+{
+    peer->max_write = bytes;
+}
+
+void sim_fail_next(struct sim_peer *peer, enum loop_op_kind kind, int sys_errno)
+{
+    CHECK(kind > LOOP_OP_ACCEPT && kind < LOOP_OP_POLL);
+    peer->failure[kind] = sys_errno;
+    sim_edge(peer);
+}
+
+void sim_fail_accept(struct loop *loop, int sys_errno, unsigned times)
+{
+    sim_world_of(loop)->accept_errno = sys_errno;
+    sim_world_of(loop)->accept_failures = times;
+}
+
+/* ---- time ------------------------------------------------------------------------------------------------- */
+
+void sim_run(struct loop *loop)
+{
+    struct sim_world *world = sim_world_of(loop);
+    while (loop_turn(loop, 0) || !list_is_empty(&world->edges)) {
+        /* until a turn has nothing to do */
+    }
+}
+
+void sim_advance(struct loop *loop, int64_t ms)
+{
+    struct sim_world *world = sim_world_of(loop);
+    int64_t target_ms = world->now_ms + ms;
+    sim_run(loop);
+    for (;;) {
+        int64_t next_ms = timer_wheel_next_ms(&loop->timers);
+        if (next_ms > target_ms) {
+            break;
+        }
+        world->now_ms = next_ms > world->now_ms ? next_ms : world->now_ms;
+        sim_run(loop);
+    }
+    world->now_ms = target_ms;
+    sim_run(loop);
+}
+
+unsigned sim_open_count(const struct loop *loop)
+{
+    return sim_world_of(loop)->open_count;
+}
