@@ -1,5 +1,6 @@
-/* base/error.c — fills galley_error for constructors and configuration; never on the request path, where no
- * error text is made. Any thread; the struct belongs to the caller. */
+/* base/error.c — fills galley_error; see error.h.
+ * Called by constructors and configuration; never on the request path, where no error text is made. Any thread; the
+ * struct belongs to the caller. */
 #include "base/error.h"
 
 #include "base/text.h"

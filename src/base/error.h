@@ -1,4 +1,6 @@
-/* base/error.h — fills galley_error: code, errno, one sentence for a person. err may be NULL. */
+/* base/error.h — fills galley_error: code, errno, one sentence for a person. err may be NULL.
+ * Called where a constructor or a configuration step fails, from any thread; the sentence names what was tried
+ * ("listen 0.0.0.0:80"), because the caller has no other place to learn it. Nothing is allocated. */
 #ifndef BASE_ERROR_H
 #define BASE_ERROR_H
 

@@ -1,5 +1,6 @@
 /* base/fd.c — small steps with descriptors that are easy to get wrong: EINTR, short counts, errno kept.
- * Any thread; the reads and writes block when the descriptor does. */
+ * Called by the rooms that own descriptors (loop, net, files, observe). Any thread; reads and writes block when the
+ * descriptor does. */
 #include "base/fd.h"
 
 #include <errno.h>

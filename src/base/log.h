@@ -1,5 +1,6 @@
 /* base/log.h — where low floors tell what happened: a sink given at construction, never a global printer.
- * The sink may be called from any thread; it gets one line without a line end. */
+ * The sink may be called from any thread, also by several at once; it gets one line without a line end or any other
+ * control byte. It must not block for long: the loop is among its callers. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 

@@ -1,5 +1,6 @@
-/* base/random.c — the kernel's random source. Any thread. getrandom(2) blocks only before the kernel's pool is
- * first ready, early in boot. */
+/* base/random.c — the kernel's random source; see random.h.
+ * Called when something is made (a table, a server), not for each request. Any thread. getrandom(2) blocks only before
+ * the kernel's pool is first ready, early in boot. */
 #include "base/random.h"
 
 #include "base/clock.h"

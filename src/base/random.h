@@ -1,4 +1,6 @@
-/* base/random.h — bytes nobody can guess, for hash keys and multipart boundaries. */
+/* base/random.h — bytes nobody can guess, for hash keys and multipart boundaries.
+ * Any thread. A system call each time: draw once and keep, do not call it for each request. Not for keys of
+ * certificates or sessions; those are the TLS library's. */
 #ifndef BASE_RANDOM_H
 #define BASE_RANDOM_H
 

@@ -1,4 +1,6 @@
-/* base/text.h — numbers and characters, without locale and without the strto family. Pure. */
+/* base/text.h — numbers and characters, without locale and without the strto family. Pure.
+ * A number is digits and nothing else: no sign, no space, no prefix, no overflow, because whatever two programs on the
+ * way of a request read differently is a hole. Any thread. */
 #ifndef BASE_TEXT_H
 #define BASE_TEXT_H
 

@@ -1,5 +1,6 @@
-/* tests/unit/base/test_chain.c — the queue of output: order, exactly one release, packing, the pool; a model of
- * plain bytes that is sent in random steps; the sweep of failing allocations. */
+/* tests/unit/base/test_chain.c — the queue of output.
+ * Order, exactly one release, packing, moving, the pool; a model of plain bytes that is sent in random steps; the
+ * sweep of failing allocations. */
 #include "test.h"
 
 #include "base/alloc.h"

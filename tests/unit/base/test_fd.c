@@ -1,4 +1,6 @@
-/* tests/unit/base/test_fd.c — descriptors, the two clocks, random bytes. */
+/* tests/unit/base/test_fd.c — the small wrappers around system calls.
+ * Descriptors with signals, short counts and errors; the two clocks against the system's; random bytes and their
+ * bounds. */
 #include "test.h"
 
 #include "base/clock.h"

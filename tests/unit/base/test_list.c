@@ -1,4 +1,6 @@
-/* tests/unit/base/test_list.c — the intrusive list, and the counter that one thread writes and others read. */
+/* tests/unit/base/test_list.c — what exists as headers only.
+ * The intrusive list (order, removal twice), and the counter that one thread writes and others read, which
+ * ThreadSanitizer watches. */
 #include "test.h"
 
 #include "base/counter.h"
