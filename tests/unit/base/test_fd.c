@@ -26,6 +26,9 @@ TEST(test_close_forgets_the_number_and_keeps_errno)
     fd_close(&fd);
     EXPECT_INT(errno, EINTR);
     EXPECT_INT(fcntl(copy, F_GETFD), -1);
+    errno = EINTR;
+    fd_close(&copy); /* EBADF */
+    EXPECT_INT(errno, EINTR);
 }
 
 TEST(test_nonblocking_is_set_or_the_error_told)
@@ -54,11 +57,17 @@ struct reader {
     size_t got;
 };
 
-/* Reads slowly and interrupts the writer, so that it meets short counts and EINTR. */
+/* Interrupts the writer while the pipe is full: the first signal ends its write short, the next ones find it with
+ * nothing written, which is EINTR. Then reads, with a signal now and then. */
 static void *read_slowly(void *arg)
 {
     static char data[10000];
     struct reader *reader = arg;
+    const struct timespec pause = {.tv_nsec = 5000000};
+    for (int i = 0; i < 6; i++) {
+        nanosleep(&pause, NULL);
+        pthread_kill(reader->writer, SIGUSR1);
+    }
     ssize_t n = 0;
     while ((n = read(reader->fd, data, sizeof data)) > 0) {
         reader->got += (size_t)n;

@@ -93,6 +93,20 @@ TEST(test_adding_and_removing_for_ever_does_not_grow_the_table)
     table_finish(&table);
 }
 
+TEST(test_one_key_put_and_removed_for_ever_allocates_nothing)
+{
+    struct table table;
+    int value;
+    table_init(&table);
+    EXPECT_INT(table_put(&table, SPAN("key"), &value), 0);
+    mem_fail_nth(1);
+    for (int i = 0; i < 100; i++) {
+        EXPECT(table_remove(&table, SPAN("key")) == &value);
+        EXPECT_INT(table_put(&table, SPAN("key"), &value), 0);
+    }
+    table_finish(&table);
+}
+
 TEST(test_everything_can_be_removed_during_a_walk)
 {
     struct table table;
