@@ -25,8 +25,7 @@ endef
 all: build/.folder
 	@tools/setup --check build
 	$(call build,release,product)
-	@ln -sfn release/galley build/galley
-	@ln -sfn release/examples build/examples
+	@for name in galley examples; do if [ -e build/release/$$name ]; then ln -sfn release/$$name build/$$name; fi; done
 
 ## run      install what is missing, build, serve examples/site; ARGS="--list /srv" for other options and folders
 run: build/.folder
@@ -70,7 +69,7 @@ tsan: build/.folder
 ## fuzz     every fuzz target over its corpus, then FUZZ_SECONDS (20) of new inputs each
 fuzz: build/.folder
 	@tools/setup build fuzz
-	$(call build,fuzz,fuzz_targets)
+	$(call build,fuzz,fuzzers)
 	@$(PYTHON) tools/run_fuzz build/fuzz --seconds $(FUZZ_SECONDS)
 
 ## clean    remove build/
