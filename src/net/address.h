@@ -15,6 +15,8 @@ struct address {
     struct sockaddr_storage storage;
     socklen_t len;
     int fd; /* ADDRESS_INHERITED */
+    bool
+        is_any_family; /* ":80", "80": IPv6 and IPv4, or IPv4 alone where there is no IPv6; "[::]:80" is IPv6 only */
 };
 
 /** "127.0.0.1:80", "[::]:8080", ":0" (all of IPv4 and IPv6), "8080", "unix:/run/x.sock", "unix:@abstract", "fd:3".

@@ -15,7 +15,9 @@ struct listener {
     int fd;
     struct address address; /* with the port that the system chose for :0 */
     char name[ADDRESS_TEXT_MAX];
-    bool unlink_on_close; /* a unix socket's path that we made */
+    bool unlink_on_close; /* a unix socket's path that we made, if it is still the same file: */
+    dev_t unix_dev;
+    ino_t unix_ino;
 };
 
 /** Bind and listen: SO_REUSEADDR, TCP_NODELAY (inherited by accepted sockets), backlog SOMAXCONN, non-blocking,
@@ -35,9 +37,12 @@ struct acceptor_counters {
 struct acceptor_owner {
     /** fd is the owner's from now on. */
     void (*accepted)(void *ctx, struct acceptor *acceptor, int fd);
-    /** All is closed, memory may go. */
+    /** All is closed, memory may go. May be NULL. */
     void (*closed)(void *ctx, struct acceptor *acceptor);
     void *ctx;
+    /** What a client gets that is refused for want of descriptors. ptr NULL: a short HTTP/1.1 503; empty: only the
+     *  close (TLS). Stays as long as the acceptor. */
+    struct span refusal;
 };
 
 /** Does not own the listener. NULL: out of memory or descriptors. */
