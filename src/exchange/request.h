@@ -23,7 +23,8 @@ struct request {
     struct span head; /* all bytes of the head; every span below lies in it or in the arena */
     enum method method;
     struct span method_name;
-    struct target target;            /* http/target.h: raw, path (normalized), query */
+    struct span raw_target;          /* the request target byte for byte */
+    struct target target;            /* http/target.h: path (normalized), query */
     struct fields *fields;           /* the driver's scratch until retained, then in the arena */
     const struct peer_address *peer; /* the connection's; copied when retained */
     struct peer_address peer_copy;
@@ -35,6 +36,22 @@ struct request {
     uint8_t version; /* 10, 11, 20 */
     bool is_tls;
     bool expects_continue;
+    uint8_t terminated;        /* REQUEST_VIEW_…: views that end in a NUL already */
+    uint8_t params_terminated; /* a bit for each parameter */
+    struct span peer_text;     /* made when asked for */
 };
+
+enum {
+    REQUEST_VIEW_METHOD = 1,
+    REQUEST_VIEW_PATH = 2,
+    REQUEST_VIEW_TARGET = 4,
+    REQUEST_VIEW_QUERY = 8
+};
+
+/** Value of a field by number, first line; ptr NULL if there is none. For handlers inside galley. */
+static inline struct span request_field(const struct request *request, enum field_id id)
+{
+    return request->fields ? fields_get(request->fields, id) : SPAN_NONE;
+}
 
 #endif

@@ -12,6 +12,7 @@
 #include <galley/http.h>
 
 struct exchange;
+struct body_writer;
 
 struct response_field {
     struct response_field *next;
@@ -26,15 +27,17 @@ struct response {
     struct span ready_fields; /* "Name: value\r\n" lines, whole */
     struct chain body;
     int64_t length; /* of the body as the client would get it for GET; -1: unknown (pieces) */
-    struct body_writer *writer; /* galley_res_begin(): pieces from a worker; NULL otherwise */
+    struct body_writer *writer; /* of every exchange on a worker; NULL on the loop */
+    uint64_t piece_bytes;       /* given to galley_res_write() so far */
     bool has_ready_length;      /* ready_fields holds Content-Length */
     bool has_body;              /* a body was given, maybe of zero bytes */
     bool borrows_memory;        /* body points into the arena or at memory without release */
-    bool is_begun;              /* galley_res_begin() sent the head */
-    bool pieces_ended;
-    bool must_close;     /* the connection cannot be kept (unread body, error) */
-    bool waits_for_file; /* galley_res_file(): services->send_file answers */
+    bool is_begun;              /* galley_res_begin() was called */
+    bool pieces_ended;          /* with is_begun: response.body holds the rest */
+    bool must_close;            /* the connection cannot be kept (unread body, error) */
+    bool waits_for_file;        /* galley_res_file(): services->send_file answers */
     struct span file_path;
+    struct response_field nosniff; /* room for a field that nearly every response has */
 };
 
 void response_init(struct response *response, struct chain_pool *chains);
@@ -45,17 +48,24 @@ void response_reset(struct exchange *exchange);
  *  (Content-Length, Transfer-Encoding, Connection, Date) are refused with GALLEY_EINVAL: they are the driver's. */
 int response_set_field(struct exchange *exchange, struct span name, struct span value);
 int response_add_field(struct exchange *exchange, struct span name, struct span value);
+/** Take all lines of that name out. */
+void response_remove_field(struct response *response, struct span name);
 /** NULL-pointer span if not set (ready_fields are not searched). */
 struct span response_field(const struct response *response, const char *name);
 
-/** Body of memory: release(arg) once when it is no longer needed; NULL: lives at least as long as the exchange. */
+/** X-Content-Type-Options: nosniff, unless it is set or the fields are ready-made. */
+void response_add_nosniff(struct response *response);
+
+/** Body of memory, behind what is there: release(arg) once when it is no longer needed; NULL: lives at least as long as the exchange. */
 int response_body_data(struct exchange *exchange, const void *data, size_t len,
                        chain_release_fn *release, void *arg);
 /** A copy: small ones go into the chain, larger ones into a block of their own. */
 int response_body_copy(struct exchange *exchange, const void *data, size_t len);
 int response_body_file(struct exchange *exchange, int fd, off_t offset, uint64_t len,
                        chain_release_fn *release, void *arg);
-/** Small HTML page for a status without a body; adds Content-Type. */
+/** Small HTML page for a status without a body; adds Content-Type. 0 or GALLEY_ENOMEM: then without a body. */
 int response_error_page(struct exchange *exchange, int status);
+/** Throw away what is set and answer with a page of the server's own. */
+void response_be_page(struct exchange *exchange, int status);
 
 #endif

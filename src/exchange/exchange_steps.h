@@ -1,0 +1,39 @@
+/* exchange/exchange_steps.h — the steps that the files of this room call among each other; nobody else includes this.
+ * All on the loop but where it is said. After exchange_finish() and exchange_respond() the exchange may be gone. */
+#ifndef EXCHANGE_EXCHANGE_STEPS_H
+#define EXCHANGE_EXCHANGE_STEPS_H
+
+#include "exchange/exchange.h"
+
+/** A galley_on_end() of the handler. */
+struct exchange_end_hook {
+    struct exchange_end_hook *next;
+    void (*fn)(void *arg);
+    void *arg;
+};
+
+/** A handler result becomes a response, or the rest of one. */
+void exchange_finish(struct exchange *exchange, int result);
+/** Hand the decided response to the driver. */
+void exchange_respond(struct exchange *exchange);
+/** 503 with Retry-After instead of whatever is set: the server has too much to do. */
+void exchange_shed(struct exchange *exchange);
+/** Give the exchange to a worker; or 503. */
+void exchange_start_job(struct exchange *exchange);
+/** The pool that the route's handlers run on; NULL: at once, on the loop (tests). */
+galley_pool *exchange_handler_pool(const struct exchange *exchange);
+/** Take it off the list of live ones. */
+void exchange_forget(struct exchange *exchange);
+/** On the worker that returned with an orphan: free it, touching nothing of its loop. */
+void exchange_free_orphan(struct exchange *exchange);
+
+static inline galley_request *exchange_rq(struct exchange *exchange)
+{
+    return (galley_request *)(void *)exchange;
+}
+static inline galley_response *exchange_rs(struct exchange *exchange)
+{
+    return (galley_response *)(void *)exchange;
+}
+
+#endif

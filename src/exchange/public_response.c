@@ -1,0 +1,266 @@
+/* exchange/public_response.c — galley_res_*: what a handler answers. On the handler's thread.
+ * An answer has one body: each giver of one starts with claim_body(), which remembers a second try as a mistake of the
+ * handler. Errors leave the response as it was. */
+#include "http/status.h"
+
+#include "exchange/body_writer.h"
+#include "exchange/exchange_steps.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+static bool is_settable(int status)
+{
+    return status >= 200 && status <= 599;
+}
+
+int galley_res_status(galley_response *rs, int status)
+{
+    if (!rs || !is_settable(status)) {
+        return GALLEY_EINVAL;
+    }
+    struct response *response = &exchange_of_response(rs)->response;
+    if (response->is_begun) {
+        return GALLEY_ESTATE;
+    }
+    response->status = status;
+    return GALLEY_OK;
+}
+
+int galley_res_header(galley_response *rs, const char *name, const char *value)
+{
+    if (!rs || !name) {
+        return GALLEY_EINVAL;
+    }
+    struct exchange *exchange = exchange_of_response(rs);
+    if (exchange->response.is_begun) {
+        return GALLEY_ESTATE;
+    }
+    if (!value) {
+        response_remove_field(&exchange->response, span_of(name));
+        return GALLEY_OK;
+    }
+    return response_set_field(exchange, span_of(name), span_of(value));
+}
+
+int galley_res_add_header(galley_response *rs, const char *name, const char *value)
+{
+    if (!rs || !name || !value) {
+        return GALLEY_EINVAL;
+    }
+    struct exchange *exchange = exchange_of_response(rs);
+    return exchange->response.is_begun
+               ? GALLEY_ESTATE
+               : response_add_field(exchange, span_of(name), span_of(value));
+}
+
+/* ---- one body ---- */
+
+/* May a body be given? After begin the second one is only refused; before, the client will get a 500. */
+static int claim_body(struct exchange *exchange, int status)
+{
+    struct response *response = &exchange->response;
+    if (response->is_begun || response->has_body || response->waits_for_file) {
+        exchange->is_misused |= !response->is_begun;
+        return GALLEY_ESTATE;
+    }
+    return is_settable(status) ? GALLEY_OK : GALLEY_EINVAL;
+}
+
+/* type NULL: leave what is set, or else take the usual one. */
+static int set_type(struct exchange *exchange, const char *type, struct span usual)
+{
+    if (!type && response_field(&exchange->response, "Content-Type").ptr) {
+        return GALLEY_OK;
+    }
+    return response_set_field(exchange, SPAN("Content-Type"), type ? span_of(type) : usual);
+}
+
+static int give_copy(struct exchange *exchange, int status, const char *type, struct span bytes)
+{
+    int rc = claim_body(exchange, status);
+    if (rc == GALLEY_OK) {
+        rc = set_type(exchange, type, SPAN("text/plain; charset=utf-8"));
+    }
+    if (rc == GALLEY_OK) {
+        rc = response_body_copy(exchange, bytes.ptr, bytes.len);
+    }
+    if (rc == GALLEY_OK) {
+        exchange->response.status = status;
+    }
+    return rc;
+}
+
+int galley_res_text(galley_response *rs, int status, const char *text)
+{
+    if (!rs || !text) {
+        return GALLEY_EINVAL;
+    }
+    return give_copy(exchange_of_response(rs), status, NULL, span_of(text));
+}
+
+/* A text that is longer than the caller's first guess: formatted once more, to its measure. */
+static int give_long_text(struct exchange *exchange, int status, const char *type, const char *fmt,
+                          va_list args)
+{
+    struct span text = arena_vprintf(&exchange->arena, fmt, args);
+    return text.ptr ? give_copy(exchange, status, type, text) : GALLEY_ENOMEM;
+}
+
+int galley_res_printf(galley_response *rs, int status, const char *type, const char *fmt, ...)
+{
+    if (!rs || !fmt) {
+        return GALLEY_EINVAL;
+    }
+    char shorter[512];
+    va_list args;
+    va_start(args, fmt);
+    int len = vsnprintf(shorter, sizeof shorter, fmt, args);
+    va_end(args);
+    if (len < 0) {
+        return GALLEY_EINVAL;
+    }
+    struct exchange *exchange = exchange_of_response(rs);
+    if ((size_t)len < sizeof shorter) {
+        return give_copy(exchange, status, type, span_make(shorter, (size_t)len));
+    }
+    va_start(args, fmt);
+    int rc = give_long_text(exchange, status, type, fmt, args);
+    va_end(args);
+    return rc;
+}
+
+static int give_data(struct exchange *exchange, int status, const char *type, struct span data,
+                     struct chain_part owner)
+{
+    int rc = claim_body(exchange, status);
+    if (rc == GALLEY_OK) {
+        rc = set_type(exchange, type, SPAN("application/octet-stream"));
+    }
+    if (rc == GALLEY_OK) {
+        rc = response_body_data(exchange, data.ptr, data.len, owner.release, owner.arg);
+    }
+    if (rc == GALLEY_OK) {
+        exchange->response.status = status;
+    }
+    return rc;
+}
+
+int galley_res_data(galley_response *rs, int status, const char *type, const void *data, size_t len,
+                    void (*release)(void *arg), void *arg)
+{
+    int rc = GALLEY_EINVAL;
+    if (rs && (data || len == 0)) {
+        struct chain_part owner = {.release = release, .arg = arg};
+        rc = give_data(exchange_of_response(rs), status, type,
+                       span_make(data ? (const char *)data : "", len), owner);
+    }
+    if (rc != GALLEY_OK && release) {
+        release(arg); /* taken over also on failure: nobody has to free it twice or not at all */
+    }
+    return rc;
+}
+
+int galley_res_file(galley_response *rs, int status, const char *path)
+{
+    if (!rs || !path || path[0] == '\0') {
+        return GALLEY_EINVAL;
+    }
+    struct exchange *exchange = exchange_of_response(rs);
+    int rc = claim_body(exchange, status);
+    if (rc != GALLEY_OK) {
+        return rc;
+    }
+    struct span copy = arena_copy(&exchange->arena, span_of(path));
+    if (!copy.ptr) {
+        return GALLEY_ENOMEM;
+    }
+    exchange->response.file_path = copy;
+    exchange->response.waits_for_file = true;
+    exchange->response.status = status;
+    return GALLEY_OK;
+}
+
+int galley_res_redirect(galley_response *rs, int status, const char *location)
+{
+    bool is_redirect =
+        status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+    if (!rs || !location || location[0] == '\0' || !is_redirect) {
+        return GALLEY_EINVAL;
+    }
+    struct exchange *exchange = exchange_of_response(rs);
+    int rc = claim_body(exchange, status);
+    if (rc == GALLEY_OK) {
+        rc = response_set_field(exchange, SPAN("Location"), span_of(location));
+    }
+    if (rc == GALLEY_OK) {
+        rc = response_error_page(exchange, status);
+    }
+    if (rc == GALLEY_OK) {
+        exchange->response.status = status;
+    }
+    return rc;
+}
+
+/* ---- in pieces ---- */
+
+int galley_res_begin(galley_response *rs, int status, const char *type, int64_t length)
+{
+    if (!rs || length < -1) {
+        return GALLEY_EINVAL;
+    }
+    struct exchange *exchange = exchange_of_response(rs);
+    struct response *response = &exchange->response;
+    int rc = claim_body(exchange, status);
+    if (rc == GALLEY_OK) {
+        rc = set_type(exchange, type, SPAN("application/octet-stream"));
+    }
+    if (rc != GALLEY_OK) {
+        return rc;
+    }
+    response->status = status;
+    response->length = length;
+    response->is_begun = true;
+    response_add_nosniff(response);
+    rc = response->writer ? body_writer_begin(response->writer) : GALLEY_OK;
+    return rc; /* closed: the response is begun, and nobody will see it */
+}
+
+/* RFC 9110 §9.3.2: the answer to HEAD is the one to GET without its content. */
+static bool is_sent(const struct exchange *exchange)
+{
+    return status_may_have_body(exchange->response.status, exchange->request.method);
+}
+
+static int write_on_loop(struct exchange *exchange, const void *data, size_t len)
+{
+    struct chain *body = &exchange->response.body;
+    if (len > (size_t)BODY_WRITER_HIGH || body->bytes > (size_t)BODY_WRITER_HIGH - len) {
+        return GALLEY_EFULL;
+    }
+    return chain_add_copy(body, data, len);
+}
+
+int galley_res_write(galley_response *rs, const void *data, size_t len)
+{
+    if (!rs || (!data && len > 0)) {
+        return GALLEY_EINVAL;
+    }
+    struct exchange *exchange = exchange_of_response(rs);
+    struct response *response = &exchange->response;
+    if (!response->is_begun) {
+        return GALLEY_ESTATE;
+    }
+    if (response->length >= 0 && len > (uint64_t)response->length - response->piece_bytes) {
+        return GALLEY_ETOOBIG;
+    }
+    int rc = GALLEY_OK;
+    if (is_sent(exchange) && len > 0) {
+        rc = response->writer ? body_writer_write(response->writer, data, len)
+                              : write_on_loop(exchange, data, len);
+    }
+    if (rc == GALLEY_OK) {
+        response->piece_bytes += len;
+    }
+    return rc;
+}
