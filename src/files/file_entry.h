@@ -7,6 +7,7 @@
 #ifndef FILES_FILE_ENTRY_H
 #define FILES_FILE_ENTRY_H
 
+#include "base/list.h"
 #include "base/span.h"
 #include "http/negotiate.h"
 
@@ -34,32 +35,61 @@ struct file_variant {
         fields_206; /* as 200 but without Content-Length and Content-Type (range answers add theirs) */
 };
 
-enum { FILE_MAX_VARIANTS = 4 };
+enum { FILE_MAX_VARIANTS = CODING_COUNT };
+
+/** What fstat(2) said of a file: two equal stamps mean the same, unchanged file. */
+struct file_stamp {
+    uint64_t device;
+    uint64_t inode;
+    uint64_t size;
+    int64_t mtime_ns;
+    int64_t ctime_ns;
+};
 
 struct file_entry {
     _Atomic uint32_t refs; /* acq_rel on the last drop pairs with every earlier release */
     _Atomic bool
-        is_stale; /* set by the watcher (release), read by every hit (relaxed: a late reader is
-                               corrected by its next look) */
+        is_stale; /* set by the watcher, read by every hit (both relaxed: a look is either before or
+                                  after a change, and the next look sees it) */
+    _Atomic bool was_used;      /* second chance in the store; relaxed: a hint */
+    _Atomic int64_t checked_ms; /* galley_now_ms() when the disk was last looked at; relaxed */
     enum file_kind kind;
-    struct span path;     /* normalized request path: the key */
-    struct span location; /* FILE_REDIRECT */
-    struct span type;     /* media type */
+    struct span path; /* normalized request path: the key; NUL-terminated */
+    struct span
+        file_name; /* below the root, of the file behind it ("guide/index.html"); NUL-terminated */
+    struct span location; /* FILE_REDIRECT: the encoded target */
+    struct span type;     /* media type; by decorate */
     struct file_variant variants[FILE_MAX_VARIANTS];
+    struct file_stamp stamps[FILE_MAX_VARIANTS];
     unsigned variant_count;
-    bool is_watched;     /* inotify tells of changes; otherwise `checked_ms` bounds the age */
-    int64_t checked_ms;  /* galley_now_ms() when the disk was last looked at */
-    size_t memory_bytes; /* what it counts against the cache's budget */
-    void *blocks;        /* the memory behind all spans, freed with the entry */
+    bool is_watched; /* inotify tells of changes; otherwise checked_ms bounds the age */
+    bool is_index;   /* an index file stands for the directory */
+    struct span
+        watch_name; /* changes of names that begin so, in the watched directory, touch this entry */
+    size_t memory_bytes;         /* what it counts against the store's budget */
+    unsigned open_fds;           /* descriptors it keeps */
+    struct file_block *blocks;   /* the memory behind all spans, freed with the entry */
+    struct list store_link;      /* the store's, under its lock */
+    struct list watch_link;      /* the watcher's, under the store's lock */
+    struct watch_dir *watch_dir; /* where it hangs; NULL: nowhere */
+    bool is_in_store;
 };
 
+/** For the loader: a fresh entry with one reference; NULL: out of memory. */
+struct file_entry *file_entry_create(struct span path);
+/** Room that lives as long as the entry, while it is being made; NULL: out of memory. */
+char *file_entry_room(struct file_entry *entry, size_t bytes);
+/** NUL-terminated copy in such room; ptr NULL: out of memory. */
+struct span file_entry_text(struct file_entry *entry, struct span text);
+
 struct file_entry *file_entry_ref(struct file_entry *entry);
-/** Frees (and closes descriptors) with the last reference. Any thread. Fits chain_release_fn through a cast-free wrapper:
- *  file_entry_release(void *entry). */
+/** Frees (and closes descriptors) with the last reference. NULL is allowed. Any thread. */
 void file_entry_unref(struct file_entry *entry);
+/** The same as a chain_release_fn. */
 void file_entry_release(void *entry);
 /** The variant of this coding, or NULL. */
-const struct file_variant *file_entry_variant(const struct file_entry *entry,
-                                              enum coding coding);
+const struct file_variant *file_entry_variant(const struct file_entry *entry, enum coding coding);
+/** Bits of all codings that there are, for negotiate_coding(). */
+unsigned file_entry_codings(const struct file_entry *entry);
 
 #endif

@@ -1,0 +1,459 @@
+/* files/file_store.c — the table of entries, its budget, and the way of a load:
+ * fresh? -> note the load as under way -> watch the directories of the path -> look at the disk -> keep, unless a
+ * change was seen meanwhile. Watching comes before looking, so that no change falls between the two. */
+#include "files/file_store.h"
+
+#include "base/alloc.h"
+#include "base/check.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/table.h"
+#include "files/file_resolve.h"
+#include "files/file_watch.h"
+#include "files/path_guard.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum { UNWATCHED_FRESH_MS = 1000, ENTRY_OVERHEAD_BYTES = 512 };
+
+struct file_store {
+    struct file_store_options options;
+    struct file_store_counters counters;
+    struct log_limit watch_log;
+    struct file_root root;
+    char root_path[PATH_MAX];
+    char index[256];
+    pthread_mutex_t lock; /* guards all below */
+    struct table entries;
+    struct list order;   /* oldest first */
+    struct list loading; /* struct loading */
+    struct file_watch watch;
+    size_t used_bytes;
+    unsigned used_fds;
+};
+
+/* A load under way, on its worker's stack. */
+struct loading {
+    struct list link;
+    struct span path;
+    bool is_touched; /* a change was seen meanwhile: what was read may be old */
+};
+
+/* ---- entries, under the lock ------------------------------------------------------------------ */
+
+static void take_out(struct file_store *store, struct file_entry *entry)
+{
+    if (!entry->is_in_store) {
+        return;
+    }
+    table_remove(&store->entries, entry->path);
+    list_remove(&entry->store_link);
+    store->used_bytes -= entry->memory_bytes + ENTRY_OVERHEAD_BYTES;
+    store->used_fds -= entry->open_fds;
+    entry->is_in_store = false;
+    atomic_store_explicit(&entry->is_stale, true, memory_order_relaxed);
+    file_entry_unref(entry);
+}
+
+static void mark_stale(struct file_store *store, struct file_entry *entry)
+{
+    counter_add_shared(&store->counters.marked_stale, 1);
+    take_out(store, entry);
+}
+
+static bool is_over_budget(const struct file_store *store)
+{
+    return store->used_bytes > store->options.cache_bytes ||
+           store->used_fds > store->options.max_open_files;
+}
+
+/* First in, first out, but those hit since the last round go to the back once more. */
+static void keep_budget(struct file_store *store, const struct file_entry *newest)
+{
+    size_t rounds = store->entries.count * 2;
+    while (is_over_budget(store) && rounds-- > 0) {
+        struct list *first = store->order.next;
+        struct file_entry *entry = CONTAINER_OF(first, struct file_entry, store_link);
+        bool was_used = atomic_exchange_explicit(&entry->was_used, false, memory_order_relaxed);
+        if (was_used || entry == newest) {
+            list_remove(first);
+            list_push_back(&store->order, first);
+            continue;
+        }
+        counter_add_shared(&store->counters.evicted, 1);
+        file_watch_detach(&store->watch, entry);
+        take_out(store, entry);
+    }
+}
+
+/* ---- what the watcher tells, under the lock ---------------------------------------------------- */
+
+static void on_touched(void *ctx, struct file_entry *entry)
+{
+    mark_stale(ctx, entry);
+}
+
+static bool is_in_tree(struct span path, struct span dir_path)
+{
+    struct span rest = span_from(path, 1); /* request paths begin with '/' */
+    return dir_path.len == 0 || (span_starts_with(rest, dir_path) &&
+                                 (rest.len == dir_path.len || rest.ptr[dir_path.len] == '/'));
+}
+
+static void touch_loading(struct file_store *store, struct span dir_path)
+{
+    for (struct list *link = store->loading.next; link != &store->loading; link = link->next) {
+        struct loading *loading = CONTAINER_OF(link, struct loading, link);
+        loading->is_touched = loading->is_touched || is_in_tree(loading->path, dir_path);
+    }
+}
+
+static void on_tree_touched(void *ctx, struct span dir_path)
+{
+    struct file_store *store = ctx;
+    touch_loading(store, dir_path);
+    struct list *link = store->order.next;
+    while (link != &store->order) {
+        struct file_entry *entry = CONTAINER_OF(link, struct file_entry, store_link);
+        link = link->next;
+        if (is_in_tree(entry->path, dir_path)) {
+            file_watch_detach(&store->watch, entry);
+            mark_stale(store, entry);
+        }
+    }
+}
+
+static void on_name_touched(void *ctx, struct span dir_path, struct span name)
+{
+    (void)name;
+    touch_loading(ctx, dir_path);
+}
+
+static void on_all_touched(void *ctx)
+{
+    struct file_store *store = ctx;
+    counter_add_shared(&store->counters.overflows, 1);
+    on_tree_touched(store, SPAN_NONE);
+}
+
+/* ---- making and ending ------------------------------------------------------------------------- */
+
+static void fill_defaults(struct file_store_options *options)
+{
+    options->cache_bytes = options->cache_bytes ? options->cache_bytes : (size_t)64 << 20;
+    options->max_memory_file =
+        options->max_memory_file ? options->max_memory_file : (size_t)1 << 20;
+    options->max_hash_file = options->max_hash_file ? options->max_hash_file : (size_t)16 << 20;
+    options->max_open_files = options->max_open_files ? options->max_open_files : 256;
+    options->index = options->index ? options->index : "index.html";
+}
+
+static void init_root_path(struct file_store *store)
+{
+    char link[32];
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", store->root.fd);
+    ssize_t len = readlink(link, store->root_path, sizeof(store->root_path));
+    if (len > 0 && (size_t)len < sizeof(store->root_path)) {
+        store->root.path = span_make(store->root_path, (size_t)len);
+    }
+}
+
+static int open_root(struct file_store *store, galley_error *err)
+{
+    const char *root = store->options.root;
+    store->root.fd = AT_FDCWD;
+    if (!root) {
+        store->watch.fd = -1;
+        return 0;
+    }
+    store->root.fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (store->root.fd < 0) {
+        return error_set_sys(err, errno, "serve %s", root);
+    }
+    init_root_path(store);
+    file_watch_init(&store->watch, store->options.index);
+    return 0;
+}
+
+static struct file_store *create_empty(const struct file_store_options *options)
+{
+    struct file_store *store = mem_alloc_zero(1, sizeof(*store));
+    if (!store) {
+        return NULL;
+    }
+    store->options = *options;
+    fill_defaults(&store->options);
+    snprintf(store->index, sizeof(store->index), "%s", store->options.index);
+    store->options.index = store->index;
+    pthread_mutex_init(&store->lock, NULL);
+    table_init(&store->entries);
+    list_init(&store->order);
+    list_init(&store->loading);
+    store->watch.fd = -1;
+    store->watch.touched = on_touched;
+    store->watch.tree_touched = on_tree_touched;
+    store->watch.name_touched = on_name_touched;
+    store->watch.all_touched = on_all_touched;
+    store->watch.ctx = store;
+    return store;
+}
+
+struct file_store *file_store_create(const struct file_store_options *options, galley_error *err)
+{
+    struct file_store *store = create_empty(options);
+    if (!store) {
+        error_set(err, GALLEY_ENOMEM, "serve %s: out of memory",
+                  options->root ? options->root : "files");
+        return NULL;
+    }
+    if (open_root(store, err) != 0) {
+        file_store_destroy(store);
+        return NULL;
+    }
+    return store;
+}
+
+void file_store_destroy(struct file_store *store)
+{
+    if (!store) {
+        return;
+    }
+    CHECK(list_is_empty(&store->loading));
+    struct list *link;
+    while ((link = store->order.next) != &store->order) {
+        struct file_entry *entry = CONTAINER_OF(link, struct file_entry, store_link);
+        file_watch_detach(&store->watch, entry);
+        take_out(store, entry);
+    }
+    file_watch_finish(&store->watch);
+    table_finish(&store->entries);
+    pthread_mutex_destroy(&store->lock);
+    if (store->root.fd != AT_FDCWD) {
+        fd_close(&store->root.fd);
+    }
+    mem_free(store);
+}
+
+/* ---- loading ----------------------------------------------------------------------------------- */
+
+bool file_store_is_fresh(const struct file_entry *entry, int64_t now_ms)
+{
+    if (atomic_load_explicit(&entry->is_stale, memory_order_relaxed)) {
+        return false;
+    }
+    return entry->is_watched ||
+           now_ms - atomic_load_explicit(&entry->checked_ms, memory_order_relaxed) <
+               UNWATCHED_FRESH_MS;
+}
+
+/* Without the last name; "" for a single one. */
+static struct span parent_of(struct span dir_path)
+{
+    size_t len = dir_path.len;
+    while (len > 0 && dir_path.ptr[len - 1] != '/') {
+        len--;
+    }
+    return span_make(dir_path.ptr, len > 0 ? len - 1 : 0);
+}
+
+/* False: there is no such directory. *ret_is_watched: a change of anything in it will be told. */
+static bool watch_directory(struct file_store *store, struct span dir_path, bool *ret_is_watched)
+{
+    int fd = path_guard_open_directory(store->root.fd, dir_path);
+    *ret_is_watched = false;
+    if (fd < 0) {
+        return false;
+    }
+    pthread_mutex_lock(&store->lock);
+    struct watch_dir *parent =
+        dir_path.len ? file_watch_find(&store->watch, parent_of(dir_path)) : NULL;
+    if (parent || dir_path.len == 0) {
+        *ret_is_watched = file_watch_add(&store->watch, parent, dir_path, fd) != NULL;
+    }
+    pthread_mutex_unlock(&store->lock);
+    /* Behind a symlink, changes further along its way would not be seen. */
+    *ret_is_watched = *ret_is_watched && store->root.path.ptr &&
+                      path_guard_is_direct(fd, store->root.path, dir_path);
+    fd_close(&fd);
+    return true;
+}
+
+/* Watch the directories that lead to `name`, top down. Returns the length of the deepest one that exists;
+ * *ret_is_watched: all of them are watched. */
+static size_t watch_directories(struct file_store *store, struct span name, bool *ret_is_watched)
+{
+    size_t deepest_len = 0;
+    struct span dir_path = span_make(name.ptr, 0);
+    bool is_watched = true;
+    while (is_watched && watch_directory(store, dir_path, &is_watched)) {
+        *ret_is_watched = is_watched;
+        deepest_len = dir_path.len;
+        size_t from = dir_path.len + (dir_path.len > 0);
+        const char *slash = from < name.len ? memchr(name.ptr + from, '/', name.len - from) : NULL;
+        if (!slash) {
+            break;
+        }
+        dir_path.len = (size_t)(slash - name.ptr);
+    }
+    return deepest_len;
+}
+
+/* The part of the path behind the deepest directory: its first name. */
+static void set_watch_name(struct file_entry *entry, const char *name, size_t dir_len)
+{
+    const char *rest = name + dir_len + (dir_len > 0 && name[dir_len] == '/');
+    entry->watch_name = file_entry_text(entry, span_make(rest, strcspn(rest, "/")));
+    if (!entry->watch_name.ptr) {
+        entry->watch_name =
+            SPAN(""); /* every name touches it: more often than needed, never too late */
+    }
+}
+
+/* Under the lock: put the entry into the table and on its directory. */
+static void keep(struct file_store *store, struct file_entry *entry, const struct loading *loading,
+                 struct span dir_path)
+{
+    struct file_entry *old = table_get(&store->entries, entry->path);
+    if (old) {
+        file_watch_detach(&store->watch, old);
+        take_out(store, old);
+    }
+    struct watch_dir *dir = entry->is_watched ? file_watch_find(&store->watch, dir_path) : NULL;
+    entry->is_watched = dir != NULL;
+    if (loading->is_touched || table_put(&store->entries, entry->path, entry) != 0) {
+        atomic_store_explicit(&entry->is_stale, true, memory_order_relaxed);
+        file_watch_trim(&store->watch, dir);
+        return;
+    }
+    file_entry_ref(entry);
+    entry->is_in_store = true;
+    list_push_back(&store->order, &entry->store_link);
+    store->used_bytes += entry->memory_bytes + ENTRY_OVERHEAD_BYTES;
+    store->used_fds += entry->open_fds;
+    if (dir) {
+        file_watch_attach(dir, entry);
+    } else {
+        counter_add_shared(&store->counters.unwatched, 1);
+    }
+    keep_budget(store, entry);
+}
+
+static struct file_entry *look_at_disk(struct file_store *store, struct loading *loading,
+                                       int *ret_error)
+{
+    char name[PATH_MAX];
+    int name_len =
+        store->root.fd == AT_FDCWD ? -1 : file_name_of_path(name, sizeof(name), loading->path);
+    struct file_entry *entry = file_entry_create(loading->path);
+    if (!entry) {
+        *ret_error = GALLEY_EFULL;
+        return NULL;
+    }
+    bool is_watched = false;
+    size_t dir_len = 0;
+    if (name_len >= 0 && store->watch.fd >= 0) {
+        dir_len = watch_directories(store, span_make(name, (size_t)name_len), &is_watched);
+        set_watch_name(entry, name, dir_len);
+    }
+    atomic_store_explicit(&entry->checked_ms, galley_now_ms(), memory_order_relaxed);
+    bool is_direct = false;
+    int code = file_resolve(entry, &store->root, &store->options, &store->counters, &is_direct);
+    counter_add_shared(&store->counters.loads, 1);
+    entry->is_watched = is_watched && is_direct;
+    pthread_mutex_lock(&store->lock);
+    list_remove(&loading->link);
+    if (code == 0) {
+        keep(store, entry, loading, span_make(name, dir_len));
+    }
+    pthread_mutex_unlock(&store->lock);
+    if (code != 0) {
+        counter_add_shared(&store->counters.errors, 1);
+        file_entry_unref(entry);
+        *ret_error = code;
+        return NULL;
+    }
+    return entry;
+}
+
+/* An unwatched entry whose file is still the same is good for another second. */
+static bool is_unchanged(struct file_store *store, struct file_entry *entry)
+{
+    if (atomic_load_explicit(&entry->is_stale, memory_order_relaxed) || entry->is_watched) {
+        return false;
+    }
+    int64_t now_ms = galley_now_ms();
+    if (!file_resolve_is_unchanged(entry, &store->root, &store->options)) {
+        return false;
+    }
+    counter_add_shared(&store->counters.unchanged, 1);
+    atomic_store_explicit(&entry->checked_ms, now_ms, memory_order_relaxed);
+    return true;
+}
+
+struct file_entry *file_store_load(struct file_store *store, struct span path, int *ret_error)
+{
+    struct loading loading = {.path = path};
+    pthread_mutex_lock(&store->lock);
+    struct file_entry *known = table_get(&store->entries, path);
+    bool is_fresh = known && file_store_is_fresh(known, galley_now_ms());
+    if (known) {
+        file_entry_ref(known);
+    }
+    if (!is_fresh) {
+        list_push_back(&store->loading, &loading.link);
+    }
+    pthread_mutex_unlock(&store->lock);
+    *ret_error = 0;
+    if (is_fresh) {
+        return known;
+    }
+    if (known && is_unchanged(store, known)) {
+        pthread_mutex_lock(&store->lock);
+        list_remove(&loading.link);
+        pthread_mutex_unlock(&store->lock);
+        return known;
+    }
+    file_entry_unref(known);
+    return look_at_disk(store, &loading, ret_error);
+}
+
+/* ---- looking in -------------------------------------------------------------------------------- */
+
+int file_store_watch_fd(const struct file_store *store)
+{
+    return store->watch.fd;
+}
+
+void file_store_watch_ready(struct file_store *store)
+{
+    enum { MAX_READS = 16 }; /* a flood of events may not hold the loop */
+    uint64_t overflows = counter_read(&store->counters.overflows);
+    pthread_mutex_lock(&store->lock);
+    for (int i = 0; i < MAX_READS && file_watch_read(&store->watch); i++) {
+    }
+    pthread_mutex_unlock(&store->lock);
+    if (counter_read(&store->counters.overflows) != overflows) {
+        log_write_limited(store->options.log, &store->watch_log, LOG_WARNING,
+                          "files: the system lost change events; everything is looked at again");
+    }
+}
+
+int file_store_root_fd(const struct file_store *store)
+{
+    return store->root.fd;
+}
+
+const struct file_store_options *file_store_get_options(const struct file_store *store)
+{
+    return &store->options;
+}
+
+const struct file_store_counters *file_store_get_counters(const struct file_store *store)
+{
+    return &store->counters;
+}
