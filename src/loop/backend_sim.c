@@ -35,7 +35,7 @@ static void sim_finish(struct loop *loop)
 {
     struct sim_world *world = sim_world_of(loop);
     while (!list_is_empty(&world->peers)) {
-        sim_peer_release(CONTAINER_OF(world->peers.next, struct sim_peer, link));
+        sim_peer_outlive(CONTAINER_OF(world->peers.next, struct sim_peer, link));
     }
     struct list *link;
     while ((link = list_pop_front(&world->listeners))) {

@@ -46,27 +46,39 @@ int sim_new_fd(struct sim_world *world, struct sim_peer *peer)
 
 void sim_edge(struct sim_peer *peer)
 {
-    if (list_is_empty(&peer->edge_link)) {
+    if (peer->loop && list_is_empty(&peer->edge_link)) {
         list_push_back(&sim_world_of(peer->loop)->edges, &peer->edge_link);
     }
 }
 
-void sim_peer_release(struct sim_peer *peer)
+static void leave_world(struct sim_peer *peer)
 {
-    sim_world_of(peer->loop)->by_fd[peer->fd - SIM_FIRST_FD] = NULL;
-    list_remove(&peer->link);
-    list_remove(&peer->edge_link);
-    list_remove(&peer->wait_link);
-    buf_finish(&peer->to_server);
-    buf_finish(&peer->to_client);
-    mem_free(peer);
+    if (peer->loop) {
+        sim_world_of(peer->loop)->by_fd[peer->fd - SIM_FIRST_FD] = NULL;
+        list_remove(&peer->link);
+        list_remove(&peer->edge_link);
+        list_remove(&peer->wait_link);
+        peer->loop = NULL;
+    }
 }
 
 void sim_peer_settle(struct sim_peer *peer)
 {
     if (peer->client_gone && !peer->has_server) {
-        sim_peer_release(peer);
+        leave_world(peer);
+        buf_finish(&peer->to_server);
+        buf_finish(&peer->to_client);
+        mem_free(peer);
     }
+}
+
+void sim_peer_outlive(struct sim_peer *peer)
+{
+    leave_world(peer);
+    peer->socket = NULL;
+    peer->has_server = false;
+    peer->server_fin = true;
+    sim_peer_settle(peer);
 }
 
 static struct sim_peer *new_peer(struct loop *loop)

@@ -17,7 +17,7 @@ int sim_listener(struct loop *loop);
 struct sim_peer *sim_connect(struct loop *loop, int listener_fd);
 /** A connection without a listener: *ret_fd is the server's end. */
 struct sim_peer *sim_pair(struct loop *loop, int *ret_fd);
-/** Release the client's end (hanging up if it has not been). */
+/** Release the client's end (hanging up if it has not been). Once for each peer, also after the loop's end. */
 void sim_peer_free(struct sim_peer *peer);
 
 /** The client sends bytes (copied). They are delivered in pieces of at most sim_set_max_read(). */
@@ -28,7 +28,7 @@ void sim_reset(struct sim_peer *peer);
 /** Everything the server has sent so far; sim_consume drops the first n bytes. */
 struct span sim_received(const struct sim_peer *peer);
 void sim_consume(struct sim_peer *peer, size_t n);
-/** Has the server closed (FIN), or reset? */
+/** Has the server closed its side (FIN), or reset? As Linux does, closing with bytes unread resets. */
 bool sim_is_closed(const struct sim_peer *peer);
 bool sim_is_reset(const struct sim_peer *peer);
 /** The server can send at most `bytes` more until the window is opened again; SIZE_MAX (default): no bound. */

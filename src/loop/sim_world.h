@@ -12,10 +12,10 @@ enum { SIM_FIRST_FD = 1000000000 };
 
 /* A connection: both ends. Freed when the client has let go and the server has closed. */
 struct sim_peer {
-    struct list link;      /* all connections of the world */
-    struct list edge_link; /* in world->edges while an event is due */
-    struct list wait_link; /* in a listener's queue until accepted */
-    struct loop *loop;
+    struct list link;           /* all connections of the world */
+    struct list edge_link;      /* in world->edges while an event is due */
+    struct list wait_link;      /* in a listener's queue until accepted */
+    struct loop *loop;          /* NULL: the world has ended */
     struct loop_socket *socket; /* NULL: not opened yet, or closed */
     int fd;
     struct buf to_server, to_client;
@@ -65,7 +65,7 @@ int sim_new_fd(struct sim_world *world, struct sim_peer *peer);
 void sim_edge(struct sim_peer *peer);
 /** Free the connection if nobody has an end of it any more. */
 void sim_peer_settle(struct sim_peer *peer);
-/** Free it whatever its state. */
-void sim_peer_release(struct sim_peer *peer);
+/** The world ends: the client's end stays until it is freed, the server's is closed. */
+void sim_peer_outlive(struct sim_peer *peer);
 
 #endif

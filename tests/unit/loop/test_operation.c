@@ -188,8 +188,9 @@ BOTH(more_pieces_than_one_send_takes_are_sent_in_several)
     stream_open(&rig, &s);
     enum { PIECES = 200 };
     struct iovec iov[PIECES];
+    char letter = 'x';
     for (unsigned i = 0; i < PIECES; i++) {
-        iov[i] = (struct iovec){(char[]){'x'}, 1};
+        iov[i] = (struct iovec){&letter, 1};
     }
     int done = 0;
     while (done < PIECES) {
@@ -348,7 +349,8 @@ static void answer(struct loop_op *op)
 {
     (void)op;
     order.step++;
-    order.s->iov = (struct iovec){(char[]){'o', 'k'}, 2};
+    static char ok[] = "ok";
+    order.s->iov = (struct iovec){ok, 2};
     loop_send(order.s->loop, &order.s->socket, &order.s->writing, &order.s->iov, 1, note_answer);
 }
 
