@@ -11,6 +11,8 @@ struct conn_set {
     struct conn_counters counters;
     struct chain_pool chains; /* shared by the loop's connections */
     struct list by_state[CONN_STATE_COUNT];
+    struct conn_send *free_sends; /* for conn_io.c: a few are kept for the next send */
+    unsigned free_send_count;
     unsigned count;
     bool is_draining;
     void (*emptied)(struct conn_set *set, void *ctx); /* the last connection has gone */

@@ -1,0 +1,173 @@
+/* conn/conn.c — birth and end of a connection. On its loop.
+ * The end has one way: conn_close() -> the transport calls back for the last time -> the protocol is told -> memory is
+ * freed. So no callback can meet a connection that has gone, in whatever order closing, resets and deadlines come. */
+#include "conn/conn.h"
+
+#include "base/alloc.h"
+#include "base/check.h"
+#include "conn/conn_internal.h"
+#include "conn/conn_set.h"
+#include "conn/protocol.h"
+
+#include <sys/socket.h>
+
+/* ---- the end ------------------------------------------------------------------------------------------------ */
+
+static void leave_set(struct conn *conn)
+{
+    struct conn_set *set = conn->set;
+    list_remove(&conn->link);
+    set->count--;
+    mem_free(conn);
+    if (set->removed) {
+        set->removed(set, set->ctx);
+    }
+    if (set->count == 0 && set->emptied) {
+        set->emptied(set, set->ctx);
+    }
+}
+
+static void on_transport_closed(struct transport *transport)
+{
+    struct conn *conn = CONTAINER_OF(transport, struct conn, transport);
+    conn->protocol->closed(conn);
+    chain_clear(&conn->out);
+    conn_send_release(conn); /* only if the transport has dropped a send without a call */
+    leave_set(conn);
+}
+
+/* The first reason wins; but an answer that was to be followed by a quiet close and could not be sent is no quiet
+ * close. */
+static void set_reason(struct conn *conn, enum close_reason reason)
+{
+    enum close_reason old = (enum close_reason)conn->close_reason;
+    bool was_cut = conn_has_output(conn) && !close_reason_is_error(old);
+    if (old == CLOSE_NONE || was_cut) {
+        conn->close_reason = (uint8_t)reason;
+    }
+}
+
+void conn_close(struct conn *conn, enum close_reason reason, bool is_reset)
+{
+    CHECK(reason != CLOSE_NONE);
+    if (conn->state == CONN_CLOSED) {
+        return;
+    }
+    set_reason(conn, reason);
+    counter_add(&conn->set->counters.closed[conn->close_reason], 1);
+    conn_enter(conn, CONN_CLOSED);
+    conn->wants_read = false;
+    conn->wants_flush = false;
+    transport_close(&conn->transport, is_reset);
+}
+
+/* RFC 9112 §9.6: close in two steps. Closing with bytes unread would send RST, which may take the answer away from a
+ * client that is still sending. */
+static void start_lingering(struct conn *conn)
+{
+    if (transport_shutdown_write(&conn->transport) < 0) {
+        conn_close(conn, (enum close_reason)conn->close_reason, true);
+        return;
+    }
+    conn_enter(conn, CONN_LINGER);
+    conn_read(conn, true);
+}
+
+void conn_finish_output(struct conn *conn)
+{
+    if (conn->wants_linger && !conn->input_ended) {
+        start_lingering(conn);
+    } else {
+        conn_close(conn, (enum close_reason)conn->close_reason, false);
+    }
+}
+
+static void close_after_output(struct conn *conn, enum close_reason reason, bool wants_linger)
+{
+    CHECK(reason != CLOSE_NONE);
+    if (conn_is_ending(conn)) {
+        return;
+    }
+    set_reason(conn, reason);
+    conn->close_after_send = true;
+    conn->wants_linger = wants_linger;
+    if (!conn_has_output(conn)) {
+        conn_finish_output(conn);
+        return;
+    }
+    if (conn->state != CONN_SENDING) {
+        conn_enter(conn, CONN_SENDING);
+    }
+    conn_flush(conn);
+}
+
+void conn_close_gracefully(struct conn *conn, enum close_reason reason)
+{
+    close_after_output(conn, reason, true);
+}
+
+void conn_close_when_sent(struct conn *conn, enum close_reason reason)
+{
+    close_after_output(conn, reason, false);
+}
+
+/* ---- birth -------------------------------------------------------------------------------------------------- */
+
+static void read_peer(struct conn *conn)
+{
+    struct sockaddr_storage addr = {0};
+    socklen_t len = sizeof addr;
+    if (getpeername(conn->transport.socket.fd, (struct sockaddr *)&addr, &len) == 0) {
+        peer_address_from(&conn->peer, (struct sockaddr *)&addr, len);
+    }
+}
+
+static void join_set(struct conn *conn)
+{
+    struct conn_set *set = conn->set;
+    set->count++;
+    counter_add(&set->counters.opened, 1);
+    conn->is_draining = set->is_draining;
+    conn_begin_states(conn, CONN_HANDSHAKE);
+}
+
+/* The transport has no way back but closing, so a protocol that fails goes the usual way. */
+static struct conn *open_protocol(struct conn *conn)
+{
+    conn_begin_call(conn);
+    if (!conn->is_tls) {
+        conn_enter(conn, CONN_FIRST);
+    }
+    bool is_open = conn->protocol->open(conn) == GALLEY_OK;
+    if (is_open) {
+        conn_read(conn, true);
+    } else {
+        conn_close(conn, CLOSE_OUT_OF_MEMORY, true);
+    }
+    conn_end_call(conn);
+    return is_open ? conn : NULL;
+}
+
+struct conn *conn_create(struct conn_set *set, int fd, const struct protocol *protocol)
+{
+    struct conn *conn = mem_alloc_zero(1, sizeof *conn);
+    if (!conn) {
+        counter_add(&set->counters.closed[CLOSE_OUT_OF_MEMORY], 1);
+        loop_close_fd(set->loop, fd);
+        return NULL;
+    }
+    conn->set = set;
+    conn->protocol = protocol;
+    list_init(&conn->link);
+    chain_init(&conn->out, &set->chains);
+    int rc = transport_plain_open(&conn->transport, set->loop, fd, on_transport_closed);
+    if (rc < 0) {
+        counter_add(&set->counters.closed[CLOSE_SYSTEM_ERROR], 1);
+        loop_close_fd(set->loop, fd);
+        mem_free(conn);
+        return NULL;
+    }
+    read_peer(conn);
+    join_set(conn);
+    return open_protocol(conn);
+}

@@ -1,0 +1,151 @@
+/* h1/h1_body.c — request bodies: who reads them, 100 Continue, and skipping what nobody wants. On the loop.
+ * Where a body ends was decided from the head (http/framing.h); nothing is kept here, pieces go straight from the
+ * receive buffer to the exchange. */
+#include "base/check.h"
+
+#include "h1/h1_session.h"
+
+/* RFC 9110 §10.1.1: said only when the body is wanted, and not when it has begun to come without being asked for. */
+static void say_continue(struct h1_session *session)
+{
+    bool is_awaited = session->waits_for_continue && !h1_has_input(session);
+    session->waits_for_continue = false;
+    if (!is_awaited) {
+        return;
+    }
+    struct conn *conn = session->conn;
+    struct span line = H1_CONTINUE;
+    if (chain_add(&conn->out, line.ptr, line.len, NULL, NULL) != GALLEY_OK) {
+        counter_add(&session->driver->counters.out_of_memory, 1);
+        conn_close(conn, CLOSE_OUT_OF_MEMORY, true);
+        return;
+    }
+    counter_add(&session->driver->counters.continues, 1);
+    conn_flush(conn);
+}
+
+/* The rate of a body counts from its first byte; what came with the head counts too. */
+static void enter_body(struct h1_session *session)
+{
+    struct conn *conn = session->conn;
+    if (!conn_is_ending(conn)) {
+        conn_enter(conn, CONN_BODY);
+        conn->rate_bytes = session->driver->working == session ? session->input_left : 0;
+    }
+}
+
+void h1_read_body(struct exchange *exchange)
+{
+    struct h1_session *session = h1_session_of(exchange);
+    CHECK(session->body == H1_BODY_UNREAD);
+    session->body = H1_BODY_READING;
+    say_continue(session);
+    enter_body(session);
+    h1_go_on(session);
+}
+
+/* ---- skipping ------------------------------------------------------------------------------------------------ */
+
+bool h1_body_can_be_drained(const struct h1_session *session)
+{
+    if (session->body == H1_BODY_DONE) {
+        return true;
+    }
+    /* A client that waits for 100 Continue may send the body after a final status, or not: no way to tell what the next
+     * bytes are (RFC 9110 §10.1.1). */
+    return !session->waits_for_continue && !session->conn->input_ended &&
+           session->body_left <= session->driver->limits->max_body_bytes;
+}
+
+void h1_body_drain(struct h1_session *session)
+{
+    if (session->body != H1_BODY_DONE) {
+        session->body = H1_BODY_DRAINING;
+        enter_body(session);
+    }
+}
+
+static void fail_body(struct h1_session *session, int status, enum close_reason reason)
+{
+    if (session->body == H1_BODY_READING) {
+        session->body = H1_BODY_DONE;
+        h1_reject(session, status, reason);
+    } else {
+        session->body = H1_BODY_DONE;
+        conn_close_gracefully(session->conn,
+                              reason); /* the answer is out; there is no second one */
+    }
+}
+
+static void drop_piece(struct h1_session *session, struct span piece)
+{
+    counter_add(&session->driver->counters.bodies_drained, piece.len);
+    session->drained_bytes += piece.len;
+    if (session->drained_bytes > session->driver->limits->max_body_bytes) {
+        fail_body(session, 413, CLOSE_BODY_TOO_LARGE);
+    }
+}
+
+/* ---- feeding ------------------------------------------------------------------------------------------------- */
+
+static void give_piece(struct h1_session *session, struct span piece)
+{
+    if (session->body == H1_BODY_DRAINING) {
+        drop_piece(session, piece);
+        return;
+    }
+    int status = exchange_body_piece(session->exchange, piece);
+    if (status == 413) {
+        counter_add(&session->driver->counters.bodies_too_large, 1);
+    }
+    if (status != 0) {
+        fail_body(session, status, status == 413 ? CLOSE_BODY_TOO_LARGE : CLOSE_OUT_OF_MEMORY);
+    }
+}
+
+static void end_body(struct h1_session *session)
+{
+    bool was_wanted = session->body == H1_BODY_READING;
+    session->body = H1_BODY_DONE;
+    if (was_wanted) {
+        exchange_body_end(session->exchange);
+    }
+}
+
+static size_t feed_length(struct h1_session *session, const char *data, size_t len)
+{
+    size_t n = len < session->body_left ? len : (size_t)session->body_left;
+    session->body_left -= n;
+    session->input_left = len - n;
+    give_piece(session, span_make(data, n));
+    if (session->body_left == 0 && session->body != H1_BODY_DONE) {
+        end_body(session);
+    }
+    return n;
+}
+
+static size_t feed_chunked(struct h1_session *session, const char *data, size_t len)
+{
+    struct span in = span_make(data, len);
+    struct span piece;
+    enum chunked_event event =
+        chunked_decode(&session->chunked, session->driver->limits, &in, &piece);
+    session->input_left = in.len;
+    if (event == CHUNKED_DATA) {
+        give_piece(session, piece);
+    } else if (event == CHUNKED_END) {
+        end_body(session);
+    } else if (event == CHUNKED_FAILED) {
+        enum h1_error error = chunked_error(&session->chunked);
+        counter_add(&session->driver->counters.refused[error], 1);
+        fail_body(session, h1_error_status(error), CLOSE_BAD_REQUEST);
+        return len;
+    }
+    return len - in.len;
+}
+
+size_t h1_body_feed(struct h1_session *session, const char *data, size_t len)
+{
+    return session->body_is_chunked ? feed_chunked(session, data, len)
+                                    : feed_length(session, data, len);
+}

@@ -1,0 +1,25 @@
+/* h1/h1_head.h — inside the h1 room: the head of an answer. On the loop. */
+#ifndef H1_H1_HEAD_H
+#define H1_H1_HEAD_H
+
+#include "h1/h1_session.h"
+
+enum h1_framing { H1_FRAMING_NONE, H1_FRAMING_LENGTH, H1_FRAMING_CHUNKED, H1_FRAMING_CLOSE };
+
+/** How an answer is delimited (RFC 9112 §6), decided before its head is written. */
+struct h1_answer {
+    int status;
+    enum h1_framing framing;
+    uint64_t length;  /* H1_FRAMING_LENGTH */
+    bool has_body;    /* bytes follow the head */
+    bool in_pieces;   /* more of them come later */
+    bool will_close;  /* … the connection after this answer */
+    bool is_http_1_0; /* the client's version */
+};
+
+struct h1_answer h1_answer_of(const struct exchange *exchange);
+/** Write the head behind conn->out. 0, GALLEY_ENOMEM, or GALLEY_EINVAL: a field that must not be sent. */
+int h1_head_write(struct h1_session *session, const struct response *response,
+                  const struct h1_answer *answer);
+
+#endif
