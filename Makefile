@@ -69,7 +69,7 @@ tsan: build/.folder
 ## fuzz     every fuzz target over its corpus, then FUZZ_SECONDS (20) of new inputs each
 fuzz: build/.folder
 	@tools/setup build fuzz
-	$(call build,fuzz,fuzzers)
+	$(call build,fuzz,fuzz_targets)
 	@$(PYTHON) tools/run_fuzz build/fuzz --seconds $(FUZZ_SECONDS)
 
 ## clean    remove build/
