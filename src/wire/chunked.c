@@ -211,7 +211,9 @@ static enum decoder_state frame(struct chunked_decoder *decoder, enum decoder_st
 static enum decoder_state trailers(struct chunked_decoder *decoder,
                                    const struct http_limits *limits, struct span *in)
 {
-    uint32_t left = limits->max_trailer_bytes - decoder->trailer_bytes;
+    /* The limits may have been lowered since the last call. */
+    uint32_t max_bytes = limits->max_trailer_bytes;
+    uint32_t left = decoder->trailer_bytes < max_bytes ? max_bytes - decoder->trailer_bytes : 0;
     const char *at = in->ptr;
     const char *end = at + (in->len < left ? in->len : left);
     enum h1_result result =

@@ -1,11 +1,11 @@
 /* tests/fuzz/fuzz_wire_chunked.c — any bytes as a chunked body: in one piece and byte by byte the same body, end and
  * error, with the trailers kept and dropped. RFC 9112 §7.1. */
 /* rooms: wire */
+#include "fuzz.h"
+
 #include "base/check.h"
 #include "http/chars.h"
 #include "wire/chunked.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { MAX_TRAILERS = 32 };
 

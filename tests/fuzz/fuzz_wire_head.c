@@ -1,13 +1,11 @@
 /* tests/fuzz/fuzz_wire_head.c — any bytes as a request head: in one piece and in two, the answers must be the same, and
  * every view must lie in the head and be made of allowed bytes. RFC 9112 §3, §5. */
 /* rooms: wire */
+#include "fuzz.h"
+
 #include "base/check.h"
 #include "http/chars.h"
 #include "wire/h1_parser.h"
-
-#include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { MAX_FIELDS = 100 };
 

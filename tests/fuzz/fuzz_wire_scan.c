@@ -1,12 +1,9 @@
 /* tests/fuzz/fuzz_wire_scan.c — the SIMD finders against their plain twins, from every place in the first block on. */
 /* rooms: wire */
+#include "fuzz.h"
+
 #include "base/check.h"
 #include "wire/scan.h"
-
-#include <stddef.h>
-#include <stdint.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -1,10 +1,10 @@
 /* tests/fuzz/fuzz_wire_writer.c — any name and value ("name NUL value") into a response head: either it is refused, or
  * the head has exactly the lines that were meant. RFC 9110 §5.5; response splitting. */
 /* rooms: wire */
+#include "fuzz.h"
+
 #include "base/check.h"
 #include "wire/h1_writer.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { ROOM = 4096 };
 

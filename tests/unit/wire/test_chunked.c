@@ -132,6 +132,32 @@ TEST(test_trailers_are_kept_apart_and_forbidden_ones_dropped)
     buf_finish(&body);
 }
 
+TEST(test_the_trailer_limit_is_exact_and_may_be_lowered_meanwhile)
+{
+    static const char section[] = "X: 12345\r\n\r\n";
+    struct http_limits small = limits;
+    for (uint32_t max = sizeof(section) - 2; max <= sizeof(section) - 1; max++) {
+        struct chunked_decoder decoder;
+        struct span in = SPAN("0\r\nX: 12345\r\n\r\n");
+        struct span piece;
+        chunked_decoder_init(&decoder, NULL);
+        small.max_trailer_bytes = max;
+        bool is_enough = max == sizeof(section) - 1;
+        EXPECT_INT(chunked_decode(&decoder, &small, &in, &piece),
+                   is_enough ? CHUNKED_END : CHUNKED_FAILED);
+        EXPECT_INT(chunked_error(&decoder), is_enough ? H1_OK : H1_TRAILERS_TOO_LARGE);
+    }
+    struct chunked_decoder decoder;
+    struct span first = SPAN("0\r\nX: 12345");
+    struct span second = SPAN("6");
+    struct span piece;
+    chunked_decoder_init(&decoder, NULL);
+    EXPECT_INT(chunked_decode(&decoder, &limits, &first, &piece), CHUNKED_MORE);
+    small.max_trailer_bytes = 4;
+    EXPECT_INT(chunked_decode(&decoder, &small, &second, &piece), CHUNKED_FAILED);
+    EXPECT_INT(chunked_error(&decoder), H1_TRAILERS_TOO_LARGE);
+}
+
 TEST(test_forbidden_trailers)
 {
     static const char *const forbidden[] = {

@@ -184,6 +184,17 @@ TEST(test_limits_can_be_set)
     EXPECT_INT(h1_parser_error(&p.parser), H1_TARGET_TOO_LONG);
 }
 
+/* A reload may lower a limit between two pieces of a head. */
+TEST(test_limits_may_be_lowered_between_calls)
+{
+    struct parsing p;
+    begin(&p);
+    EXPECT_INT(feed(&p, "GET / HTTP/1.1\r\nA: 1", 20), H1_MORE);
+    p.limits.max_head_bytes = 10;
+    EXPECT_INT(feed(&p, "GET / HTTP/1.1\r\nA: 12", 21), H1_FAILED);
+    EXPECT_INT(h1_parser_error(&p.parser), H1_HEAD_TOO_LARGE);
+}
+
 TEST(test_less_room_for_fields_than_the_limit_is_a_limit_too)
 {
     struct parsing p;
