@@ -63,7 +63,9 @@ static void recv_two(struct loop_op *op)
 {
     struct stream *s = CONTAINER_OF(op, struct stream, reading);
     EXPECT(op->result <= 2);
-    memcpy(s->got + strlen(s->got), op->data, op->result > 0 ? (size_t)op->result : 0);
+    if (op->result > 0) {
+        memcpy(s->got + strlen(s->got), op->data, (size_t)op->result);
+    }
     s->recvs++;
     s->more = op->more;
     if (op->result > 0) {
