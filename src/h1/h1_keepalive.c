@@ -5,6 +5,7 @@
  * leave in one send. What cannot be used now is kept, in order: behind a request in progress, behind too much output, or
  * behind the share of this turn. Reading stops when too much is kept. */
 #include "base/check.h"
+#include "conn/conn_set.h"
 
 #include "h1/h1_session.h"
 
