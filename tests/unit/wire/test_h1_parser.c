@@ -118,6 +118,7 @@ TEST(test_errors_name_what_was_wrong)
     EXPECT_INT(refused("G@T / HTTP/1.1\r\n\r\n"), H1_BAD_METHOD);
     EXPECT_INT(refused("GET  / HTTP/1.1\r\n\r\n"), H1_BAD_TARGET);
     EXPECT_INT(refused("GET / HTTP/1.1\r\nA: b\r\n c\r\n"), H1_OBS_FOLD);
+    EXPECT_INT(refused("GET / HTTP/1.1\r\nA: b\r\n\tc\r\n"), H1_OBS_FOLD);
     EXPECT_INT(refused("GET / HTTP/1.1\r\nA : b\r\n"), H1_BAD_FIELD_NAME);
     EXPECT_INT(refused("GET / HTTP/1.1\r\nA\r\n"), H1_NO_COLON);
 }
@@ -158,6 +159,18 @@ TEST(test_the_head_limit_is_exact)
     mem_free(text);
     text = head_of(16385);
     EXPECT_INT(parse(&p, text), H1_FAILED);
+    EXPECT_INT(h1_parser_error(&p.parser), H1_HEAD_TOO_LARGE);
+    mem_free(text);
+}
+
+/* A buffer of just the limit must not wait for a byte that it has no room for. */
+TEST(test_an_unfinished_head_is_refused_as_soon_as_it_reaches_the_limit)
+{
+    struct parsing p;
+    char *text = head_of(16385);
+    begin(&p);
+    EXPECT_INT(feed(&p, text, 16383), H1_MORE);
+    EXPECT_INT(feed(&p, text, 16384), H1_FAILED);
     EXPECT_INT(h1_parser_error(&p.parser), H1_HEAD_TOO_LARGE);
     mem_free(text);
 }
