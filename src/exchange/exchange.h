@@ -196,6 +196,8 @@ bool exchange_may_end_early(const struct exchange *exchange);
 
 /* ---- for the dispatcher and handlers inside galley ------------------------------------------------------ */
 
+/** Answer without a handler; `result` is a handler result, applied to what has been set in the response. */
+void exchange_answer(struct exchange *exchange, int result);
 /** Run route->handler, on the loop or the pool as the route says. */
 void exchange_run(struct exchange *exchange);
 /** Read the body first (by the route's mode and limit), then run; at once when there is none. 413 when the declared length

@@ -1,5 +1,6 @@
 /* exchange/exchange_result.c — what a handler returned becomes a response; the table is in galley/http.h.
  * On the loop. Whatever a handler does, the outcome is one well-formed response or a reset, never a crash. */
+#include "base/check.h"
 #include "http/status.h"
 
 #include "exchange/body_writer.h"
@@ -210,4 +211,10 @@ void exchange_finish(struct exchange *exchange, int result)
         return;
     }
     exchange_respond(exchange);
+}
+
+void exchange_answer(struct exchange *exchange, int result)
+{
+    CHECK(exchange->state == EXCHANGE_NEW);
+    exchange_finish(exchange, result);
 }
