@@ -343,6 +343,16 @@ static void keep(struct file_store *store, struct file_entry *entry, const struc
     keep_budget(store, entry);
 }
 
+static int resolve_now(struct file_store *store, struct file_entry *entry, bool is_watched)
+{
+    bool is_direct = false;
+    atomic_store_explicit(&entry->checked_ms, galley_now_ms(), memory_order_relaxed);
+    counter_add_shared(&store->counters.loads, 1);
+    int code = file_resolve(entry, &store->root, &store->options, &store->counters, &is_direct);
+    entry->is_watched = is_watched && is_direct;
+    return code;
+}
+
 static struct file_entry *look_at_disk(struct file_store *store, struct loading *loading,
                                        int *ret_error)
 {
@@ -350,21 +360,13 @@ static struct file_entry *look_at_disk(struct file_store *store, struct loading 
     int name_len =
         store->root.fd == AT_FDCWD ? -1 : file_name_of_path(name, sizeof(name), loading->path);
     struct file_entry *entry = file_entry_create(loading->path);
-    if (!entry) {
-        *ret_error = GALLEY_EFULL;
-        return NULL;
-    }
     bool is_watched = false;
     size_t dir_len = 0;
-    if (name_len >= 0 && store->watch.fd >= 0) {
+    if (entry && name_len >= 0 && store->watch.fd >= 0) {
         dir_len = watch_directories(store, span_make(name, (size_t)name_len), &is_watched);
         set_watch_name(entry, name, dir_len);
     }
-    atomic_store_explicit(&entry->checked_ms, galley_now_ms(), memory_order_relaxed);
-    bool is_direct = false;
-    int code = file_resolve(entry, &store->root, &store->options, &store->counters, &is_direct);
-    counter_add_shared(&store->counters.loads, 1);
-    entry->is_watched = is_watched && is_direct;
+    int code = entry ? resolve_now(store, entry, is_watched) : GALLEY_EFULL;
     pthread_mutex_lock(&store->lock);
     list_remove(&loading->link);
     if (code == 0) {
