@@ -117,7 +117,7 @@ enum range_result range_parse(struct span value, uint64_t size, struct range_set
     struct span rest = range_specs(value), spec;
     bool has_spec = false, is_refused = false;
     while (field_list_next(&rest, &spec)) {
-        struct byte_range piece;
+        struct byte_range piece = {0, 0};
         has_spec = true;
         switch (parse_spec(spec, size, &piece)) {
         case SPEC_BAD:

@@ -49,7 +49,7 @@ TEST(target_class_is_visible_ascii_without_fragment)
     }
 }
 
-/* RFC 3986 §3.2.2: reg-name */
+/* RFC 3986 §3.2.2: reg-name; RFC 3986 §2.3: unreserved */
 TEST(reg_name_class_is_unreserved_and_sub_delims)
 {
     for (int c = 0; c < 256; c++) {

@@ -46,7 +46,7 @@ static enum etag_match match(const char *list, const char *current, bool is_stro
     return etag_list_match(span_of(list), has_tag ? &now : NULL, is_strong);
 }
 
-/* RFC 9110 §13.1.1, §13.1.2, §5.6.1 */
+/* RFC 9110 §13.1.1, RFC 9110 §5.6.1 */
 TEST(lists_are_searched_whole)
 {
     EXPECT_INT(match("\"a\"", "\"a\"", true), ETAG_MATCH);

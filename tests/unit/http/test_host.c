@@ -11,7 +11,7 @@ struct good_host {
     int port; /* -1: none */
 };
 
-/* RFC 3986 §3.2.2, §3.2.3 */
+/* RFC 3986 §3.2.2, RFC 3986 §3.2.3, RFC 9110 §7.2 */
 static const struct good_host good[] = {
     {"example.org", HOST_NAME, "example.org", -1},
     {"EXAMPLE.org:8080", HOST_NAME, "EXAMPLE.org", 8080},

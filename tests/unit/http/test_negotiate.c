@@ -33,7 +33,7 @@ static const struct coding_row codings[] = {
     {"", EVERY, CODING_IDENTITY},
     {"gzip", EVERY, CODING_GZIP},
     {"GZIP", EVERY, CODING_GZIP},
-    {"x-gzip", EVERY, CODING_GZIP}, /* §8.4.1.3 */
+    {"x-gzip", EVERY, CODING_GZIP}, /* RFC 9110 §8.4.1.3 */
     {"gzip", BR, CODING_IDENTITY},
     {"gzip, deflate, br", EVERY, CODING_BR},
     {"gzip, deflate, br, zstd", EVERY, CODING_BR},

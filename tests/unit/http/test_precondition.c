@@ -55,7 +55,7 @@ static const struct row rows[] = {
     {METHOD_PUT, &file, "If-Match: a", FAIL},
     {METHOD_PUT, &file, "If-Match: \"a\" oops", FAIL},
     {METHOD_PUT, &file, "If-Match: *|If-Match: \"a\"", FAIL},
-    /* step 2: §13.1.4, only without If-Match */
+    /* step 2: RFC 9110 §13.1.4, only without If-Match */
     {METHOD_GET, &file, "If-Unmodified-Since: " MODIFIED, GO},
     {METHOD_GET, &file, "If-Unmodified-Since: " LATER, GO},
     {METHOD_GET, &file, "If-Unmodified-Since: " EARLIER, FAIL},
@@ -63,7 +63,7 @@ static const struct row rows[] = {
     {METHOD_PUT, &file, "If-Unmodified-Since: never", GO},
     {METHOD_PUT, &undated, "If-Unmodified-Since: " EARLIER, GO},
     {METHOD_PUT, &file, "If-Match: \"a\"|If-Unmodified-Since: " EARLIER, GO},
-    /* step 3: §13.1.2, weak comparison */
+    /* step 3: RFC 9110 §13.1.2, weak comparison */
     {METHOD_GET, &file, "If-None-Match: \"a\"", SAME},
     {METHOD_HEAD, &file, "If-None-Match: W/\"a\"", SAME},
     {METHOD_GET, &undated, "If-None-Match: \"x\", \"a\"", SAME},
@@ -76,7 +76,7 @@ static const struct row rows[] = {
     {METHOD_POST, &file, "If-None-Match: \"b\"", GO},
     {METHOD_GET, &file, "If-None-Match: a", GO},
     {METHOD_PUT, &file, "If-None-Match: a", FAIL},
-    /* step 4: §13.1.3, only for GET and HEAD, only without If-None-Match */
+    /* step 4: RFC 9110 §13.1.3, only for GET and HEAD, only without If-None-Match */
     {METHOD_GET, &file, "If-Modified-Since: " MODIFIED, SAME},
     {METHOD_HEAD, &file, "If-Modified-Since: " LATER, SAME},
     {METHOD_GET, &file, "If-Modified-Since: " EARLIER, GO},
@@ -89,11 +89,11 @@ static const struct row rows[] = {
     {METHOD_GET, &file, "If-None-Match: \"b\"|If-Modified-Since: " LATER, GO},
     {METHOD_GET, &file, "If-None-Match: a|If-Modified-Since: " LATER, GO},
     {METHOD_GET, &file, "If-None-Match: \"a\"|If-Modified-Since: " EARLIER, SAME},
-    /* §13.2.2: 412 comes before 304 */
+    /* RFC 9110 §13.2.2: 412 comes before 304 */
     {METHOD_GET, &file, "If-Match: \"b\"|If-None-Match: \"a\"", FAIL},
     {METHOD_GET, &file, "If-Match: \"a\"|If-None-Match: \"a\"", SAME},
     {METHOD_GET, &file, "If-Unmodified-Since: " EARLIER "|If-None-Match: \"a\"", FAIL},
-    /* §13.2.1 */
+    /* RFC 9110 §13.2.1 */
     {METHOD_OPTIONS, &file, "If-Match: \"b\"", GO},
     {METHOD_TRACE, &file, "If-None-Match: *", GO},
     {METHOD_CONNECT, &file, "If-Match: \"b\"", GO},
@@ -138,7 +138,7 @@ TEST(if_range_wants_exactly_the_date)
     EXPECT(!range_applies("If-Range: " LATER, &file, NOW_S));
     EXPECT(!range_applies("If-Range: " EARLIER, &file, NOW_S));
     EXPECT(!range_applies("If-Range: " MODIFIED, &undated, NOW_S));
-    /* §8.8.2.2: in the second of the change another change may follow */
+    /* RFC 9110 §8.8.2.2: in the second of the change another change may follow */
     EXPECT(!range_applies("If-Range: " MODIFIED, &file, MODIFIED_S));
     EXPECT(range_applies("If-Range: " MODIFIED, &file, MODIFIED_S + 1));
 }

@@ -14,7 +14,7 @@ struct row {
 #define NONE RANGE_UNSATISFIABLE
 
 static const struct row rows[] = {
-    /* RFC 9110 §14.1.2: single, open, suffix */
+    /* RFC 9110 §14.1.1, RFC 9110 §14.1.2: single, open, suffix */
     {"bytes=0-0", 10, USE, "0+1"},
     {"bytes=0-9", 10, USE, "0+10"},
     {"bytes=2-5", 10, USE, "2+4"},
@@ -24,7 +24,7 @@ static const struct row rows[] = {
     {"bytes=-10", 10, USE, "0+10"},
     {"bytes=-11", 10, USE, "0+10"},
     {"bytes=5-100", 10, USE, "5+5"},
-    {"BYTES=0-1", 10, USE, "0+2"}, /* §14.1: unit names in any case */
+    {"BYTES=0-1", 10, USE, "0+2"}, /* RFC 9110 §14.1: unit names in any case */
     /* unsatisfiable */
     {"bytes=10-", 10, NONE, ""},
     {"bytes=10-20", 10, NONE, ""},
@@ -33,7 +33,7 @@ static const struct row rows[] = {
     {"bytes=0-", 0, NONE, ""},
     {"bytes=0-0", 0, NONE, ""},
     {"bytes=-5", 0, ALL, ""},
-    /* §14.2: invalid or another unit: as if it were not there */
+    /* RFC 9110 §14.2: invalid or another unit: as if it were not there */
     {"bytes=9-5", 10, ALL, ""},
     {"bytes=0-1,9-5", 10, ALL, ""},
     {"bytes=", 10, ALL, ""},

@@ -22,7 +22,7 @@ TEST(unknown_codes_are_named_by_their_class)
     EXPECT_SPAN(status_reason(-5), "Unknown");
 }
 
-/* RFC 9110 §6.4.1, §9.3.2, §15.3.5, §15.4.5 */
+/* RFC 9110 §6.4.1, RFC 9110 §9.3.2, RFC 9110 §15.3.5, RFC 9110 §15.4.5 */
 TEST(head_1xx_204_and_304_have_no_body)
 {
     EXPECT(status_may_have_body(200, METHOD_GET));

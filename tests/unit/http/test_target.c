@@ -167,7 +167,7 @@ struct absolute_row {
     bool is_https;
 };
 
-/* RFC 9112 §3.2.2; RFC 9110 §4.2 */
+/* RFC 9112 §3.2.2; RFC 9110 §4.2.1, RFC 9110 §4.2.3: a host, perhaps no path */
 static const struct absolute_row absolutes[] = {
     {"http://example.org/a?b", "example.org", "/a", false},
     {"HTTP://Example.org:80/", "Example.org:80", "/", false},
