@@ -8,9 +8,12 @@ _Noreturn void check_failed(const char *expression, const char *file, int line);
 
 #define CHECK(expression) ((expression) ? (void)0 : check_failed(#expression, __FILE__, __LINE__))
 
+/** DEBUG_BUILD: for checks that are more than an expression, `if (DEBUG_BUILD) { … }`. */
 #ifdef GALLEY_DEBUG
+#define DEBUG_BUILD             1
 #define DEBUG_CHECK(expression) CHECK(expression)
 #else
+#define DEBUG_BUILD             0
 #define DEBUG_CHECK(expression) ((void)sizeof(!(expression)))
 #endif
 

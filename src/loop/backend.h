@@ -31,8 +31,8 @@ struct loop_backend {
     ssize_t (*recv)(struct loop *loop, struct loop_socket *socket, char *data, size_t max_bytes);
     ssize_t (*send)(struct loop *loop, struct loop_socket *socket, const struct iovec *iov,
                     int iov_count, bool more_follows);
-    ssize_t (*send_file)(struct loop *loop, struct loop_socket *socket, int file_fd, off_t offset,
-                         size_t len);
+    ssize_t (*send_file)(struct loop *loop, struct loop_socket *socket,
+                         const struct loop_file *file);
     void (*close_fd)(struct loop *loop, int fd);
     int (*refuse)(struct loop *loop, struct loop_socket *listener, const void *data, size_t len);
 };

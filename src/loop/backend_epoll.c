@@ -248,14 +248,14 @@ static ssize_t epoll_send(struct loop *loop, struct loop_socket *socket, const s
     return sent < 0 ? -errno : sent;
 }
 
-static ssize_t epoll_send_file(struct loop *loop, struct loop_socket *socket, int file_fd,
-                               off_t offset, size_t len)
+static ssize_t epoll_send_file(struct loop *loop, struct loop_socket *socket,
+                               const struct loop_file *file)
 {
     (void)loop;
     ssize_t sent;
     do {
-        off_t position = offset;
-        sent = sendfile(socket->fd, file_fd, &position, len);
+        off_t position = file->offset;
+        sent = sendfile(socket->fd, file->fd, &position, file->len);
     } while (sent < 0 && errno == EINTR);
     return sent < 0 ? -errno : sent;
 }

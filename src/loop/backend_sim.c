@@ -10,8 +10,6 @@
 #include "loop/sim_world.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <unistd.h>
 
 enum { START_MS = 1000000, FILE_PIECE_BYTES = 64 * 1024 };
 #define START_WALL_S INT64_C(1767225600) /* 2026-01-01 00:00:00 UTC */
@@ -112,24 +110,9 @@ static unsigned tell_listeners(struct loop *loop)
     return told;
 }
 
-static unsigned tell_foreigns(struct loop *loop)
-{
-    unsigned told = 0;
-    struct list *head = &sim_world_of(loop)->foreigns;
-    for (struct list *link = head->next; link != head; link = link->next) {
-        struct loop_socket *socket = CONTAINER_OF(link, struct sim_foreign, link)->socket;
-        struct pollfd look = {.fd = socket->fd, .events = POLLIN};
-        if (socket->reading && poll(&look, 1, 0) > 0) {
-            operation_ready(loop, socket, READY_READ);
-            told++;
-        }
-    }
-    return told;
-}
-
 static void sim_wait(struct loop *loop, int64_t wait_ms)
 {
-    unsigned told = tell_streams(loop) + tell_listeners(loop) + tell_foreigns(loop);
+    unsigned told = tell_streams(loop) + tell_listeners(loop) + sim_foreign_tell(loop);
     if (told == 0 && wait_ms > 0) {
         sim_world_of(loop)->now_ms += wait_ms;
     }
@@ -137,21 +120,10 @@ static void sim_wait(struct loop *loop, int64_t wait_ms)
 
 /* ---- sockets ---------------------------------------------------------------------------------------------- */
 
-static int add_foreign(struct loop *loop, struct loop_socket *socket)
-{
-    struct sim_foreign *foreign = mem_alloc(sizeof(*foreign));
-    if (!foreign) {
-        return -ENOMEM;
-    }
-    foreign->socket = socket;
-    list_push_back(&sim_world_of(loop)->foreigns, &foreign->link);
-    return 0;
-}
-
 static int sim_add(struct loop *loop, struct loop_socket *socket)
 {
     if (socket->kind == LOOP_SOCKET_FOREIGN) {
-        return add_foreign(loop, socket);
+        return sim_foreign_add(loop, socket);
     }
     if (socket->kind == LOOP_SOCKET_LISTENER) {
         struct sim_listener *listener = sim_listener_of(loop, socket->fd);
@@ -185,20 +157,6 @@ static void sim_disarm(struct loop *loop, struct loop_socket *socket)
     socket->may_read = false;
 }
 
-static void close_foreign(struct loop *loop, struct loop_socket *socket)
-{
-    struct list *head = &sim_world_of(loop)->foreigns;
-    for (struct list *link = head->next; link != head; link = link->next) {
-        struct sim_foreign *foreign = CONTAINER_OF(link, struct sim_foreign, link);
-        if (foreign->socket == socket) {
-            list_remove(link);
-            mem_free(foreign);
-            break;
-        }
-    }
-    fd_close(&socket->fd);
-}
-
 static void close_listener(struct loop *loop, struct loop_socket *socket)
 {
     struct sim_listener *listener = sim_listener_of(loop, socket->fd);
@@ -222,7 +180,7 @@ static void close_server_end(struct sim_peer *peer, bool is_reset)
 static void sim_close(struct loop *loop, struct loop_socket *socket, bool is_reset)
 {
     if (socket->kind == LOOP_SOCKET_FOREIGN) {
-        close_foreign(loop, socket);
+        sim_foreign_close(loop, socket);
     } else if (socket->kind == LOOP_SOCKET_LISTENER) {
         close_listener(loop, socket);
     } else {
@@ -376,11 +334,11 @@ static ssize_t sim_send_some(struct loop *loop, struct loop_socket *socket, cons
     return deliver(peer, (size_t)room, wanted);
 }
 
-static ssize_t sim_send_file(struct loop *loop, struct loop_socket *socket, int file_fd,
-                             off_t offset, size_t len)
+static ssize_t sim_send_file(struct loop *loop, struct loop_socket *socket,
+                             const struct loop_file *file)
 {
     struct sim_peer *peer = sim_peer_of(loop, socket->fd);
-    ssize_t room = room_to_send(peer, LOOP_OP_SEND_FILE, len);
+    ssize_t room = room_to_send(peer, LOOP_OP_SEND_FILE, file->len);
     if (room < 0) {
         return room;
     }
@@ -389,12 +347,12 @@ static ssize_t sim_send_file(struct loop *loop, struct loop_socket *socket, int 
     if (!place) {
         return -ENOBUFS;
     }
-    ssize_t got = fd_read_at(file_fd, place, wanted, offset);
+    ssize_t got = fd_read_at(file->fd, place, wanted, file->offset);
     if (got < 0) {
         return got;
     }
     peer->to_client.len += (size_t)got;
-    return deliver(peer, (size_t)got, len);
+    return deliver(peer, (size_t)got, file->len);
 }
 
 static int sim_refuse(struct loop *loop, struct loop_socket *socket, const void *data, size_t len)

@@ -35,6 +35,13 @@ enum loop_op_kind {
     LOOP_OP_POLL,
 };
 
+/** A part of a file to send. */
+struct loop_file {
+    int fd;
+    off_t offset;
+    size_t len;
+};
+
 /** One operation. Zero it before first use; fields are the loop's while it is pending, but `result`, `data` and
  *  `more` are for `done` to read. */
 struct loop_op {
@@ -51,11 +58,7 @@ struct loop_op {
             const struct iovec *iov;
             int iov_count;
         };
-        struct { /* send_file */
-            int file_fd;
-            off_t offset;
-            size_t len;
-        };
+        struct loop_file file; /* send_file */
     };
     uint8_t kind;
     bool is_pending;
@@ -141,10 +144,10 @@ void loop_recv(struct loop *loop, struct loop_socket *socket, struct loop_op *op
  *  turn's share is used up) or -errno. Start again with the rest. With op->more_follows the kernel may wait for it. */
 void loop_send(struct loop *loop, struct loop_socket *socket, struct loop_op *op,
                const struct iovec *iov, int iov_count, loop_done_fn *done);
-/** Send some of file_fd. Result: bytes (0: the file has ended early) or -errno. May read the disk. sendfile(2) raises
+/** Send some of the file. Result: bytes (0: the file has ended early) or -errno. May read the disk. sendfile(2) raises
  *  SIGPIPE: loop_run() blocks it on its thread; who drives a loop by loop_turn() has to ignore it. */
-void loop_send_file(struct loop *loop, struct loop_socket *socket, struct loop_op *op, int file_fd,
-                    off_t offset, size_t len, loop_done_fn *done);
+void loop_send_file(struct loop *loop, struct loop_socket *socket, struct loop_op *op,
+                    const struct loop_file *file, loop_done_fn *done);
 /** Result: 0 when fd is readable, or -errno. */
 void loop_poll(struct loop *loop, struct loop_socket *socket, struct loop_op *op,
                loop_done_fn *done);

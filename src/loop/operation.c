@@ -1,4 +1,4 @@
-/* loop/operation.c — the life of operations and sockets: started, tried, called back, cancelled, closed.
+/* loop/operation.c — the life of operations: started, tried, called back, cancelled; and the last call of a socket.
  *
  * A backend only marks readiness while it waits; user code runs afterwards from the lists of struct loop, so that no
  * event can meet a socket that a callback has released. What a callback starts is tried right after it (`started`), so
@@ -168,9 +168,10 @@ static ssize_t try_send(struct loop *loop, struct loop_op *op)
 static ssize_t try_send_file(struct loop *loop, struct loop_op *op)
 {
     struct loop_socket *socket = op->socket;
+    struct loop_file part = op->file;
     size_t left = share_left(socket);
-    size_t len = op->len < left ? op->len : left;
-    ssize_t sent = loop->backend->send_file(loop, socket, op->file_fd, op->offset, len);
+    part.len = part.len < left ? part.len : left;
+    ssize_t sent = loop->backend->send_file(loop, socket, &part);
     use_send_share(socket, sent);
     if (sent == -EAGAIN) {
         socket->may_write = false;
@@ -208,13 +209,9 @@ static void call_done(struct loop *loop, struct loop_op *op)
     op->is_decided = false;
     op->more_follows = false;
     op->done(op);
-#ifdef GALLEY_DEBUG
-    if (is_recv && result > 0) {
+    if (DEBUG_BUILD && is_recv && result > 0) {
         memset(loop->recv_buffer, 0xdd, (size_t)result); /* shows who keeps a pointer into it */
     }
-#else
-    (void)is_recv, (void)result;
-#endif
     if (socket->is_armed && !socket->reading && !socket->is_closing) {
         loop->backend->disarm(loop, socket);
     }
@@ -353,14 +350,12 @@ void loop_send(struct loop *loop, struct loop_socket *socket, struct loop_op *op
     start(loop, socket, op, done);
 }
 
-void loop_send_file(struct loop *loop, struct loop_socket *socket, struct loop_op *op, int file_fd,
-                    off_t offset, size_t len, loop_done_fn *done)
+void loop_send_file(struct loop *loop, struct loop_socket *socket, struct loop_op *op,
+                    const struct loop_file *file, loop_done_fn *done)
 {
     DEBUG_CHECK(socket->kind == LOOP_SOCKET_STREAM);
     op->kind = LOOP_OP_SEND_FILE;
-    op->file_fd = file_fd;
-    op->offset = offset;
-    op->len = len;
+    op->file = *file;
     start(loop, socket, op, done);
 }
 
@@ -385,59 +380,4 @@ void loop_cancel(struct loop *loop, struct loop_op *op)
     if (op->is_pending) {
         operation_decide(loop, op, -ECANCELED);
     }
-}
-
-/* ---- sockets (loop.h) -------------------------------------------------------------------------------------- */
-
-int loop_socket_open(struct loop *loop, struct loop_socket *socket, int fd,
-                     enum loop_socket_kind kind, void (*closed)(struct loop_socket *socket))
-{
-    DEBUG_CHECK(loop_is_current(loop));
-    *socket = (struct loop_socket){.fd = fd, .kind = (uint8_t)kind, .closed = closed};
-    /* Writing is tried first. Reading waits for the first event, which the backend gives for data that has come
-     * already: trying would cost a recv in vain whenever the client is a little slower than its connection. */
-    socket->may_write = kind == LOOP_SOCKET_STREAM;
-    int result = loop->backend->add(loop, socket);
-    if (result == 0) {
-        loop->open_sockets++;
-    }
-    return result;
-}
-
-void loop_socket_close(struct loop *loop, struct loop_socket *socket, bool is_reset)
-{
-    DEBUG_CHECK(loop_is_current(loop));
-    CHECK(!socket->is_closing);
-    socket->is_closing = true;
-    loop->backend->close(loop, socket, is_reset);
-    if (socket->reading) {
-        operation_decide(loop, socket->reading, -ECANCELED);
-    }
-    if (socket->writing) {
-        operation_decide(loop, socket->writing, -ECANCELED);
-    }
-    socket->next = NULL;
-    if (loop->closing_last) {
-        loop->closing_last->next = socket;
-    } else {
-        loop->closing_first = socket;
-    }
-    loop->closing_last = socket;
-}
-
-int loop_socket_shutdown_write(struct loop *loop, struct loop_socket *socket)
-{
-    DEBUG_CHECK(loop_is_current(loop));
-    return socket->is_closing ? -ECANCELED : loop->backend->shutdown_write(loop, socket);
-}
-
-void loop_close_fd(struct loop *loop, int fd)
-{
-    loop->backend->close_fd(loop, fd);
-}
-
-int loop_refuse(struct loop *loop, struct loop_socket *listener, const void *data, size_t len)
-{
-    DEBUG_CHECK(loop_is_current(loop));
-    return loop->backend->refuse(loop, listener, data, len);
 }

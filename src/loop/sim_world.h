@@ -68,4 +68,10 @@ void sim_peer_settle(struct sim_peer *peer);
 /** The world ends: the client's end stays until it is freed, the server's is closed. */
 void sim_peer_outlive(struct sim_peer *peer);
 
+/* sim_foreign.c */
+int sim_foreign_add(struct loop *loop, struct loop_socket *socket);
+void sim_foreign_close(struct loop *loop, struct loop_socket *socket);
+/** Returns how many are readable and waited for. */
+unsigned sim_foreign_tell(struct loop *loop);
+
 #endif

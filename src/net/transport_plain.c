@@ -17,7 +17,8 @@ static void plain_send(struct transport *transport, struct loop_op *op, const st
 static void plain_send_file(struct transport *transport, struct loop_op *op, int file_fd,
                             off_t offset, size_t len, loop_done_fn *done)
 {
-    loop_send_file(transport->loop, &transport->socket, op, file_fd, offset, len, done);
+    const struct loop_file file = {.fd = file_fd, .offset = offset, .len = len};
+    loop_send_file(transport->loop, &transport->socket, op, &file, done);
 }
 
 static int plain_shutdown_write(struct transport *transport)

@@ -61,7 +61,8 @@ static void send_on(struct loop_op *op)
     if (op->result > 0 && !stop_sending) {
         greedy_calls++;
         greedy_bytes += (size_t)op->result;
-        loop_send_file(greedy.loop, &greedy.socket, op, file_fd, 0, 16 << 20, send_on);
+        loop_send_file(greedy.loop, &greedy.socket, op, &(struct loop_file){file_fd, 0, 16 << 20},
+                       send_on);
     }
 }
 
@@ -72,7 +73,8 @@ BOTH(a_big_download_gets_a_bounded_share_of_a_turn)
     stream_open(&rig, &greedy);
     file_fd = memfd_create("big", MFD_CLOEXEC);
     EXPECT_INT(ftruncate(file_fd, 16 << 20), 0);
-    loop_send_file(rig.loop, &greedy.socket, &greedy.writing, file_fd, 0, 16 << 20, send_on);
+    loop_send_file(rig.loop, &greedy.socket, &greedy.writing,
+                   &(struct loop_file){file_fd, 0, 16 << 20}, send_on);
     size_t before = 0;
     for (unsigned turn = 0; turn < 12; turn++) {
         loop_turn(rig.loop, 0);

@@ -187,7 +187,6 @@ static void on_signal(int number)
 {
     (void)number;
     signals++;
-    errno = 0;
     loop_wake(the_loop);
 }
 
@@ -227,7 +226,8 @@ static void send_again(struct loop_op *op)
         s->send_result = op->result;
         loop_stop(s->loop);
     } else {
-        loop_send_file(s->loop, &s->socket, op, (int)s->closes, 0, 100, send_again);
+        loop_send_file(s->loop, &s->socket, op, &(struct loop_file){(int)s->closes, 0, 100},
+                       send_again);
     }
 }
 
@@ -242,7 +242,7 @@ TEST(a_file_sent_to_a_client_that_left_does_not_kill_the_program)
     client_reset(&s.client);
     int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     s.closes = (unsigned)fd;
-    loop_send_file(rig.loop, &s.socket, &s.writing, fd, 0, 100, send_again);
+    loop_send_file(rig.loop, &s.socket, &s.writing, &(struct loop_file){fd, 0, 100}, send_again);
     loop_run(rig.loop);
     EXPECT(s.send_result == -EPIPE || s.send_result == -ECONNRESET);
     s.closes = 0;

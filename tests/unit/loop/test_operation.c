@@ -265,7 +265,7 @@ BOTH(send_file_sends_the_range)
     rig_open(&rig, backend);
     stream_open(&rig, &s);
     int fd = make_file("0123456789");
-    loop_send_file(rig.loop, &s.socket, &s.writing, fd, 3, 4, count_send);
+    loop_send_file(rig.loop, &s.socket, &s.writing, &(struct loop_file){fd, 3, 4}, count_send);
     RUN_UNTIL(&rig, s.sends == 1);
     EXPECT_INT(s.send_result, 4);
     RUN_UNTIL(&rig, client_received(&s.client).len == 4);
@@ -283,10 +283,10 @@ BOTH(send_file_behind_the_end_results_in_0)
     rig_open(&rig, backend);
     stream_open(&rig, &s);
     int fd = make_file("0123456789");
-    loop_send_file(rig.loop, &s.socket, &s.writing, fd, 8, 100, count_send);
+    loop_send_file(rig.loop, &s.socket, &s.writing, &(struct loop_file){fd, 8, 100}, count_send);
     RUN_UNTIL(&rig, s.sends == 1);
     EXPECT_INT(s.send_result, 2);
-    loop_send_file(rig.loop, &s.socket, &s.writing, fd, 10, 98, count_send);
+    loop_send_file(rig.loop, &s.socket, &s.writing, &(struct loop_file){fd, 10, 98}, count_send);
     RUN_UNTIL(&rig, s.sends == 2);
     EXPECT_INT(s.send_result, 0);
     close(fd);

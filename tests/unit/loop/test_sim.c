@@ -129,7 +129,7 @@ TEST(a_failing_send_file_is_scripted_too)
     int fd = memfd_create("f", MFD_CLOEXEC);
     EXPECT_INT(write(fd, "abc", 3), 3);
     sim_fail_next(peer, LOOP_OP_SEND_FILE, EIO);
-    loop_send_file(rig.loop, &s.socket, &s.writing, fd, 0, 3, note_sent);
+    loop_send_file(rig.loop, &s.socket, &s.writing, &(struct loop_file){fd, 0, 3}, note_sent);
     sim_run(rig.loop);
     EXPECT_INT(s.writing.result, -EIO);
     close(fd);
