@@ -62,6 +62,7 @@ static galley_pool *allocate(const struct pool_config *config)
     for (unsigned i = 0; i < config->threads; i++) {
         pool->workers[i].pool = pool;
         pool->workers[i].index = i;
+        pool->workers[i].state = WORKER_LOOKING;
     }
     return pool;
 }

@@ -126,15 +126,41 @@ static void leave_pool(struct worker *worker)
 
 static void run_and_end(struct worker *worker);
 
+/* One stretch of a worker's work on a thread. */
+struct stretch {
+    struct worker *worker;
+    bool is_over;
+};
+
+/* A new thread for the worker, or an errno. The dying one will be joined by it, unless nobody joins any more. */
+static int create_successor(struct worker *worker)
+{
+    struct galley_pool *pool = worker->pool;
+    pthread_mutex_lock(&pool->control); /* shutdown and detach must not see half a change */
+    worker->replaces = pthread_self();
+    worker->has_predecessor = !pool->is_detached;
+    int error = worker_create_thread(worker);
+    if (!error && pool->is_detached) {
+        pthread_detach(worker->thread);
+    }
+    pthread_mutex_unlock(&pool->control);
+    return error;
+}
+
 /* A job (or a callback) called pthread_exit, which it must not: the thread cannot be kept, the worker can. Runs on
  * the dying thread. */
 static void replace_thread(void *arg)
 {
-    struct worker *worker = arg;
+    struct stretch *stretch = arg;
+    if (stretch->is_over) {
+        return; /* a second exit, in the stretch below, unwinds through here again, and the pool may be gone */
+    }
+    struct worker *worker = stretch->worker;
     struct galley_pool *pool = worker->pool;
     if (pool_is_forked(pool)) {
         return;
     }
+    stretch->is_over = true;
     if (worker->is_in_job) {
         worker_finish_job(worker);
     }
@@ -147,15 +173,7 @@ static void replace_thread(void *arg)
     }
     stop(worker);
     atomic_fetch_add_explicit(&pool->replaced, 1, memory_order_relaxed);
-    pthread_mutex_lock(&pool->control); /* shutdown and detach must not see half a change */
-    worker->replaces = pthread_self();
-    worker->has_predecessor = !pool->is_detached;
-    int error = worker_create_thread(worker);
-    if (!error && pool->is_detached) {
-        pthread_detach(worker->thread);
-    }
-    pthread_mutex_unlock(&pool->control);
-    if (error) {
+    if (create_successor(worker) != 0) {
         run_and_end(
             worker); /* no new thread: the dying one goes on for as long as the pool lives */
     }
@@ -164,7 +182,8 @@ static void replace_thread(void *arg)
 /* The worker's work, guarded against jobs that end the thread. */
 static void run_and_end(struct worker *worker)
 {
-    pthread_cleanup_push(replace_thread, worker);
+    struct stretch stretch = {.worker = worker};
+    pthread_cleanup_push(replace_thread, &stretch);
     begin(worker);
     worker_loop(worker);
     worker->is_ending = true;
