@@ -308,7 +308,9 @@ TEST(a_paused_acceptor_does_not_wake_the_loop_for_clients_that_wait)
     acceptor_pause(host.acceptor);
     loop_turn(host.loop, 0);
     int client = connect_client(&host);
+    int64_t before = loop_now_ms(host.loop);
     EXPECT(!loop_turn(host.loop, 20));
+    EXPECT(loop_now_ms(host.loop) >= before + 15); /* it slept */
     EXPECT_INT(host.accepted, 0);
     acceptor_resume(host.acceptor);
     while (host.accepted == 0) {
