@@ -46,16 +46,16 @@ typedef int galley_log_write_fn(void *ctx, const char *lines, size_t len);
  * given, else to the file `path`, else to the descriptor `fd`.
  */
 typedef struct galley_access_log_options {
-    size_t size;      /* sizeof(galley_access_log_options): tells versions apart            */
-    int format;       /* GALLEY_LOG_...                                                     */
-    int colour;       /* GALLEY_COLOUR_...                                                  */
-    const char *path; /* appended to, made with mode 0640; opened again on request; copied  */
-    int fd;           /* stays the caller's, and open until the server is freed; default 1  */
-    galley_log_write_fn
-        *write;          /* instead of a file                                                  */
-    void *write_ctx;     /* for write                                                          */
-    size_t ring_records; /* of each loop; default 4096; rounded up to a power of two, <= 2^20;
-                                   a record takes 512 bytes                                           */
+    size_t size;      /* sizeof(galley_access_log_options): tells versions apart           */
+    int format;       /* GALLEY_LOG_...                                                    */
+    int colour;       /* GALLEY_COLOUR_...                                                 */
+    const char *path; /* appended to, made with mode 0640; opened again on request; copied */
+    int fd;           /* stays the caller's, open until the server is freed; default 1     */
+    /* instead of a file */
+    galley_log_write_fn *write;
+    void *write_ctx;
+    size_t ring_records; /* of each loop, 512 bytes each; default 4096; rounded up to a
+                            power of two; at most 2^20                                     */
 } galley_access_log_options;
 #define GALLEY_ACCESS_LOG_OPTIONS_INIT                                                             \
     {                                                                                              \

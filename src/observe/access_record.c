@@ -1,0 +1,103 @@
+/* observe/access_record.c — fills a record from an exchange that ended, and takes it apart again.
+ * On the loop: a few copies, no formatting. The request's spans are still valid there (exchange_services.ended). */
+#include "observe/access_record.h"
+
+#include "http/status.h"
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Did the client get less than it was promised? Of a short answer that was handed to the kernel in one piece nobody
+ * can know. */
+static bool is_aborted(const struct exchange *exchange)
+{
+    const struct response *response = &exchange->response;
+    if (exchange->client_is_gone || response->status == 0) {
+        return true;
+    }
+    bool has_no_body = exchange->request.method == METHOD_HEAD || response->status == 204 ||
+                       response->status == 304; /* RFC 9110 §6.4.1 */
+    return !has_no_body && response->length >= 0 &&
+           exchange->bytes_sent < (uint64_t)response->length;
+}
+
+/* The next piece of text, cut to `room`. Returns what was taken. */
+static size_t keep(struct access_record *record, size_t *used, struct span text, size_t room,
+                   unsigned cut_flag)
+{
+    size_t taken = smaller(text.len, room);
+    if (taken > 0) {
+        memcpy(record->text + *used, text.ptr, taken);
+    }
+    if (taken < text.len) {
+        record->flags |= (uint8_t)cut_flag;
+    }
+    *used += taken;
+    return taken;
+}
+
+static void fill_text(struct access_record *record, const struct request *request)
+{
+    struct span agent = request_field(request, FIELD_USER_AGENT);
+    struct span referer = request_field(request, FIELD_REFERER);
+    record->flags |= agent.ptr ? ACCESS_HAS_AGENT : 0;
+    record->flags |= referer.ptr ? ACCESS_HAS_REFERER : 0;
+
+    size_t used = 0;
+    record->method_len =
+        (uint8_t)keep(record, &used, request->method_name, ACCESS_METHOD_BYTES, ACCESS_METHOD_CUT);
+    size_t for_referer = smaller(referer.len, ACCESS_REFERER_BYTES);
+    size_t for_agent = smaller(agent.len, ACCESS_AGENT_BYTES);
+    record->target_len =
+        (uint16_t)keep(record, &used, request->raw_target,
+                       ACCESS_TEXT_BYTES - used - for_agent - for_referer, ACCESS_TARGET_CUT);
+    record->agent_len = (uint16_t)keep(record, &used, agent, ACCESS_TEXT_BYTES - used - for_referer,
+                                       ACCESS_AGENT_CUT);
+    record->referer_len =
+        (uint16_t)keep(record, &used, referer, ACCESS_TEXT_BYTES - used, ACCESS_REFERER_CUT);
+}
+
+void access_record_fill(struct access_record *record, const struct exchange *exchange,
+                        int64_t ended_ms)
+{
+    const struct request *request = &exchange->request;
+    int64_t duration_ms = ended_ms - exchange->began_ms;
+    record->ended_ms = ended_ms;
+    record->body_bytes = exchange->bytes_sent;
+    record->duration_ms = duration_ms < 0            ? 0
+                          : duration_ms > UINT32_MAX ? UINT32_MAX
+                                                     : (uint32_t)duration_ms;
+    record->status = (uint16_t)exchange->response.status;
+    record->peer = request->peer ? *request->peer : (struct peer_address){0};
+    record->version = request->version;
+    record->flags = is_aborted(exchange) ? ACCESS_ABORTED : 0;
+    record->unused = 0;
+    fill_text(record, request);
+}
+
+struct span access_record_method(const struct access_record *record)
+{
+    return span_make(record->text, record->method_len);
+}
+
+struct span access_record_target(const struct access_record *record)
+{
+    return span_make(record->text + record->method_len, record->target_len);
+}
+
+struct span access_record_agent(const struct access_record *record)
+{
+    size_t before = (size_t)record->method_len + record->target_len;
+    return (record->flags & ACCESS_HAS_AGENT) ? span_make(record->text + before, record->agent_len)
+                                              : SPAN_NONE;
+}
+
+struct span access_record_referer(const struct access_record *record)
+{
+    size_t before = (size_t)record->method_len + record->target_len + record->agent_len;
+    return (record->flags & ACCESS_HAS_REFERER)
+               ? span_make(record->text + before, record->referer_len)
+               : SPAN_NONE;
+}
