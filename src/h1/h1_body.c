@@ -67,6 +67,9 @@ void h1_body_drain(struct h1_session *session)
 
 static void fail_body(struct h1_session *session, int status, enum close_reason reason)
 {
+    if (reason == CLOSE_BODY_TOO_LARGE) {
+        counter_add(&session->driver->counters.bodies_too_large, 1);
+    }
     if (session->body == H1_BODY_READING) {
         session->body = H1_BODY_DONE;
         h1_reject(session, status, reason);
@@ -95,9 +98,6 @@ static void give_piece(struct h1_session *session, struct span piece)
         return;
     }
     int status = exchange_body_piece(session->exchange, piece);
-    if (status == 413) {
-        counter_add(&session->driver->counters.bodies_too_large, 1);
-    }
     if (status != 0) {
         fail_body(session, status, status == 413 ? CLOSE_BODY_TOO_LARGE : CLOSE_OUT_OF_MEMORY);
     }
@@ -124,6 +124,21 @@ static size_t feed_length(struct h1_session *session, const char *data, size_t l
     return n;
 }
 
+/* A chunk says early what it claims: over the limit it need not be waited for. While its size line is being read (digits
+ * are counted) it claims nothing yet: the line may turn out to be malformed. */
+static void judge_claim(struct h1_session *session)
+{
+    uint64_t claim = session->chunked.digits == 0 ? session->chunked.chunk_left : 0;
+    uint64_t left = session->driver->limits->max_body_bytes - session->drained_bytes;
+    if (session->body == H1_BODY_READING) {
+        const struct exchange *exchange = session->exchange;
+        left = exchange->route->max_body_bytes - exchange->request.body_bytes;
+    }
+    if (session->body != H1_BODY_DONE && claim > left) {
+        fail_body(session, 413, CLOSE_BODY_TOO_LARGE);
+    }
+}
+
 static size_t feed_chunked(struct h1_session *session, const char *data, size_t len)
 {
     struct span in = span_make(data, len);
@@ -133,6 +148,9 @@ static size_t feed_chunked(struct h1_session *session, const char *data, size_t 
     session->input_left = in.len;
     if (event == CHUNKED_DATA) {
         give_piece(session, piece);
+        judge_claim(session);
+    } else if (event == CHUNKED_MORE) {
+        judge_claim(session);
     } else if (event == CHUNKED_END) {
         end_body(session);
     } else if (event == CHUNKED_FAILED) {

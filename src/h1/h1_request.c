@@ -74,7 +74,8 @@ static void fill_request(struct h1_session *session, struct request *request, ch
 static void take_framing(struct h1_session *session, struct request *request,
                          const struct framing *framing)
 {
-    session->client_keeps_alive = framing->wants_keep_alive;
+    /* RFC 9110 §9.3.6: behind CONNECT may come what belongs into the tunnel that nobody opens. */
+    session->client_keeps_alive = framing->wants_keep_alive && request->method != METHOD_CONNECT;
     session->waits_for_continue = framing->wants_continue;
     session->body = framing->body == FRAMING_NO_BODY ? H1_BODY_DONE : H1_BODY_UNREAD;
     session->body_is_chunked = framing->body == FRAMING_CHUNKED;

@@ -14,12 +14,13 @@ enum {
 
 /* ---- will the connection be kept? ---------------------------------------------------------------------------------- */
 
-static enum close_reason unread_body_reason(const struct h1_session *session, int status)
+static enum close_reason unread_body_reason(struct h1_session *session, int status)
 {
     if (session->body == H1_BODY_DONE) {
         return CLOSE_NONE;
     }
     if (status == STATUS_CONTENT_TOO_LARGE) {
+        counter_add(&session->driver->counters.bodies_too_large, 1);
         return CLOSE_BODY_TOO_LARGE;
     }
     return CLOSE_KEEPALIVE_OFF;
@@ -57,9 +58,6 @@ static bool is_client_done(const struct h1_session *session)
 static void end_connection(struct h1_session *session)
 {
     enum close_reason reason = (enum close_reason)session->end_reason;
-    if (reason == CLOSE_BODY_TOO_LARGE) {
-        counter_add(&session->driver->counters.bodies_too_large, 1);
-    }
     if (is_client_done(session)) {
         conn_close_when_sent(session->conn, reason);
     } else {

@@ -113,6 +113,57 @@ static int handle_smuggled(galley_request *rq, galley_response *rs, void *arg)
     return answer_text(rs, "smuggled");
 }
 
+/* ---- answers in pieces: on a worker if there is a pool, else at once on the loop --------------------------------------- */
+
+static int write_pieces(galley_response *rs, int64_t length)
+{
+    static const char *const pieces[] = {"one", "two", "three"};
+    int rc = galley_res_begin(rs, 200, "text/plain", length);
+    for (int i = 0; i < 3 && rc == GALLEY_OK; i++) {
+        rc = galley_res_write(rs, pieces[i], strlen(pieces[i]));
+        if (rc == GALLEY_OK && the_world->worker_pauses) {
+            the_world->worker_pauses();
+        }
+    }
+    return rc;
+}
+
+static int handle_pieces(galley_request *rq, galley_response *rs, void *arg)
+{
+    (void)rq, (void)arg;
+    return write_pieces(rs, -1);
+}
+
+static int handle_declared(galley_request *rq, galley_response *rs, void *arg)
+{
+    (void)rq, (void)arg;
+    return write_pieces(rs, 11);
+}
+
+static int handle_short(galley_request *rq, galley_response *rs, void *arg)
+{
+    (void)rq, (void)arg;
+    return write_pieces(rs, 12);
+}
+
+static int handle_broken(galley_request *rq, galley_response *rs, void *arg)
+{
+    (void)rq, (void)arg;
+    int rc = write_pieces(rs, -1);
+    return rc ? rc : GALLEY_EPROTO;
+}
+
+/* Far more than may wait to be sent: the worker waits for the reader. */
+static int handle_flood(galley_request *rq, galley_response *rs, void *arg)
+{
+    (void)rq, (void)arg;
+    int rc = galley_res_begin(rs, 200, "text/plain", -1);
+    for (int i = 0; i < 4 && rc == GALLEY_OK; i++) {
+        rc = galley_res_write(rs, the_world->big, BIG_BYTES);
+    }
+    return rc;
+}
+
 struct test_route {
     const char *path;
     struct route_target target;
@@ -143,6 +194,16 @@ static const struct test_route routes[] = {
     ROUTE("/refuse", handle_hello, EXCHANGE_BODY_REFUSE),
     ROUTE("/fail", handle_fail, EXCHANGE_BODY_DISCARD),
     ROUTE("/smuggled", handle_smuggled, EXCHANGE_BODY_DISCARD),
+#define WORKER(p, h)                                                                               \
+    {                                                                                              \
+        .path = (p), .target = {.handler = (h), .body_mode = EXCHANGE_BODY_DISCARD, .label = (p) } \
+    }
+    WORKER("/pieces", handle_pieces),
+    WORKER("/declared", handle_declared),
+    WORKER("/short", handle_short),
+    WORKER("/broken", handle_broken),
+    WORKER("/flood", handle_flood),
+#undef WORKER
 #undef ROUTE
 };
 
@@ -151,7 +212,7 @@ static void dispatch(void *ctx, struct exchange *exchange)
     struct world *world = ctx;
     struct span path = exchange->request.target.path;
     world->handled++;
-    if (exchange->request.method == METHOD_OTHER) {
+    if (exchange->request.method == METHOD_OTHER || exchange->request.method == METHOD_CONNECT) {
         exchange_reject(exchange, 501);
         return;
     }

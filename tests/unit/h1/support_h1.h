@@ -5,6 +5,7 @@
  *   /big  1 MiB           /borrowed  memory of the arena         /file   world.file_bytes of world.file_fd
  *   /empty  204           /unchanged  304 with ready fields      /ready  ready fields with Content-Length
  *   /drop  reads and drops a body, then answers   /ignore  answers and leaves the body unread
+ *   /pieces /declared /short /broken /flood   in pieces, on services.pool if there is one
  *   /refuse  takes no body    /fail  GALLEY_EFULL    /smuggled  counts, must never be reached    else 404 */
 #ifndef TESTS_UNIT_H1_SUPPORT_H1_H
 #define TESTS_UNIT_H1_SUPPORT_H1_H
@@ -38,6 +39,7 @@ struct world {
     uint64_t file_bytes;
     char *big;
     unsigned big_released;
+    void (*worker_pauses)(void); /* between the pieces of /pieces and others; may be NULL */
     unsigned handled;
     unsigned smuggled;
     unsigned logged_count;
