@@ -142,6 +142,7 @@ void exchange_end(struct exchange *exchange, struct exchange_pool *pool)
 void exchange_dispatch(struct exchange *exchange)
 {
     DEBUG_CHECK(exchange->state == EXCHANGE_NEW);
+    exchange->was_dispatched = true;
     exchange->services->dispatch(exchange->services->ctx, exchange);
 }
 

@@ -137,8 +137,11 @@ struct exchange {
     bool in_handler;       /* a handler on the loop, or send_file, has not returned yet */
     bool has_early_result; /* exchange_resume() came before it did */
     bool is_misused;       /* the handler gave two bodies */
+    bool was_dispatched;   /* exchange_dispatch() was called */
     bool has_responded;    /* driver->respond was called */
     bool was_shed;         /* 503 because the server was too busy */
+    galley_handler *job_handler; /* copies: the route may be gone when an orphan starts */
+    void *job_arg;
     int early_result;
     int job_result;
     int job_dropped;     /* 0, or GALLEY_DROP_… */

@@ -39,10 +39,9 @@ static void run_on_worker(void *arg)
     if (atomic_load_explicit(&exchange->is_abandoned, memory_order_relaxed)) {
         exchange->job_result = GALLEY_ECLOSED;
     } else {
-        const struct route_target *route = exchange->route;
         const atomic_int *outer = stop_flag_set(&exchange->should_stop);
         exchange->job_result =
-            route->handler(exchange_rq(exchange), exchange_rs(exchange), route->arg);
+            exchange->job_handler(exchange_rq(exchange), exchange_rs(exchange), exchange->job_arg);
         (void)stop_flag_set(outer);
     }
     let_go(exchange);
@@ -107,6 +106,8 @@ void exchange_start_job(struct exchange *exchange)
         chain_clear(&exchange->response.body);
         exchange->response.body.pool = NULL;
         exchange->post.run = came_back;
+        exchange->job_handler = exchange->route->handler;
+        exchange->job_arg = exchange->route->arg;
         exchange->state = EXCHANGE_QUEUED;
         atomic_store_explicit(&exchange->job_state, EXCHANGE_JOB_RUNNING, memory_order_relaxed);
         rc = submit(exchange);

@@ -1,0 +1,228 @@
+/* server/server_options.c — the size rule of option structs, defaults, and combinations that make no sense, each with
+ * one sentence. Set-up thread, slow path. The numbers are those of galley/server.h. */
+#include "server/server_options.h"
+
+#include "base/error.h"
+#include "http/field_value.h"
+
+#include <sys/resource.h>
+
+enum {
+    DEFAULT_HEAD_MS = 10 * 1000,
+    DEFAULT_IDLE_MS = 60 * 1000,
+    DEFAULT_BODY_GRACE_MS = 5 * 1000,
+    DEFAULT_SEND_GRACE_MS = 10 * 1000,
+    DEFAULT_MIN_RATE = 1024,
+    DEFAULT_LINGER_MS = 2 * 1000,
+    DEFAULT_LINGER_BYTES = 256 * 1024,
+    DEFAULT_QUEUE_MS = 5 * 1000,
+    DEFAULT_DRAIN_MS = 30 * 1000,
+    DEFAULT_STALL_MS = 50,
+    DEFAULT_FILE_THREADS = 2,
+    DEFAULT_MEMORY_BYTES = 1024 * 1024,
+    MAX_PENDING_IN = 64 * 1024,
+    MAX_FILE_THREADS = 256,
+    MAX_HEAD_BYTES = 16 * 1024 * 1024,
+    MAX_FIELDS = 10000,
+    FDS_WHEN_UNLIMITED = 1000000
+};
+
+/* A program built with an older header brings a shorter struct, with a newer one a longer: what it asks for beyond what
+ * is known here must be nothing. */
+static int copy_sized(void *own, size_t own_size, const void *opt, const char *what,
+                      galley_error *err)
+{
+    memset(own, 0, own_size);
+    if (!opt) {
+        return GALLEY_OK;
+    }
+    size_t size = 0;
+    memcpy(&size, opt, sizeof size); /* every options struct begins with it */
+    if (size < sizeof size) {
+        return error_set(err, GALLEY_EINVAL, "%s: size is not set (use the _INIT macro)", what);
+    }
+    const char *bytes = opt;
+    for (size_t i = own_size; i < size; i++) {
+        if (bytes[i] != 0) {
+            return error_set(err, GALLEY_EINVAL,
+                             "%s: byte %zu asks for something newer than this library", what, i);
+        }
+    }
+    memcpy(own, opt, size < own_size ? size : own_size);
+    return GALLEY_OK;
+}
+
+static uint32_t or_default(uint32_t value, uint32_t usual)
+{
+    return value ? value : usual;
+}
+
+static unsigned usual_connections(void)
+{
+    struct rlimit limit;
+    rlim_t fds = FDS_WHEN_UNLIMITED;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+        limit.rlim_cur < fds) {
+        fds = limit.rlim_cur;
+    }
+    unsigned most = (unsigned)(fds / 5 * 4); /* the rest is for files, listeners and the program */
+    return most ? most : 1;
+}
+
+static void take_limits(struct http_limits *limits, const galley_server_options *opt)
+{
+    *limits = (struct http_limits)HTTP_LIMITS_DEFAULT;
+    limits->max_target_bytes = or_default(opt->max_target_bytes, limits->max_target_bytes);
+    limits->max_head_bytes = or_default(opt->max_head_bytes, limits->max_head_bytes);
+    limits->max_fields = or_default(opt->max_fields, limits->max_fields);
+    limits->max_body_bytes = opt->max_body_bytes ? opt->max_body_bytes : limits->max_body_bytes;
+    if (limits->max_target_bytes > limits->max_head_bytes && !opt->max_target_bytes) {
+        limits->max_target_bytes = limits->max_head_bytes;
+    }
+}
+
+static void take_deadlines(struct conn_limits *limits, const galley_server_options *opt)
+{
+    limits->head_ms = or_default(opt->head_timeout_ms, DEFAULT_HEAD_MS);
+    limits->handshake_ms = limits->head_ms;
+    limits->idle_ms = or_default(opt->idle_timeout_ms, DEFAULT_IDLE_MS);
+    limits->body_grace_ms = or_default(opt->body_grace_ms, DEFAULT_BODY_GRACE_MS);
+    limits->body_min_rate = or_default(opt->body_min_rate, DEFAULT_MIN_RATE);
+    limits->send_grace_ms = or_default(opt->send_grace_ms, DEFAULT_SEND_GRACE_MS);
+    limits->send_min_rate = or_default(opt->send_min_rate, DEFAULT_MIN_RATE);
+    limits->linger_ms = or_default(opt->linger_ms, DEFAULT_LINGER_MS);
+    limits->linger_bytes = or_default(opt->linger_bytes, DEFAULT_LINGER_BYTES);
+    limits->max_pending_in = MAX_PENDING_IN;
+    /* No rate is the same as being patient for ever. */
+    if (opt->body_min_rate == GALLEY_NO_LIMIT) {
+        limits->body_grace_ms = UINT32_MAX;
+    }
+    if (opt->send_min_rate == GALLEY_NO_LIMIT) {
+        limits->send_grace_ms = UINT32_MAX;
+    }
+}
+
+static int take_name(struct server_config *config, const char *name, galley_error *err)
+{
+    const char *wanted = name ? name : "galley";
+    size_t len = strlen(wanted);
+    if (len >= SERVER_NAME_MAX) {
+        return error_set(err, GALLEY_EINVAL, "server options: server_name is over %d bytes",
+                         SERVER_NAME_MAX - 1);
+    }
+    if (!field_value_is_valid(span_make(wanted, len))) {
+        return error_set(err, GALLEY_EINVAL,
+                         "server options: server_name cannot be sent in a header");
+    }
+    memcpy(config->server_name, wanted, len + 1);
+    return GALLEY_OK;
+}
+
+static int take_pool(struct server_config *config, const galley_server_options *opt,
+                     galley_error *err)
+{
+    if (opt->pool && opt->pool_options) {
+        return error_set(err, GALLEY_EINVAL,
+                         "server options: pool and pool_options exclude each other");
+    }
+    config->pool = opt->pool;
+    config->has_pool_options = opt->pool_options != NULL;
+    return copy_sized(&config->pool_options, sizeof config->pool_options, opt->pool_options,
+                      "server options: pool_options", err);
+}
+
+static int check_numbers(const galley_server_options *opt, galley_error *err)
+{
+    if (opt->loops > SERVER_MAX_LOOPS) {
+        return error_set(err, GALLEY_EINVAL, "server options: loops is %u, the most is %d",
+                         opt->loops, SERVER_MAX_LOOPS);
+    }
+    if (opt->file_threads > MAX_FILE_THREADS) {
+        return error_set(err, GALLEY_EINVAL, "server options: file_threads is %u, the most is %d",
+                         opt->file_threads, MAX_FILE_THREADS);
+    }
+    if (opt->max_head_bytes > MAX_HEAD_BYTES || opt->max_fields > MAX_FIELDS) {
+        return error_set(err, GALLEY_EINVAL,
+                         "server options: max_head_bytes is at most %d, max_fields at most %d",
+                         MAX_HEAD_BYTES, MAX_FIELDS);
+    }
+    if (opt->max_target_bytes > or_default(opt->max_head_bytes, 16 * 1024)) {
+        return error_set(err, GALLEY_EINVAL,
+                         "server options: max_target_bytes is more than max_head_bytes");
+    }
+    if (opt->log_level < 0 || opt->log_level > GALLEY_LOG_DEBUG) {
+        return error_set(err, GALLEY_EINVAL, "server options: there is no log_level %d",
+                         opt->log_level);
+    }
+    return GALLEY_OK;
+}
+
+static void take_numbers(struct server_config *config, const galley_server_options *opt)
+{
+    config->loops = opt->loops ? opt->loops : 1;
+    config->file_threads = opt->file_threads ? opt->file_threads : DEFAULT_FILE_THREADS;
+    config->max_connections = opt->max_connections ? opt->max_connections : usual_connections();
+    config->max_requests = opt->max_requests == GALLEY_NO_LIMIT ? 0 : opt->max_requests;
+    config->max_requests_per_connection =
+        opt->max_requests_per_connection == GALLEY_NO_LIMIT ? 0 : opt->max_requests_per_connection;
+    config->max_memory_bytes = opt->max_memory_bytes ? opt->max_memory_bytes : DEFAULT_MEMORY_BYTES;
+    config->queue_timeout_ms = opt->queue_timeout_ms == GALLEY_NO_LIMIT
+                                   ? 0
+                                   : or_default(opt->queue_timeout_ms, DEFAULT_QUEUE_MS);
+    config->drain_ms = opt->drain_ms == GALLEY_NO_LIMIT
+                           ? GALLEY_FOREVER
+                           : (int64_t)or_default(opt->drain_ms, DEFAULT_DRAIN_MS);
+    config->stall_warn_ms = opt->stall_warn_ms == GALLEY_NO_LIMIT
+                                ? 0
+                                : or_default(opt->stall_warn_ms, DEFAULT_STALL_MS);
+}
+
+int server_config_from_options(struct server_config *config, const galley_server_options *opt,
+                               galley_error *err)
+{
+    galley_server_options own;
+    *config = (struct server_config){0};
+    int rc = copy_sized(&own, sizeof own, opt, "server options", err);
+    if (rc == GALLEY_OK) {
+        rc = check_numbers(&own, err);
+    }
+    if (rc == GALLEY_OK) {
+        rc = take_pool(config, &own, err);
+    }
+    if (rc == GALLEY_OK) {
+        rc = take_name(config, own.server_name, err);
+    }
+    if (rc == GALLEY_OK) {
+        take_numbers(config, &own);
+        take_limits(&config->limits, &own);
+        take_deadlines(&config->conn_limits, &own);
+    }
+    return rc;
+}
+
+int server_route_from_options(struct route_target *target, const galley_route_options *opt,
+                              const struct server_config *config, galley_error *err)
+{
+    galley_route_options own;
+    int rc = copy_sized(&own, sizeof own, opt, "route options", err);
+    if (rc != GALLEY_OK) {
+        return rc;
+    }
+    if (own.run != GALLEY_ON_POOL && own.run != GALLEY_ON_LOOP) {
+        return error_set(err, GALLEY_EINVAL, "route options: run is neither ON_POOL nor ON_LOOP");
+    }
+    if (own.body != GALLEY_BODY_BUFFER && own.body != GALLEY_BODY_REFUSE) {
+        return error_set(err, GALLEY_EINVAL, "route options: body is neither BUFFER nor REFUSE");
+    }
+    if (own.run == GALLEY_ON_LOOP && own.pool) {
+        return error_set(err, GALLEY_EINVAL,
+                         "route options: a pool for a route that runs on the loop");
+    }
+    target->on_loop = own.run == GALLEY_ON_LOOP;
+    target->body_mode = (uint8_t)own.body;
+    target->max_body_bytes =
+        own.max_body_bytes ? own.max_body_bytes : config->limits.max_body_bytes;
+    target->pool = own.pool;
+    target->label = own.label;
+    return GALLEY_OK;
+}

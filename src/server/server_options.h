@@ -1,0 +1,38 @@
+/* server/server_options.h — a user's options checked, with the defaults put in. Set-up thread. */
+#ifndef SERVER_SERVER_OPTIONS_H
+#define SERVER_SERVER_OPTIONS_H
+
+#include "conn/conn.h"
+#include "exchange/exchange.h"
+#include "http/limits.h"
+
+#include <galley/server.h>
+
+enum { SERVER_MAX_LOOPS = 256, SERVER_NAME_MAX = 48 };
+
+struct server_config {
+    unsigned loops;
+    unsigned file_threads;
+    unsigned max_connections;
+    unsigned max_requests; /* 0: none */
+    unsigned max_requests_per_connection;
+    struct http_limits limits;
+    struct conn_limits conn_limits;
+    size_t max_memory_bytes;
+    uint32_t queue_timeout_ms;
+    int64_t drain_ms; /* GALLEY_FOREVER: no deadline */
+    uint32_t stall_warn_ms;
+    char server_name[SERVER_NAME_MAX]; /* "": none */
+    galley_pool *pool;                 /* the user's, or NULL */
+    bool has_pool_options;
+    galley_pool_options pool_options; /* a copy; what it points to is the user's */
+};
+
+/** opt may be NULL. 0 or GALLEY_EINVAL with one sentence that names the field. */
+int server_config_from_options(struct server_config *config, const galley_server_options *opt,
+                               galley_error *err);
+/** Handler, arg and options of a route, with the server's defaults. 0 or GALLEY_EINVAL. */
+int server_route_from_options(struct route_target *target, const galley_route_options *opt,
+                              const struct server_config *config, galley_error *err);
+
+#endif

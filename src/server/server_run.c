@@ -1,0 +1,286 @@
+/* server/server_run.c — from set-up to the end: prepare, run, take apart. The thread that calls galley_server_run(), or the
+ * one that galley_server_start() makes, is the first loop and takes the server apart; join waits for it. */
+#include "base/clock.h"
+#include "base/error.h"
+
+#include "server/server_signals.h"
+#include "server/server_state.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <time.h>
+
+enum { MS_PER_S = 1000, NS_PER_MS = 1000000 };
+
+/* ---- before ---- */
+
+static int check_ready(const galley_server *srv, galley_error *err)
+{
+    if (srv->first_error.code != GALLEY_OK) {
+        *err = srv->first_error;
+        return err->code;
+    }
+    if (srv->listener_count == 0) {
+        return error_set(err, GALLEY_EINVAL,
+                         "nothing to listen on: call galley_server_listen() first");
+    }
+    return GALLEY_OK;
+}
+
+static int start_log(galley_server *srv, galley_error *err)
+{
+    struct access_log *log = atomic_load(&srv->access_log);
+    return log ? access_log_start(log, err) : GALLEY_OK;
+}
+
+/* Under the lock: others may be looking at the counters. */
+static int make_parts(galley_server *srv, galley_error *err)
+{
+    pthread_mutex_lock(&srv->lock);
+    int rc = server_loops_make(srv, err);
+    if (rc == GALLEY_OK) {
+        rc = server_sites_attach(srv, err);
+    }
+    pthread_mutex_unlock(&srv->lock);
+    return rc;
+}
+
+static int prepare(galley_server *srv, galley_error *err)
+{
+    int rc = server_pools_make(srv, err);
+    if (rc == GALLEY_OK) {
+        rc = make_parts(srv, err);
+    }
+    if (rc == GALLEY_OK) {
+        rc = server_drain_watch(srv, err);
+    }
+    if (rc == GALLEY_OK) {
+        rc = start_log(srv, err);
+    }
+    if (rc == GALLEY_OK) {
+        rc = server_loops_start(srv, err);
+    }
+    return rc;
+}
+
+/* ---- after ---- */
+
+static void close_listeners(galley_server *srv)
+{
+    for (unsigned i = 0; i < srv->listener_count; i++) {
+        listener_close(&srv->listeners[i]); /* the name stays, for galley_server_address() */
+    }
+}
+
+/* No loop runs a handler any more. Workers may still post, so the other loops run until the pools have ended. */
+static void take_apart(galley_server *srv)
+{
+    close_listeners(srv);
+    server_pools_drain(srv);
+    server_loops_join(srv);
+    if (!srv->file_system_hangs) {
+        server_loops_finish(srv);
+    }
+    server_log_finish(srv);
+}
+
+/* Could not start: as if it had not been tried, but for the listeners, which stay closed. */
+static void undo(galley_server *srv)
+{
+    server_loops_join(srv);
+    if (srv->loops && srv->loops[0].loop) {
+        server_sites_stop(srv);
+        server_drain_unwatch(srv);
+    }
+    galley_pool *pool = atomic_load(&srv->pool);
+    if (srv->owns_pool && pool) {
+        (void)galley_pool_shutdown(pool, GALLEY_DISCARD, GALLEY_FOREVER, NULL);
+    }
+    if (srv->file_pool) {
+        (void)galley_pool_shutdown(srv->file_pool, GALLEY_DRAIN, GALLEY_FOREVER, NULL);
+    }
+    close_listeners(srv);
+    server_loops_finish(srv);
+    server_log_finish(srv);
+}
+
+static int enter_phase(galley_server *srv, galley_error *err)
+{
+    pthread_mutex_lock(&srv->lock);
+    bool is_first = srv->phase == SERVER_SETTING_UP;
+    if (is_first) {
+        srv->phase = SERVER_RUNNING;
+    }
+    pthread_mutex_unlock(&srv->lock);
+    return is_first ? GALLEY_OK
+                    : error_set(err, GALLEY_ESTATE, "a server runs once: this one runs or has run");
+}
+
+static void end_phase(galley_server *srv, int result, const galley_error *err)
+{
+    pthread_mutex_lock(&srv->lock);
+    srv->phase = SERVER_ENDED;
+    srv->result = result;
+    srv->end_error = *err;
+    pthread_cond_broadcast(&srv->ended);
+    pthread_mutex_unlock(&srv->lock);
+}
+
+/* On the calling thread; after it returned 0 the server must be served. */
+static int begin(galley_server *srv, galley_error *err)
+{
+    int rc = check_ready(srv, err);
+    if (rc == GALLEY_OK) {
+        rc = enter_phase(srv, err);
+    }
+    if (rc != GALLEY_OK) {
+        return rc;
+    }
+    rc = prepare(srv, err);
+    if (rc != GALLEY_OK) {
+        undo(srv);
+        end_phase(srv, rc, err);
+    }
+    return rc;
+}
+
+static int serve(galley_server *srv, galley_error *err)
+{
+    server_enter_thread(srv);
+    loop_run(srv->loops[0].loop);
+    server_enter_thread(NULL);
+    take_apart(srv);
+    int rc = server_drain_result(srv, err);
+    end_phase(srv, rc, err);
+    return rc;
+}
+
+static int hand_out(galley_error *ret_err, const galley_error *err, int rc)
+{
+    if (ret_err && rc != GALLEY_OK) {
+        *ret_err = *err;
+    }
+    return rc;
+}
+
+int galley_server_run(galley_server *srv, int until, galley_error *ret_err)
+{
+    galley_error err = {0};
+    if (!srv || (until != GALLEY_UNTIL_STOPPED && until != GALLEY_UNTIL_SIGNAL)) {
+        return error_set(ret_err, GALLEY_EINVAL, "server run: %s",
+                         srv ? "until what?" : "no server was given");
+    }
+    int rc = until == GALLEY_UNTIL_SIGNAL ? server_signals_watch(srv, &err) : GALLEY_OK;
+    if (rc == GALLEY_OK) {
+        rc = begin(srv, &err);
+        if (rc == GALLEY_OK) {
+            rc = serve(srv, &err);
+        }
+    }
+    if (until == GALLEY_UNTIL_SIGNAL) {
+        server_signals_unwatch(srv);
+    }
+    return hand_out(ret_err, &err, rc);
+}
+
+/* ---- on a thread of its own ---- */
+
+static void *serve_on_thread(void *arg)
+{
+    galley_error err = {0};
+    (void)serve(arg, &err);
+    return NULL;
+}
+
+/* Its own mask: signals are for the program's threads. */
+static int create_thread(galley_server *srv)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
+    for (unsigned i = 0; i < sizeof faults / sizeof *faults; i++) {
+        sigdelset(&all, faults[i]);
+    }
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = pthread_create(&srv->thread, NULL, serve_on_thread, srv);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc;
+}
+
+int galley_server_start(galley_server *srv, galley_error *ret_err)
+{
+    galley_error err = {0};
+    if (!srv) {
+        return error_set(ret_err, GALLEY_EINVAL, "server start: no server was given");
+    }
+    int rc = begin(srv, &err);
+    if (rc != GALLEY_OK) {
+        return hand_out(ret_err, &err, rc);
+    }
+    pthread_mutex_lock(&srv->lock);
+    int result = create_thread(srv);
+    srv->has_thread = result == 0;
+    pthread_mutex_unlock(&srv->lock);
+    if (result != 0) {
+        rc = error_set_sys(&err, result, "server: thread of the first event loop");
+        undo(srv);
+        end_phase(srv, rc, &err);
+    } else {
+        (void)pthread_setname_np(srv->thread, "galley-loop-0"); /* only for people who look */
+    }
+    return hand_out(ret_err, &err, rc);
+}
+
+static struct timespec time_in(int64_t ms)
+{
+    int64_t at_ms = clock_mono_ms() + ms;
+    return (struct timespec){.tv_sec = at_ms / MS_PER_S,
+                             .tv_nsec = (long)(at_ms % MS_PER_S) * NS_PER_MS};
+}
+
+/* Lock held. True when it has ended. */
+static bool wait_for_end(galley_server *srv, int64_t timeout_ms)
+{
+    struct timespec until = time_in(timeout_ms > 0 ? timeout_ms : 0);
+    int rc = 0;
+    while (srv->phase != SERVER_ENDED && rc != ETIMEDOUT) {
+        rc = timeout_ms < 0 ? pthread_cond_wait(&srv->ended, &srv->lock)
+                            : pthread_cond_timedwait(&srv->ended, &srv->lock, &until);
+    }
+    return srv->phase == SERVER_ENDED;
+}
+
+/* Lock held. The thread has said its last word; several may wait, one joins. */
+static void join_thread(galley_server *srv)
+{
+    if (srv->has_thread) {
+        srv->has_thread = false;
+        pthread_join(srv->thread, NULL);
+    }
+}
+
+static int join_locked(galley_server *srv, int64_t timeout_ms, galley_error *err)
+{
+    if (srv->phase == SERVER_SETTING_UP) {
+        return error_set(err, GALLEY_ESTATE, "join: the server was not started");
+    }
+    if (server_is_own_thread(srv)) {
+        return error_set(err, GALLEY_EDEADLK, "join: called on one of the server's own threads");
+    }
+    if (!wait_for_end(srv, timeout_ms)) {
+        return error_set(err, GALLEY_ETIMEDOUT, "join: the server is still running");
+    }
+    join_thread(srv);
+    return hand_out(err, &srv->end_error, srv->result);
+}
+
+int galley_server_join(galley_server *srv, int64_t timeout_ms, galley_error *err)
+{
+    if (!srv) {
+        return error_set(err, GALLEY_EINVAL, "join: no server was given");
+    }
+    pthread_mutex_lock(&srv->lock);
+    int rc = join_locked(srv, timeout_ms, err);
+    pthread_mutex_unlock(&srv->lock);
+    return rc;
+}

@@ -1,0 +1,187 @@
+/* server/server_state.h — inside the server room: the server and its loops. Nobody else includes this.
+ *
+ * Who may touch what: set-up fields (config, router, listeners, sites) are written before the loops run and read-only
+ * from then on. A server_loop belongs to its thread, but its counters (read from anywhere) and `orders`. What several
+ * threads write is atomic or under `lock`, and says so. */
+#ifndef SERVER_SERVER_STATE_H
+#define SERVER_SERVER_STATE_H
+
+#include "base/counter.h"
+#include "base/log.h"
+#include "conn/conn_set.h"
+#include "exchange/exchange.h"
+#include "h1/h1_driver.h"
+#include "net/listener.h"
+#include "observe/access_log.h"
+#include "route/router.h"
+
+#include <galley/server.h>
+#include <galley/static.h>
+
+#include <pthread.h>
+
+#include "server/server_options.h"
+
+struct galley_server;
+
+/** What a loop is told from other threads; bits of server_loop.orders. */
+enum server_order {
+    ORDER_DRAIN = 1 << 0,    /* take no more, finish what runs */
+    ORDER_CUT = 1 << 1,      /* close every connection now */
+    ORDER_ORPHAN = 1 << 2,   /* let go of handlers that do not return */
+    ORDER_ALL_IDLE = 1 << 3, /* to the first loop: nothing is left anywhere */
+    ORDER_END = 1 << 4,      /* leave loop_run() */
+};
+
+struct server_counters {
+    struct counter begun; /* exchanges */
+    struct counter ended;
+    struct counter responses[6]; /* by class; [0]: none was sent */
+    struct counter refused;      /* requests over max_requests */
+    struct counter paused;       /* times the limit of connections stopped accepting */
+};
+
+struct server_loop {
+    struct galley_server *server;
+    unsigned index;
+    unsigned max_connections;
+    struct loop *loop;
+    struct conn_set conns;
+    struct exchange_services services;
+    struct exchange_pool exchanges;
+    struct h1_driver *h1;
+    struct acceptor **acceptors; /* one a listener; NULL once it is closed */
+    unsigned open_acceptors;
+    struct access_log_source *log_source;
+    struct server_counters counters;
+    struct exchange_counters exchange_counters;
+    struct acceptor_counters acceptor_counters;
+    struct h1_counters h1_counters; /* a copy, taken when the driver goes */
+    struct timer room_timer;
+    struct loop_post post;
+    _Atomic unsigned orders; /* acq_rel: what was written before an order is seen by its loop */
+    pthread_t thread;
+    bool has_thread;
+    bool is_paused;
+    bool is_draining;
+    bool has_reported; /* told that nothing is left */
+    bool is_made;      /* conns and exchanges are initialised */
+};
+
+enum server_phase { SERVER_SETTING_UP, SERVER_RUNNING, SERVER_ENDED };
+enum server_stop { SERVER_GOES_ON, SERVER_DRAINS, SERVER_STOPS_NOW };
+
+struct galley_server {
+    struct server_config config;
+    struct log_sink log;
+    void (*user_log)(void *ctx, int level, const char *line);
+    void *user_log_ctx;
+    galley_error first_error; /* of the set-up calls; code 0: none */
+    struct router *router;
+    struct listener *listeners;
+    unsigned listener_count;
+    galley_static **sites; /* each once; attached in this order */
+    unsigned site_count;
+    unsigned attached_count;
+    galley_static *reply_site; /* galley_res_file() */
+    struct server_loop *loops;
+    struct loop **loop_handles; /* for the sites */
+    _Atomic(galley_pool *)
+        pool; /* handlers; release when it is made, acquire in galley_server_pool() */
+    galley_pool *file_pool;
+    bool owns_pool;
+    _Atomic(struct access_log *) access_log; /* see server_log.c */
+    atomic_uint log_users;
+
+    atomic_uint dispatched; /* requests, with max_requests; relaxed: a ticket */
+
+    /* stopping: see server_drain.c */
+    int stop_fd;
+    atomic_int stop_wanted; /* enum server_stop; only grows. Release, then the write to stop_fd */
+    atomic_uint idle_loops; /* acq_rel: the last one sees all */
+    atomic_uint cut;        /* requests cut; relaxed, read after the loops have ended */
+    struct loop_socket stop_socket; /* the rest of this part is the first loop's */
+    struct loop_op stop_op;
+    struct timer drain_timer;
+    int stop_done; /* enum server_stop: what has been ordered */
+    bool deadline_passed;
+    bool is_watching;          /* stop_socket is open */
+    int64_t drain_deadline_ms; /* of clock_mono_ms(); 0: none */
+    bool file_system_hangs;    /* what the file threads may still touch is not freed */
+    atomic_bool
+        has_orphans; /* handlers that never returned; relaxed, read after the loops have ended */
+
+    pthread_mutex_t
+        lock; /* the rest; and making and freeing what galley_server_get_stats() reads */
+    pthread_cond_t ended;
+    enum server_phase phase;
+    pthread_t thread; /* of galley_server_start() */
+    bool has_thread;
+    bool is_joining;
+    int result;
+    galley_error end_error;
+    struct server_counter_names *names; /* server_stats.c */
+};
+
+/* ---- server_log.c ---- */
+void server_log_init(struct galley_server *srv, const galley_server_options *opt);
+/** After the loops: write what is left, end the writer's thread. */
+void server_log_finish(struct galley_server *srv);
+
+/* ---- server_sites.c ---- */
+/** Join every static site among the routes to the loops. 0 or a code with a sentence. */
+int server_sites_attach(struct galley_server *srv, galley_error *err);
+/** On the first loop, while it runs. */
+void server_sites_stop(struct galley_server *srv);
+/** After the loops. */
+void server_sites_detach(struct galley_server *srv);
+
+/* ---- server_loops.c ---- */
+/** Loops, their connections and acceptors: everything but threads. On failure server_loops_finish() undoes it. */
+int server_loops_make(struct galley_server *srv, galley_error *err);
+/** Threads for all loops but the first. */
+int server_loops_start(struct galley_server *srv, galley_error *err);
+/** Tell the other loops to end and join their threads. */
+void server_loops_join(struct galley_server *srv);
+/** No loop runs: close and free what is there. */
+void server_loops_finish(struct galley_server *srv);
+void server_loop_order(struct server_loop *loop, unsigned order);
+void server_order_all(struct galley_server *srv, unsigned order);
+/** Tell, once, when a draining loop has nothing left. */
+void server_loop_report_if_idle(struct server_loop *loop);
+
+/** Is the caller one of its loops or workers? */
+bool server_is_own_thread(galley_server *srv);
+/** The calling thread is a loop of srv from now on; NULL: no longer. */
+void server_enter_thread(const galley_server *srv);
+
+/* ---- server_stats.c ---- */
+/** The names of counters that come from tables of other rooms. NULL: out of memory. */
+struct server_counter_names *server_counter_names_make(void);
+
+/* ---- server_accept.c ---- */
+int server_acceptors_make(struct server_loop *loop, galley_error *err);
+void server_acceptors_close(struct server_loop *loop);
+void server_acceptors_pause(struct server_loop *loop);
+/** conn_set.removed */
+void server_conn_removed(struct conn_set *set, void *ctx);
+
+/* ---- server_drain.c ---- */
+/** Watch for galley_server_stop() on the first loop. */
+int server_drain_watch(struct galley_server *srv, galley_error *err);
+void server_drain_unwatch(struct galley_server *srv);
+/** On the first loop: nothing is left on any. */
+void server_drain_all_idle(struct galley_server *srv);
+/** What the run returns. */
+int server_drain_result(const struct galley_server *srv, galley_error *err);
+
+/* ---- server_pools.c ---- */
+int server_pools_make(struct galley_server *srv, galley_error *err);
+/** The first loop has ended: run what is queued, join the workers, as long as the drain may last. */
+void server_pools_drain(struct galley_server *srv);
+/** A handler does not return: give the server's own pool up. */
+void server_pools_detach(struct galley_server *srv);
+/** Free what was drained. */
+void server_pools_free(struct galley_server *srv);
+
+#endif
