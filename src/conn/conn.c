@@ -47,6 +47,34 @@ static void set_reason(struct conn *conn, enum close_reason reason)
     }
 }
 
+/* What the server is to blame for is a warning; what clients can cause at will is for the curious. */
+static enum log_level level_of(enum close_reason reason)
+{
+    switch (reason) {
+    case CLOSE_FILE_CHANGED:
+    case CLOSE_HANDLER_FAILED:
+    case CLOSE_OUT_OF_MEMORY:
+    case CLOSE_SYSTEM_ERROR:
+        return LOG_WARNING;
+    default:
+        return LOG_DEBUG;
+    }
+}
+
+static void log_close(const struct conn *conn)
+{
+    struct conn_set *set = conn->set;
+    enum close_reason reason = (enum close_reason)conn->close_reason;
+    if (!close_reason_is_error(reason) || !log_wants(set->log, level_of(reason))) {
+        return;
+    }
+    char peer[ADDRESS_TEXT_MAX];
+    peer_address_format(peer, &conn->peer);
+    log_write_limited(set->log, &set->log_limits[reason], level_of(reason),
+                      "connection of %s closed while %s: %s", peer,
+                      conn_state_name((enum conn_state)conn->state), close_reason_sentence(reason));
+}
+
 void conn_close(struct conn *conn, enum close_reason reason, bool is_reset)
 {
     CHECK(reason != CLOSE_NONE);
@@ -55,6 +83,7 @@ void conn_close(struct conn *conn, enum close_reason reason, bool is_reset)
     }
     set_reason(conn, reason);
     counter_add(&conn->set->counters.closed[conn->close_reason], 1);
+    log_close(conn);
     conn_enter(conn, CONN_CLOSED);
     conn->wants_read = false;
     conn->wants_flush = false;

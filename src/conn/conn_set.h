@@ -8,6 +8,7 @@ struct conn_set {
     struct loop *loop;
     const struct conn_limits *limits;
     const struct log_sink *log;
+    struct log_limit log_limits[CLOSE_REASON_COUNT];
     struct conn_counters counters;
     struct chain_pool chains; /* shared by the loop's connections */
     struct list by_state[CONN_STATE_COUNT];

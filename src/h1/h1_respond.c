@@ -44,6 +44,9 @@ static enum close_reason end_reason_of(struct h1_session *session, const struct 
         counter_add(&session->driver->counters.request_limits, 1);
         return CLOSE_REQUEST_LIMIT;
     }
+    if (conn->input_ended && !h1_has_input(session)) {
+        return CLOSE_CLIENT_CLOSED; /* half-closed, and this was its last request */
+    }
     return conn->is_draining ? CLOSE_DRAIN : CLOSE_NONE;
 }
 
@@ -91,7 +94,7 @@ static void finish_answer(struct h1_session *session, bool is_free)
     if (session->end_reason != CLOSE_NONE) {
         end_connection(session);
     }
-    if (is_free) {
+    if (is_free || !conn_has_output(session->conn)) {
         end_exchange(session);
     }
 }

@@ -318,3 +318,29 @@ TEST(test_a_send_without_memory_ends_the_connection)
     sim_peer_free(peer);
     conn_world_close(&world);
 }
+
+static void remember_line(void *ctx, int level, const char *line)
+{
+    snprintf(ctx, 256, "%d %s", level, line);
+}
+
+TEST(test_what_the_server_is_to_blame_for_is_logged)
+{
+    struct conn_world world;
+    conn_world_open(&world);
+    char line[256] = "";
+    struct log_sink sink = {.write = remember_line, .ctx = line, .level = LOG_WARNING};
+    world.set.log = &sink;
+    struct sim_peer *peer;
+    struct conn *conn = conn_world_connect(&world, &peer);
+    conn_close(conn, CLOSE_CLIENT_RESET, true);
+    EXPECT_TEXT(line, "");
+    sim_peer_free(peer);
+    conn = conn_world_connect(&world, &peer);
+    conn_close(conn, CLOSE_FILE_CHANGED, true);
+    EXPECT(strstr(line, "a file shrank") != NULL);
+    EXPECT(strstr(line, "while first") != NULL);
+    sim_peer_free(peer);
+    world.set.log = NULL;
+    conn_world_close(&world);
+}

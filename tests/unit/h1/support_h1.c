@@ -36,6 +36,17 @@ static int handle_later(galley_request *rq, galley_response *rs, void *arg)
     return rc;
 }
 
+static int handle_resume(galley_request *rq, galley_response *rs, void *arg)
+{
+    (void)rq, (void)arg;
+    struct exchange *exchange = the_world->later;
+    the_world->later = NULL;
+    if (exchange) {
+        exchange_resume(exchange, 204);
+    }
+    return answer_text(rs, "resumed");
+}
+
 static int handle_echo(galley_request *rq, galley_response *rs, void *arg)
 {
     (void)arg;
@@ -182,6 +193,7 @@ static const struct test_route routes[] = {
     }
     ROUTE("/", handle_hello, EXCHANGE_BODY_DISCARD),
     ROUTE("/later", handle_later, EXCHANGE_BODY_BUFFER),
+    ROUTE("/resume", handle_resume, EXCHANGE_BODY_DISCARD),
     ROUTE("/echo", handle_echo, EXCHANGE_BODY_BUFFER),
     ROUTE("/big", handle_big, EXCHANGE_BODY_DISCARD),
     ROUTE("/borrowed", handle_borrowed, EXCHANGE_BODY_DISCARD),

@@ -6,6 +6,7 @@
  *   /empty  204           /unchanged  304 with ready fields      /ready  ready fields with Content-Length
  *   /drop  reads and drops a body, then answers   /ignore  answers and leaves the body unread
  *   /pieces /declared /short /broken /flood   in pieces, on services.pool if there is one
+ *   /resume  resumes world.later and answers
  *   /refuse  takes no body    /fail  GALLEY_EFULL    /smuggled  counts, must never be reached    else 404 */
 #ifndef TESTS_UNIT_H1_SUPPORT_H1_H
 #define TESTS_UNIT_H1_SUPPORT_H1_H

@@ -386,22 +386,46 @@ TEST(test_drain_closes_idle_and_silent_connections_and_lets_the_others_finish)
     world_close(&world);
 }
 
-TEST(test_an_answer_that_lets_another_connection_go_on_does_not_mix_their_requests)
+TEST(test_a_handler_that_lets_another_connection_go_on_does_not_mix_their_requests)
 {
-    /* The handler of one request resumes another's exchange: the parser's scratch is in use then. */
+    /* The scratch of the parser is in use by the second while the first goes on with what is pending. */
     struct world world;
     world_open(&world);
     struct sim_peer *first = world_connect(&world);
     world_send(&world, first,
-               "GET /later HTTP/1.1\r\nHost: first\r\n\r\nGET /ready HTTP/1.1\r\nHost: a\r\n\r\n");
-    struct exchange *exchange = world.later;
-    world.later = NULL;
+               "GET /later HTTP/1.1\r\nHost: first\r\n\r\n"
+               "GET /ready HTTP/1.1\r\nHost: a\r\nX: 1\r\nY: 2\r\nZ: 3\r\n\r\n");
     struct sim_peer *second = world_connect(&world);
-    exchange_resume(exchange, 204);
-    world_send(&world, second, get);
+    world_send(&world, second,
+               "GET /resume HTTP/1.1\r\nHost: second\r\n\r\n"
+               "GET /later HTTP/1.1\r\nHost: second\r\n\r\n");
     EXPECT_INT(answers_count(first), 2);
     EXPECT_INT(answers_count(second), 1);
+    EXPECT_SPAN(request_field(&world.later->request, FIELD_HOST), "second");
+    EXPECT_TEXT(world.logged[world.logged_count - 1].target, "/ready");
+    sim_reset(first); /* and a session that waits for the scratch may go */
+    sim_run(world.loop);
     sim_peer_free(first);
     sim_peer_free(second);
+    world_close(&world);
+}
+
+TEST(test_the_last_answer_to_a_half_closed_client_says_close)
+{
+    struct world world;
+    world_open(&world);
+    struct sim_peer *peer = world_connect(&world);
+    world_send(&world, peer, "GET /later HTTP/1.1\r\nHost: a\r\n\r\n");
+    sim_shutdown(peer);
+    sim_run(world.loop);
+    struct exchange *exchange = world.later;
+    world.later = NULL;
+    exchange_resume(exchange, 404);
+    sim_run(world.loop);
+    struct answer answer = only_answer(peer);
+    EXPECT_SPAN(answer_field(&answer, "Connection"), "close");
+    EXPECT(sim_is_closed(peer) && !sim_is_reset(peer));
+    EXPECT_INT(world.set.count, 0);
+    sim_peer_free(peer);
     world_close(&world);
 }

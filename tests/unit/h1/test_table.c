@@ -2,6 +2,8 @@
  * byte by byte, and in every two-part split. L7, L9, L21, L27. */
 #include "support_h1.h"
 
+#include "base/buf.h"
+
 #include "bad_requests.h"
 #include "test.h"
 
@@ -170,6 +172,68 @@ TEST_TIMEOUT(test_every_good_request_is_answered_alike_however_it_is_cut, 120)
         for (size_t cut = 1; cut < test->bytes.len; cut += step_of(test)) {
             expect_good(test, run(&world, test, cut, false), first, cut);
         }
+    }
+    request_table_finish(&table);
+    world_close(&world);
+}
+
+/* ---- property: cutting changes nothing --------------------------------------------------------------------------- */
+
+static void add_random_request(struct buf *out, const struct request_table *table)
+{
+    const struct request_case *test = &table->cases[test_random_below(table->count)];
+    if (test->bytes.len < SHORT_BYTES && !strstr(test->bytes.data, "xpect:")) {
+        buf_append(out, test->bytes.data, test->bytes.len); /* 100 Continue depends on the cut */
+    }
+}
+
+static void spoil(struct buf *requests)
+{
+    static const char bytes[] = {'\r', '\n', ' ', '\0', ':', '0', ',', ';', '\t', 'a', (char)0x80};
+    if (requests->len > 0 && test_random_below(2)) {
+        requests->data[test_random_below(requests->len)] = bytes[test_random_below(sizeof bytes)];
+    }
+}
+
+static struct sim_peer *send_cut(struct world *world, const struct buf *requests, size_t most)
+{
+    struct sim_peer *peer = world_connect(world);
+    for (size_t at = 0; at < requests->len;) {
+        size_t left = requests->len - at;
+        size_t n = most == 0 ? left : 1 + test_random_below(most);
+        n = n < left ? n : left;
+        world_send_bytes(world, peer, requests->data + at, n);
+        at += n;
+    }
+    return peer;
+}
+
+TEST_TIMEOUT(test_pipelines_spoiled_or_not_get_the_same_answers_however_they_are_cut, 120)
+{
+    struct world world;
+    world_open(&world);
+    struct request_table table;
+    good_requests_load(&table);
+    unsigned rounds = test_rounds(2000);
+    for (unsigned i = 0; i < rounds; i++) {
+        struct buf requests;
+        buf_init(&requests, 0);
+        for (uint64_t k = test_random_below(5); k < 5; k++) {
+            add_random_request(&requests, &table);
+        }
+        spoil(&requests);
+        struct sim_peer *whole = send_cut(&world, &requests, 0);
+        struct sim_peer *cut = send_cut(&world, &requests, 1 + test_random_below(40));
+        struct span expected = sim_received(whole);
+        struct span actual = sim_received(cut);
+        test_equal_bytes(__FILE__, __LINE__, "cut", actual.ptr, actual.len, expected.ptr,
+                         expected.len);
+        EXPECT_INT(sim_is_closed(cut), sim_is_closed(whole));
+        sim_peer_free(whole);
+        sim_peer_free(cut);
+        sim_run(world.loop);
+        EXPECT_INT(world.set.count, 0);
+        buf_finish(&requests);
     }
     request_table_finish(&table);
     world_close(&world);
