@@ -33,33 +33,7 @@ static ptrdiff_t push(struct galley_pool *pool, const galley_job *jobs, size_t n
     return count;
 }
 
-/* As push, but while the queue is full wait for room, till the deadline: then GALLEY_ETIMEDOUT. */
-static ptrdiff_t push_waiting(struct galley_pool *pool, const galley_job *jobs, size_t n,
-                              int64_t deadline_ns)
-{
-    ptrdiff_t count;
-    gate_enter(&pool->room);
-    for (;;) {
-        uint32_t seen = gate_look(&pool->room);
-        count = push(pool, jobs, n);
-        if (count != GALLEY_EFULL) {
-            break;
-        }
-        if (futex_deadline_passed(deadline_ns)) {
-            count = GALLEY_ETIMEDOUT;
-            break;
-        }
-        gate_wait(&pool->room, seen, deadline_ns);
-    }
-    /* Takers woke nobody else while this one was on its way. */
-    if (job_queue_has_room(&pool->queue)) {
-        gate_pass_on(&pool->room);
-    }
-    gate_leave(&pool->room); /* last: a pool that is being freed waits for it */
-    return count;
-}
-
-static ptrdiff_t refuse(struct galley_pool *pool, size_t n, int code)
+static void refuse(struct galley_pool *pool, size_t n, int code)
 {
     counter_add_shared(&pool->rejected, n);
     if (code == GALLEY_EFULL) {
@@ -70,29 +44,56 @@ static ptrdiff_t refuse(struct galley_pool *pool, size_t n, int code)
                                             .worker = galley_worker_index(),
                                             .why = code});
     }
-    return code;
+}
+
+/* The queue was full: push all n, waiting for room till the deadline. How many were accepted; a code if none. The pool
+ * may be closed and freed meanwhile, which lets everybody out of the gate first: so the caller stays inside from the
+ * first wait to its last touch of the pool. */
+static ptrdiff_t push_waiting(struct galley_pool *pool, const galley_job *jobs, size_t n,
+                              int64_t deadline_ns)
+{
+    size_t accepted = 0;
+    ptrdiff_t count = 0;
+    gate_enter(&pool->room);
+    while (accepted < n) {
+        uint32_t seen = gate_look(&pool->room);
+        count = push(pool, jobs + accepted, n - accepted);
+        if (count > 0) {
+            accepted += (size_t)count;
+        } else if (count == GALLEY_EFULL && !futex_deadline_passed(deadline_ns)) {
+            gate_wait(&pool->room, seen, deadline_ns);
+        } else {
+            count = count == GALLEY_EFULL ? GALLEY_ETIMEDOUT : count;
+            refuse(pool, n - accepted, (int)count);
+            break;
+        }
+    }
+    if (job_queue_has_room(&pool->queue)) {
+        gate_pass_on(&pool->room); /* takers woke nobody else while this one was on its way */
+    }
+    gate_leave(&pool->room);
+    return accepted ? (ptrdiff_t)accepted : count;
 }
 
 /* All n of them, if the time suffices. How many were accepted; a code if none. */
 static ptrdiff_t submit_all(struct galley_pool *pool, const galley_job *jobs, size_t n,
                             int64_t timeout_ms)
 {
-    bool may_wait = timeout_ms != 0 && !worker_self_is_of(pool);
-    int64_t deadline_ns = 0;
     size_t accepted = 0;
-    while (accepted < n) {
-        ptrdiff_t count = push(pool, jobs + accepted, n - accepted);
-        if (count == GALLEY_EFULL && may_wait) {
-            deadline_ns = deadline_ns ? deadline_ns : futex_deadline(timeout_ms);
-            count = push_waiting(pool, jobs + accepted, n - accepted, deadline_ns);
-        }
-        if (count < 0) {
-            refuse(pool, n - accepted, (int)count);
-            return accepted ? (ptrdiff_t)accepted : count;
-        }
+    ptrdiff_t count = 0;
+    while (accepted < n && (count = push(pool, jobs + accepted, n - accepted)) > 0) {
         accepted += (size_t)count;
     }
-    return (ptrdiff_t)accepted;
+    if (accepted == n) {
+        return (ptrdiff_t)n;
+    }
+    if (count == GALLEY_EFULL && timeout_ms != 0 && !worker_self_is_of(pool)) {
+        count = push_waiting(pool, jobs + accepted, n - accepted, futex_deadline(timeout_ms));
+    } else {
+        refuse(pool, n - accepted, (int)count);
+    }
+    accepted += count > 0 ? (size_t)count : 0;
+    return accepted ? (ptrdiff_t)accepted : count;
 }
 
 static int submit_one(struct galley_pool *pool, galley_fn *fn, void *arg, int64_t timeout_ms)

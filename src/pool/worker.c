@@ -107,12 +107,9 @@ static void stop(struct worker *worker)
     worker_self_set(NULL);
 }
 
-/* The worker is over. The pool may be gone when this returns. */
-static void leave_pool(struct worker *worker)
+/* The pool may be gone when this returns. */
+static void drop_reference(struct galley_pool *pool)
 {
-    struct galley_pool *pool = worker->pool;
-    atomic_store_explicit(&worker->since_ms, clock_mono_ms(), memory_order_relaxed);
-    atomic_store_explicit(&worker->state, WORKER_ENDED, memory_order_relaxed);
     uint32_t left =
         atomic_fetch_sub(&pool->refs, 1) - 1; /* partner: wait_for_workers in pool_shutdown.c */
     if (left == 0) {
@@ -122,6 +119,14 @@ static void leave_pool(struct worker *worker)
             &pool->refs,
             FUTEX_EVERYONE); /* only the owner is left, who joins this thread before it frees */
     }
+}
+
+/* The worker is over. */
+static void leave_pool(struct worker *worker)
+{
+    atomic_store_explicit(&worker->since_ms, clock_mono_ms(), memory_order_relaxed);
+    atomic_store_explicit(&worker->state, WORKER_ENDED, memory_order_relaxed);
+    drop_reference(worker->pool);
 }
 
 static void run_and_end(struct worker *worker);
@@ -136,6 +141,8 @@ struct stretch {
 static int create_successor(struct worker *worker)
 {
     struct galley_pool *pool = worker->pool;
+    atomic_fetch_add(&pool->refs,
+                     1); /* the successor may end, and be the last, before this returns */
     pthread_mutex_lock(&pool->control); /* shutdown and detach must not see half a change */
     worker->replaces = pthread_self();
     worker->has_predecessor = !pool->is_detached;
@@ -144,6 +151,7 @@ static int create_successor(struct worker *worker)
         pthread_detach(worker->thread);
     }
     pthread_mutex_unlock(&pool->control);
+    drop_reference(pool);
     return error;
 }
 

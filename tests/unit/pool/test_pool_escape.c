@@ -9,6 +9,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* ThreadSanitizer asks for this; without it a forked child may not start threads, which is what is tested here. */
+__attribute__((visibility("default"))) const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+    return "die_after_fork=0";
+}
+
 static void nothing(void *arg)
 {
     (void)arg;
@@ -243,7 +250,8 @@ TEST(test_a_child_that_returns_from_its_job_ends_and_runs_no_job_of_the_parent)
     struct latch latch;
     struct forker forker = {0};
     latch_init(&latch);
-    galley_pool *pool = pool_of(1, 8);
+    static galley_pool *pool; /* static: the child's leak checker finds it */
+    pool = pool_of(1, 8);
     EXPECT_INT(galley_pool_execute(pool, latch_job, &latch), 0);
     latch_await(&latch);
     EXPECT_INT(galley_pool_execute(pool, fork_and_return, &forker), 0);

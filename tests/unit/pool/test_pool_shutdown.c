@@ -257,20 +257,21 @@ TEST(test_detach_of_an_idle_pool_and_after_a_timeout)
     EXPECT_INT(mem_live_blocks(), blocks);
 }
 
-static void free_own_pool(void *done)
+static void free_own_pool(void *latch)
 {
+    latch_job(latch); /* until the submitter is out of the pool */
     galley_pool_free(galley_worker_pool());
     EXPECT(galley_should_stop());
-    atomic_store((_Atomic unsigned *)done, 1);
 }
 
 TEST(test_free_on_a_worker_of_the_pool_is_detach)
 {
-    _Atomic unsigned done = 0;
+    struct latch latch;
+    latch_init(&latch);
     int64_t blocks = mem_live_blocks();
     galley_pool *pool = pool_of(2, 0);
-    EXPECT_INT(galley_pool_execute(pool, free_own_pool, &done), 0);
-    AWAIT(done == 1);
+    EXPECT_INT(galley_pool_execute(pool, free_own_pool, &latch), 0);
+    latch_release(&latch);
     AWAIT(mem_live_blocks() == blocks);
 }
 

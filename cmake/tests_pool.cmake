@@ -1,0 +1,14 @@
+# The pool's tests beyond the unit tests: stress programs (meant above all for the tsan preset) and the exhaustive
+# model of its sleep/wake protocol.
+if(pool IN_LIST ROOMS)
+    file(GLOB stress CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/stress/pool/stress_*.c)
+    foreach(test IN LISTS stress)
+        get_filename_component(name ${test} NAME_WE)
+        add_room_test(stress_pool_${name} pool ${test} ${PROJECT_SOURCE_DIR}/tests/unit/pool/support_pool.c)
+        target_include_directories(stress_pool_${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests/unit/pool)
+    endforeach()
+endif()
+
+add_test(NAME model_pool
+    COMMAND ${PROJECT_SOURCE_DIR}/tests/model/pool/run_models ${PROJECT_BINARY_DIR}/model_pool)
+set_tests_properties(model_pool PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
