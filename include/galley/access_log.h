@@ -19,15 +19,15 @@ extern "C" {
  * backslash are escaped, in COMBINED and DEV also every byte above 7E; text over the record's bounds is cut.
  */
 enum {
-    GALLEY_LOG_DEV =
+    GALLEY_ACCESS_DEV =
         0, /* 12:34:56 200 GET /path 1.2 kB 3 ms: for a person who watches             */
-    GALLEY_LOG_COMBINED =
+    GALLEY_ACCESS_COMBINED =
         1, /* Apache's combined log format, times in UTC                               */
-    GALLEY_LOG_JSON =
+    GALLEY_ACCESS_JSON =
         2 /* one JSON object (RFC 8259) a line, always valid UTF-8, times as RFC 3339 */
 };
 
-/** Colours, in GALLEY_LOG_DEV only. */
+/** Colours, in GALLEY_ACCESS_DEV only. */
 enum {
     GALLEY_COLOUR_AUTO =
         0, /* when the log is a terminal and NO_COLOR is not set in the environment */
@@ -47,7 +47,7 @@ typedef int galley_log_write_fn(void *ctx, const char *lines, size_t len);
  */
 typedef struct galley_access_log_options {
     size_t size;      /* sizeof(galley_access_log_options): tells versions apart           */
-    int format;       /* GALLEY_LOG_...                                                    */
+    int format;       /* GALLEY_ACCESS_...                                                 */
     int colour;       /* GALLEY_COLOUR_...                                                 */
     const char *path; /* appended to, made with mode 0640; opened again on request; copied */
     int fd;           /* stays the caller's, open until the server is freed; default 1     */

@@ -11,10 +11,10 @@ static const char month_names[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun"
 
 void access_format_init(struct access_format *format, int kind, bool has_colours)
 {
-    format->append = kind == GALLEY_LOG_COMBINED ? access_format_combined
-                     : kind == GALLEY_LOG_JSON   ? access_format_json
-                                                 : access_format_dev;
-    format->has_colours = has_colours && kind == GALLEY_LOG_DEV;
+    format->append = kind == GALLEY_ACCESS_COMBINED ? access_format_combined
+                     : kind == GALLEY_ACCESS_JSON   ? access_format_json
+                                                    : access_format_dev;
+    format->has_colours = has_colours && kind == GALLEY_ACCESS_DEV;
     format->wall_minus_mono_ms = clock_wall_ms() - clock_mono_ms();
 }
 

@@ -38,7 +38,7 @@ static bool take_options(galley_access_log_options *ret, const galley_access_log
 
 static int check_options(const galley_access_log_options *options, galley_error *err)
 {
-    if (options->format < GALLEY_LOG_DEV || options->format > GALLEY_LOG_JSON) {
+    if (options->format < GALLEY_ACCESS_DEV || options->format > GALLEY_ACCESS_JSON) {
         return error_set(err, GALLEY_EINVAL, "access log: no such format: %d", options->format);
     }
     if (options->colour < GALLEY_COLOUR_AUTO || options->colour > GALLEY_COLOUR_ALWAYS) {

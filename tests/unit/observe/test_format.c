@@ -38,7 +38,7 @@ TEST(combined_is_what_apache_writes)
     ended_target(&ended, SPAN("/a?b=c"));
     ended_agent(&ended, SPAN("curl/8.0"));
     ended_referer(&ended, SPAN("http://a.example/"));
-    EXPECT_TEXT(line_of(GALLEY_LOG_COMBINED, false),
+    EXPECT_TEXT(line_of(GALLEY_ACCESS_COMBINED, false),
                 "192.0.2.7 - - [22/Nov/2026:07:08:09 +0000] \"GET /a?b=c HTTP/1.1\" 200 5 "
                 "\"http://a.example/\" \"curl/8.0\"\n");
 }
@@ -49,7 +49,7 @@ TEST(combined_has_dashes_for_what_is_missing)
     ended.exchange.request.method_name = SPAN_NONE;
     ended.exchange.request.peer = NULL;
     ended.exchange.response.status = 400;
-    EXPECT_TEXT(line_of(GALLEY_LOG_COMBINED, false),
+    EXPECT_TEXT(line_of(GALLEY_ACCESS_COMBINED, false),
                 "- - - [22/Nov/2026:07:08:09 +0000] \"-\" 400 5 \"-\" \"-\"\n");
 }
 
@@ -57,7 +57,7 @@ TEST(json_is_one_object)
 {
     ended_init(&ended);
     ended_agent(&ended, SPAN("curl/8.0"));
-    EXPECT_TEXT(line_of(GALLEY_LOG_JSON, false),
+    EXPECT_TEXT(line_of(GALLEY_ACCESS_JSON, false),
                 "{\"time\":\"2026-11-22T07:08:09.010Z\",\"peer\":\"192.0.2.7\",\"method\":\"GET\","
                 "\"target\":\"/\",\"version\":\"1.1\",\"status\":200,\"bytes\":5,\"duration_ms\":3,"
                 "\"user_agent\":\"curl/8.0\"}\n");
@@ -70,7 +70,7 @@ TEST(json_says_aborted_and_cut)
     ended_init(&ended);
     ended_target(&ended, span_make(target, sizeof target));
     ended.exchange.client_is_gone = true;
-    EXPECT(strstr(line_of(GALLEY_LOG_JSON, false), ",\"aborted\":true,\"cut\":true}\n") != NULL);
+    EXPECT(strstr(line_of(GALLEY_ACCESS_JSON, false), ",\"aborted\":true,\"cut\":true}\n") != NULL);
 }
 
 TEST(dev_is_short)
@@ -79,7 +79,7 @@ TEST(dev_is_short)
     ended_target(&ended, SPAN("/img/a.png"));
     ended.exchange.bytes_sent = 12345;
     ended.exchange.response.length = 12345;
-    EXPECT_TEXT(line_of(GALLEY_LOG_DEV, false), "07:08:09 200 GET /img/a.png 12.3 kB 3 ms\n");
+    EXPECT_TEXT(line_of(GALLEY_ACCESS_DEV, false), "07:08:09 200 GET /img/a.png 12.3 kB 3 ms\n");
 }
 
 TEST(dev_says_when_there_was_no_request_and_no_answer)
@@ -88,17 +88,18 @@ TEST(dev_says_when_there_was_no_request_and_no_answer)
     ended.exchange.request.method_name = SPAN_NONE;
     ended.exchange.response.status = 0;
     ended.exchange.bytes_sent = 0;
-    EXPECT_TEXT(line_of(GALLEY_LOG_DEV, false), "07:08:09 --- (not a request) 0 B 3 ms aborted\n");
+    EXPECT_TEXT(line_of(GALLEY_ACCESS_DEV, false),
+                "07:08:09 --- (not a request) 0 B 3 ms aborted\n");
 }
 
 TEST(dev_has_colours_by_status_and_only_when_asked)
 {
     ended_init(&ended);
     ended.exchange.response.status = 404;
-    EXPECT(strstr(line_of(GALLEY_LOG_DEV, true), "\033[33m 404 \033[0m") != NULL);
-    EXPECT(strchr(line_of(GALLEY_LOG_DEV, false), '\033') == NULL);
-    EXPECT(strchr(line_of(GALLEY_LOG_JSON, true), '\033') == NULL);
-    EXPECT(strchr(line_of(GALLEY_LOG_COMBINED, true), '\033') == NULL);
+    EXPECT(strstr(line_of(GALLEY_ACCESS_DEV, true), "\033[33m 404 \033[0m") != NULL);
+    EXPECT(strchr(line_of(GALLEY_ACCESS_DEV, false), '\033') == NULL);
+    EXPECT(strchr(line_of(GALLEY_ACCESS_JSON, true), '\033') == NULL);
+    EXPECT(strchr(line_of(GALLEY_ACCESS_COMBINED, true), '\033') == NULL);
 }
 
 TEST(sizes_and_durations_have_units_that_fit)
@@ -118,7 +119,7 @@ TEST(sizes_and_durations_have_units_that_fit)
         ended.exchange.response.length = -1;
         ended.exchange.bytes_sent = rows[i].bytes;
         ended.exchange.began_ms = 1003 - (int64_t)rows[i].ms;
-        const char *line = line_of(GALLEY_LOG_DEV, false);
+        const char *line = line_of(GALLEY_ACCESS_DEV, false);
         EXPECT_TEXT(line + strlen("07:08:09 200 GET /"), rows[i].text);
     }
 }
@@ -176,13 +177,13 @@ TEST(a_line_is_one_line_whatever_bytes_come)
         ended_target(&ended, span_make(target, test_random_below(sizeof target)));
         ended_agent(&ended, span_make(agent, test_random_below(sizeof agent)));
         ended_referer(&ended, span_make(agent, test_random_below(sizeof agent)));
-        for (int kind = GALLEY_LOG_DEV; kind <= GALLEY_LOG_JSON; kind++) {
+        for (int kind = GALLEY_ACCESS_DEV; kind <= GALLEY_ACCESS_JSON; kind++) {
             const char *line = line_of(kind, false);
             size_t len = strlen(line);
             EXPECT_INT(strcspn(line, "\n"), len - 1);
             for (size_t i = 0; i + 1 < len; i++) {
                 unsigned char c = (unsigned char)line[i];
-                EXPECT(c >= 0x20 && c != 0x7f && (kind == GALLEY_LOG_JSON || c < 0x80));
+                EXPECT(c >= 0x20 && c != 0x7f && (kind == GALLEY_ACCESS_JSON || c < 0x80));
             }
         }
     }
@@ -197,7 +198,7 @@ TEST(the_longest_line_fits_its_bound)
     ended_target(&ended, span_make(bytes, sizeof bytes));
     ended_agent(&ended, span_make(bytes, sizeof bytes));
     ended_referer(&ended, span_make(bytes, sizeof bytes));
-    for (int kind = GALLEY_LOG_DEV; kind <= GALLEY_LOG_JSON; kind++) {
+    for (int kind = GALLEY_ACCESS_DEV; kind <= GALLEY_ACCESS_JSON; kind++) {
         EXPECT(strlen(line_of(kind, true)) > ACCESS_TEXT_BYTES);
     }
 }

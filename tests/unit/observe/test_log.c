@@ -219,7 +219,7 @@ TEST(lines_stay_whole_when_the_disk_is_full_in_the_middle_of_one)
 {
     char text[65536];
     galley_access_log_options options = {.path = path_in_folder("log"),
-                                         .format = GALLEY_LOG_COMBINED};
+                                         .format = GALLEY_ACCESS_COMBINED};
     struct access_log *log = create(&options, NULL);
     struct access_log_source *source = access_log_add_source(log);
     signal(SIGXFSZ, SIG_IGN);
@@ -256,7 +256,8 @@ TEST(lines_stay_whole_when_the_disk_is_full_in_the_middle_of_one)
 TEST(after_a_rename_reopening_begins_a_new_file)
 {
     char text[4096], old_path[128];
-    galley_access_log_options options = {.path = path_in_folder("log"), .format = GALLEY_LOG_JSON};
+    galley_access_log_options options = {.path = path_in_folder("log"),
+                                         .format = GALLEY_ACCESS_JSON};
     struct access_log *log = create(&options, NULL);
     struct access_log_source *source = access_log_add_source(log);
     start(log);
