@@ -44,6 +44,7 @@ struct world {
     unsigned handled;
     unsigned smuggled;
     unsigned logged_count;
+    unsigned logged_sum; /* of all bytes of field values: so that they are read */
     struct logged logged[MAX_LOGGED];
 };
 
