@@ -97,10 +97,19 @@ static void release_parts(struct exchange *exchange)
     run_end_hooks(exchange);
 }
 
+void exchange_keeper_unref(struct exchange_keeper *keeper)
+{
+    if (atomic_fetch_sub_explicit(&keeper->refs, 1, memory_order_acq_rel) == 1) {
+        keeper->release(keeper);
+    }
+}
+
 void exchange_free_orphan(struct exchange *exchange)
 {
+    struct exchange_keeper *keeper = exchange->keeper;
     release_parts(exchange);
     destroy(exchange);
+    exchange_keeper_unref(keeper);
 }
 
 static void put_object(struct exchange_pool *pool, struct exchange *exchange)

@@ -142,6 +142,7 @@ struct exchange {
     bool was_shed;         /* 503 because the server was too busy */
     galley_handler *job_handler; /* copies: the route may be gone when an orphan starts */
     void *job_arg;
+    struct exchange_keeper *keeper; /* of an orphan */
     int early_result;
     int job_result;
     int job_dropped;     /* 0, or GALLEY_DROP_… */
@@ -169,9 +170,15 @@ void exchange_pool_hint_stop(struct exchange_pool *pool);
 /** Nobody waits any longer: writers are closed, jobs that have not started will not run. After this the loop must make
  *  turns until nothing is left to do, before exchange_pool_orphan(). */
 void exchange_pool_abandon(struct exchange_pool *pool);
+/** Something that orphans need to the end, whoever is the last to end: what their route lies in. */
+struct exchange_keeper {
+    atomic_uint refs; /* acq_rel on the last one */
+    void (*release)(struct exchange_keeper *keeper);
+};
+void exchange_keeper_unref(struct exchange_keeper *keeper);
 /** Let go of the exchanges that a worker still holds: it frees them when it returns, and never touches this loop again.
- *  Returns how many; pool->live counts what is on its way back in the mailbox. */
-unsigned exchange_pool_orphan(struct exchange_pool *pool);
+ *  Each holds a reference to keeper. Returns how many; pool->live counts what is on its way back in the mailbox. */
+unsigned exchange_pool_orphan(struct exchange_pool *pool, struct exchange_keeper *keeper);
 
 /* ---- for drivers --------------------------------------------------------------------------------------- */
 

@@ -126,28 +126,33 @@ void exchange_start_job(struct exchange *exchange)
 }
 
 /* True: the worker frees it. False: its post is in the mailbox or on the way. */
-static bool orphan(struct exchange *exchange)
+static bool orphan(struct exchange *exchange, struct exchange_keeper *keeper)
 {
     uint8_t expected = EXCHANGE_JOB_RUNNING;
-    return exchange->state == EXCHANGE_QUEUED &&
-           atomic_compare_exchange_strong_explicit(&exchange->job_state, &expected,
-                                                   EXCHANGE_JOB_ORPHANED, memory_order_acq_rel,
-                                                   memory_order_acquire);
+    exchange->keeper = keeper;
+    atomic_fetch_add_explicit(&keeper->refs, 1, memory_order_relaxed);
+    bool is_orphan = atomic_compare_exchange_strong_explicit(
+        &exchange->job_state, &expected, EXCHANGE_JOB_ORPHANED, memory_order_acq_rel,
+        memory_order_acquire);
+    if (!is_orphan) {
+        exchange_keeper_unref(keeper);
+    }
+    return is_orphan;
 }
 
-unsigned exchange_pool_orphan(struct exchange_pool *pool)
+unsigned exchange_pool_orphan(struct exchange_pool *pool, struct exchange_keeper *keeper)
 {
     unsigned count = 0;
     struct list *next = NULL;
     for (struct list *at = pool->live_list.next; at != &pool->live_list; at = next) {
         next = at->next;
         struct exchange *exchange = CONTAINER_OF(at, struct exchange, live);
-        /* Off the list first: a worker that finds itself orphaned frees the memory at once. */
         if (exchange->state != EXCHANGE_QUEUED) {
             continue;
         }
+        /* Off the list first: a worker that finds itself orphaned frees the memory at once. */
         list_remove(at);
-        if (orphan(exchange)) {
+        if (orphan(exchange, keeper)) {
             pool->live--;
             count++;
         } else {

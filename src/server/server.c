@@ -23,6 +23,28 @@ static int init_sync(galley_server *srv)
     return -rc;
 }
 
+static void release_routes(struct exchange_keeper *keeper)
+{
+    struct server_routes *routes = CONTAINER_OF(keeper, struct server_routes, keeper);
+    router_destroy(routes->router);
+    mem_free(routes);
+}
+
+static struct server_routes *make_routes(void)
+{
+    struct server_routes *routes = mem_alloc_zero(1, sizeof *routes);
+    if (routes) {
+        atomic_init(&routes->keeper.refs, 1);
+        routes->keeper.release = release_routes;
+        routes->router = router_create();
+    }
+    if (routes && !routes->router) {
+        mem_free(routes);
+        routes = NULL;
+    }
+    return routes;
+}
+
 static int init(galley_server *srv, const galley_server_options *opt, galley_error *err)
 {
     srv->stop_fd = -1;
@@ -34,25 +56,29 @@ static int init(galley_server *srv, const galley_server_options *opt, galley_err
         return rc;
     }
     server_log_init(srv, opt);
-    srv->router = router_create();
+    srv->routes = make_routes();
     srv->names = server_counter_names_make();
-    if (!srv->router || !srv->names) {
+    if (!srv->routes || !srv->names) {
         return error_set(err, GALLEY_ENOMEM, "server: out of memory");
     }
     srv->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     return srv->stop_fd < 0 ? error_set_sys(err, errno, "server: eventfd") : GALLEY_OK;
 }
 
-static void release(galley_server *srv)
+void server_listeners_close(galley_server *srv)
 {
     for (unsigned i = 0; i < srv->listener_count; i++) {
-        listener_close(&srv->listeners[i]);
+        listener_close(&srv->listeners[i]); /* the name stays, for galley_server_address() */
     }
+}
+
+static void release(galley_server *srv)
+{
+    server_listeners_close(srv);
     server_log_finish(srv);
     fd_close(&srv->stop_fd);
-    /* A pool of the program's may still show the label of a handler that never returned. */
-    if (!atomic_load(&srv->has_orphans) || srv->owns_pool) {
-        router_destroy(srv->router);
+    if (srv->routes) {
+        exchange_keeper_unref(&srv->routes->keeper);
     }
     mem_free(srv->names);
     mem_free(srv->listeners);
@@ -201,7 +227,7 @@ int galley_server_route(galley_server *srv, const char *pattern, galley_handler 
     int rc = pattern ? make_target(srv, &target, opt, &err)
                      : error_set(&err, GALLEY_EINVAL, "route: no pattern was given");
     if (rc == GALLEY_OK) {
-        rc = router_add(srv->router, span_of(pattern), &target, &err);
+        rc = router_add(srv->routes->router, span_of(pattern), &target, &err);
     }
     return settle(srv, rc, &err);
 }
@@ -219,7 +245,7 @@ int galley_server_fallback(galley_server *srv, galley_handler *fn, void *arg,
     }
     int rc = make_target(srv, &target, opt, &err);
     if (rc == GALLEY_OK) {
-        rc = router_set_fallback(srv->router, &target, &err);
+        rc = router_set_fallback(srv->routes->router, &target, &err);
     }
     return settle(srv, rc, &err);
 }

@@ -83,6 +83,10 @@ static void acceptor_closed(void *ctx, struct acceptor *acceptor)
     struct server_loop *loop = ctx;
     (void)acceptor;
     loop->open_acceptors--;
+    if (loop->open_acceptors == 0 &&
+        atomic_fetch_sub_explicit(&loop->server->accepting_loops, 1, memory_order_acq_rel) == 1) {
+        server_listeners_close(loop->server);
+    }
     server_loop_report_if_idle(loop);
 }
 
@@ -102,6 +106,7 @@ int server_acceptors_make(struct server_loop *loop, galley_error *err)
         }
         loop->open_acceptors++;
     }
+    atomic_fetch_add_explicit(&loop->server->accepting_loops, 1, memory_order_relaxed);
     return GALLEY_OK;
 }
 

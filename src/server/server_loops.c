@@ -38,7 +38,7 @@ static void dispatch(void *ctx, struct exchange *exchange)
         exchange_answer(exchange, 503);
         return;
     }
-    router_dispatch(loop->server->router, exchange);
+    router_dispatch(loop->server->routes->router, exchange);
 }
 
 static void ended(void *ctx, const struct exchange *exchange)
@@ -144,11 +144,8 @@ static void cut(struct server_loop *loop)
 
 static void let_go(struct server_loop *loop)
 {
-    unsigned orphans = exchange_pool_orphan(&loop->exchanges);
-    if (orphans > 0) {
-        counter_add(&loop->counters.ended, orphans);
-        atomic_store_explicit(&loop->server->has_orphans, true, memory_order_relaxed);
-    }
+    unsigned orphans = exchange_pool_orphan(&loop->exchanges, &loop->server->routes->keeper);
+    counter_add(&loop->counters.ended, orphans);
 }
 
 static void obey(struct loop_post *post)

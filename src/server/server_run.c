@@ -65,17 +65,10 @@ static int prepare(galley_server *srv, galley_error *err)
 
 /* ---- after ---- */
 
-static void close_listeners(galley_server *srv)
-{
-    for (unsigned i = 0; i < srv->listener_count; i++) {
-        listener_close(&srv->listeners[i]); /* the name stays, for galley_server_address() */
-    }
-}
-
 /* No loop runs a handler any more. Workers may still post, so the other loops run until the pools have ended. */
 static void take_apart(galley_server *srv)
 {
-    close_listeners(srv);
+    server_listeners_close(srv);
     server_pools_drain(srv);
     server_loops_join(srv);
     if (!srv->file_system_hangs) {
@@ -99,7 +92,7 @@ static void undo(galley_server *srv)
     if (srv->file_pool) {
         (void)galley_pool_shutdown(srv->file_pool, GALLEY_DRAIN, GALLEY_FOREVER, NULL);
     }
-    close_listeners(srv);
+    server_listeners_close(srv);
     server_loops_finish(srv);
     server_log_finish(srv);
 }

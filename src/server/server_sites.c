@@ -35,7 +35,7 @@ static int collect(struct galley_server *srv, galley_error *err)
     int rc = srv->reply_site ? add_site(srv, srv->reply_site, err) : err->code;
     size_t it = 0;
     for (struct route_target *target = NULL;
-         rc == GALLEY_OK && (target = router_next(srv->router, &it)) != NULL;) {
+         rc == GALLEY_OK && (target = router_next(srv->routes->router, &it)) != NULL;) {
         if (target->handler == galley_static_serve && !has_site(srv, target->arg)) {
             rc = add_site(srv, target->arg, err);
         }

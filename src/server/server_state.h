@@ -71,13 +71,19 @@ struct server_loop {
 enum server_phase { SERVER_SETTING_UP, SERVER_RUNNING, SERVER_ENDED };
 enum server_stop { SERVER_GOES_ON, SERVER_DRAINS, SERVER_STOPS_NOW };
 
+/** Handlers that never return need their routes for as long as they like. */
+struct server_routes {
+    struct exchange_keeper keeper;
+    struct router *router;
+};
+
 struct galley_server {
     struct server_config config;
     struct log_sink log;
     void (*user_log)(void *ctx, int level, const char *line);
     void *user_log_ctx;
     galley_error first_error; /* of the set-up calls; code 0: none */
-    struct router *router;
+    struct server_routes *routes;
     struct listener *listeners;
     unsigned listener_count;
     galley_static **sites; /* each once; attached in this order */
@@ -93,7 +99,8 @@ struct galley_server {
     _Atomic(struct access_log *) access_log; /* see server_log.c */
     atomic_uint log_users;
 
-    atomic_uint dispatched; /* requests, with max_requests; relaxed: a ticket */
+    atomic_uint accepting_loops; /* acq_rel: the last one closes the listeners */
+    atomic_uint dispatched;      /* requests, with max_requests; relaxed: a ticket */
 
     /* stopping: see server_drain.c */
     int stop_fd;
@@ -108,8 +115,6 @@ struct galley_server {
     bool is_watching;          /* stop_socket is open */
     int64_t drain_deadline_ms; /* of clock_mono_ms(); 0: none */
     bool file_system_hangs;    /* what the file threads may still touch is not freed */
-    atomic_bool
-        has_orphans; /* handlers that never returned; relaxed, read after the loops have ended */
 
     pthread_mutex_t
         lock; /* the rest; and making and freeing what galley_server_get_stats() reads */
@@ -154,6 +159,9 @@ void server_loop_report_if_idle(struct server_loop *loop);
 bool server_is_own_thread(galley_server *srv);
 /** The calling thread is a loop of srv from now on; NULL: no longer. */
 void server_enter_thread(const galley_server *srv);
+
+/** Once no loop accepts any more: clients are refused from now on. */
+void server_listeners_close(galley_server *srv);
 
 /* ---- server_stats.c ---- */
 /** The names of counters that come from tables of other rooms. NULL: out of memory. */
