@@ -164,7 +164,7 @@ void exchange_reject(struct exchange *exchange, int status)
 
 static void abandon(struct exchange *exchange)
 {
-    atomic_store_explicit(&exchange->should_stop, 1, memory_order_relaxed);
+    galley_stop_flag_raise(&exchange->should_stop);
     atomic_store_explicit(&exchange->is_abandoned, true, memory_order_relaxed);
     if (exchange->state == EXCHANGE_QUEUED) {
         body_writer_close(exchange->response.writer);
@@ -203,7 +203,7 @@ void exchange_pool_hint_stop(struct exchange_pool *pool)
 {
     for (struct list *at = pool->live_list.next; at != &pool->live_list; at = at->next) {
         struct exchange *exchange = CONTAINER_OF(at, struct exchange, live);
-        atomic_store_explicit(&exchange->should_stop, 1, memory_order_relaxed);
+        galley_stop_flag_raise(&exchange->should_stop);
     }
 }
 

@@ -127,8 +127,7 @@ struct exchange {
     struct exchange_end_hook *end_hooks; /* galley_on_end, newest first */
     struct exchange_pool *pool;
     struct list live; /* in pool->live_list */
-    atomic_int
-        should_stop; /* galley_should_stop() of the handler (pool/stop_flag.h); relaxed: a hint */
+    galley_stop_flag should_stop; /* galley_should_stop() of the handler */
     _Atomic bool is_abandoned; /* nobody waits for the answer: do not start; relaxed: a hint */
     _Atomic uint8_t job_state; /* enum exchange_job_state; acq_rel on both sides */
     uint8_t state;

@@ -5,7 +5,6 @@
  * response's chain has no pool, because a loop's pools belong to the loop's thread. */
 #include "base/check.h"
 #include "base/clock.h"
-#include "pool/stop_flag.h"
 
 #include "exchange/body_writer.h"
 #include "exchange/exchange_steps.h"
@@ -39,10 +38,10 @@ static void run_on_worker(void *arg)
     if (atomic_load_explicit(&exchange->is_abandoned, memory_order_relaxed)) {
         exchange->job_result = GALLEY_ECLOSED;
     } else {
-        const atomic_int *outer = stop_flag_set(&exchange->should_stop);
+        const galley_stop_flag *outer = galley_stop_flag_watch(&exchange->should_stop);
         exchange->job_result =
             exchange->job_handler(exchange_rq(exchange), exchange_rs(exchange), exchange->job_arg);
-        (void)stop_flag_set(outer);
+        (void)galley_stop_flag_watch(outer);
     }
     let_go(exchange);
 }

@@ -6,7 +6,6 @@
 #include "base/clock.h"
 #include "base/relax.h"
 #include "pool/pool_state.h"
-#include "pool/stop_flag.h"
 
 enum { NS_PER_MS = 1000000, LENGTH_LOOK_MASK = 63, SPINS_PER_LOOK = 32 };
 
@@ -62,7 +61,7 @@ void worker_finish_job(struct worker *worker)
 {
     struct galley_pool *pool = worker->pool;
     int64_t run_ns = 0;
-    stop_flag_set(NULL); /* whoever set it is gone with the job */
+    (void)galley_stop_flag_watch(NULL); /* whoever set it is gone with the job */
     if (pool->keeps_times) {
         int64_t now = clock_mono_ns();
         run_ns = now - worker->started_ns;

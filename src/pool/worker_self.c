@@ -2,10 +2,9 @@
 #include "pool/worker_self.h"
 
 #include "pool/pool_state.h"
-#include "pool/stop_flag.h"
 
 static _Thread_local struct worker *self;
-static _Thread_local const atomic_int *stop_flag;
+static _Thread_local const galley_stop_flag *watched;
 
 struct worker *worker_self(void)
 {
@@ -22,11 +21,20 @@ bool worker_self_is_of(const galley_pool *pool)
     return self && self->pool == pool;
 }
 
-const atomic_int *stop_flag_set(const atomic_int *flag)
+const galley_stop_flag *galley_stop_flag_watch(const galley_stop_flag *flag)
 {
-    const atomic_int *before = stop_flag;
-    stop_flag = flag;
+    const galley_stop_flag *before = watched;
+    watched = flag;
     return before;
+}
+
+/* Relaxed, here and in the look below: a wish, it hands over no data. The compiler's builtins, because a header that
+ * C++ reads cannot hold _Atomic. */
+void galley_stop_flag_raise(galley_stop_flag *flag)
+{
+    if (flag) {
+        __atomic_store_n(&flag->raised, 1, __ATOMIC_RELAXED);
+    }
 }
 
 int galley_worker_index(void)
@@ -41,8 +49,7 @@ galley_pool *galley_worker_pool(void)
 
 bool galley_should_stop(void)
 {
-    /* relaxed: a wish, it hands over no data */
-    if (stop_flag && atomic_load_explicit(stop_flag, memory_order_relaxed)) {
+    if (watched && __atomic_load_n(&watched->raised, __ATOMIC_RELAXED)) {
         return true;
     }
     return self && atomic_load_explicit(&self->pool->is_discarding, memory_order_relaxed);

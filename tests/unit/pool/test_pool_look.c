@@ -1,7 +1,6 @@
 /* tests/unit/pool/test_pool_look.c — statistics, the worker table, the observer, and what a job knows of itself. */
 #include "support_pool.h"
 
-#include "pool/stop_flag.h"
 
 static void nothing(void *arg)
 {
@@ -280,18 +279,19 @@ struct self {
     int index;
     galley_pool *pool;
     bool stop_before, stop_raised;
-    const atomic_int *flag_found;
+    const galley_stop_flag *flag_found;
 };
 
 static void look_at_self(void *arg)
 {
     struct self *self = arg;
-    static atomic_int raised = 1, calm = 0;
+    static galley_stop_flag raised, calm;
+    galley_stop_flag_raise(&raised);
     self->index = galley_worker_index();
     self->pool = galley_worker_pool();
-    self->flag_found = stop_flag_set(&calm);
+    self->flag_found = galley_stop_flag_watch(&calm);
     self->stop_before = galley_should_stop();
-    EXPECT(stop_flag_set(&raised) == &calm);
+    EXPECT(galley_stop_flag_watch(&raised) == &calm);
     self->stop_raised = galley_should_stop();
     /* left set: the worker must clear it */
 }
@@ -314,12 +314,14 @@ TEST(test_a_job_knows_its_worker_and_hears_its_owner)
 
 TEST(test_other_threads_are_no_workers)
 {
-    atomic_int raised = 1;
+    galley_stop_flag raised = {0};
+    galley_stop_flag_raise(&raised);
+    galley_stop_flag_raise(NULL);
     EXPECT_INT(galley_worker_index(), -1);
     EXPECT(galley_worker_pool() == NULL);
     EXPECT(!galley_should_stop());
-    EXPECT(stop_flag_set(&raised) == NULL); /* a loop runs handlers too */
+    EXPECT(galley_stop_flag_watch(&raised) == NULL); /* a loop runs handlers too */
     EXPECT(galley_should_stop());
-    EXPECT(stop_flag_set(NULL) == &raised);
+    EXPECT(galley_stop_flag_watch(NULL) == &raised);
     EXPECT(!galley_should_stop());
 }
