@@ -144,32 +144,31 @@ void site_open(struct site_rig *rig)
     *rig = (struct site_rig){.root = tree_make()};
 }
 
-void site_start(struct site_rig *rig, const galley_static_options *opt, unsigned threads)
+static void make_site(struct site_rig *rig, const galley_static_options *opt)
 {
     galley_error err = {0};
-    rig->loop = loop_create(&(struct loop_options){.backend = LOOP_BACKEND_EPOLL}, &err);
-    EXPECT(rig->loop != NULL);
     if (!rig->site) {
         rig->site = galley_static_new(rig->root, opt, &err);
     }
     if (!rig->site) {
         test_fail(__FILE__, __LINE__, "%s", err.message);
     }
-    if (threads > 0) {
-        rig->pool = galley_pool_new(threads, &err);
-        EXPECT(rig->pool != NULL);
-    }
-    static struct log_sink sink;
-    sink = (struct log_sink){.write = count_line, .ctx = rig, .level = LOG_DEBUG};
-    struct file_site_env env = {
-        .loops = &rig->loop, .loop_count = 1, .file_pool = rig->pool, .log = &sink};
-    EXPECT_INT(file_site_attach(rig->site, &env), 0);
+}
+
+static void make_loop(struct site_rig *rig, const struct site_rig *first, unsigned index)
+{
+    galley_error err;
+    rig->loop = loop_create(&(struct loop_options){.backend = LOOP_BACKEND_EPOLL}, &err);
+    EXPECT(rig->loop != NULL);
+    rig->site = first->site;
+    rig->pool = first->pool;
     chain_pool_init(&rig->chains);
     rig->services = (struct exchange_services){
         .dispatch = dispatch,
         .send_file = send_file,
         .ctx = rig,
         .loop = rig->loop,
+        .loop_index = index,
         .file_pool = rig->pool,
         .chains = &rig->chains,
     };
@@ -179,22 +178,68 @@ void site_start(struct site_rig *rig, const galley_static_options *opt, unsigned
         .on_loop = true,
     };
     exchange_pool_init(&rig->exchanges, &rig->services);
+}
+
+void site_start_all(struct site_rig *rigs, unsigned count, const galley_static_options *opt,
+                    unsigned threads)
+{
+    enum { MAX_RIGS = 8 };
+    struct loop *loops[MAX_RIGS];
+    static struct log_sink sink;
+    galley_error err;
+    EXPECT(count <= MAX_RIGS);
+    make_site(&rigs[0], opt);
+    if (threads > 0) {
+        rigs[0].pool = galley_pool_new(threads, &err);
+        EXPECT(rigs[0].pool != NULL);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        make_loop(&rigs[i], &rigs[0], i);
+        loops[i] = rigs[i].loop;
+    }
+    sink = (struct log_sink){.write = count_line, .ctx = rigs, .level = LOG_DEBUG};
+    struct file_site_env env = {
+        .loops = loops, .loop_count = count, .file_pool = rigs[0].pool, .log = &sink};
+    EXPECT_INT(file_site_attach(rigs[0].site, &env), 0);
+}
+
+void site_start(struct site_rig *rig, const galley_static_options *opt, unsigned threads)
+{
+    site_start_all(rig, 1, opt, threads);
     site_settle(rig);
+}
+
+void site_stop(struct site_rig *rig)
+{
+    if (rig->services.loop_index == 0) {
+        file_site_stop(rig->site);
+    }
+    site_settle(rig);
+}
+
+void site_close_all(struct site_rig *rigs, unsigned count)
+{
+    galley_pool_free(rigs[0].pool); /* drains: what it did comes back by the mailboxes */
+    for (unsigned i = 0; i < count; i++) {
+        struct site_rig *rig = &rigs[i];
+        if (loop_is_current(rig->loop)) {
+            site_stop(rig);
+        }
+        free(rig->answer.body);
+        exchange_pool_finish(&rig->exchanges);
+        chain_pool_finish(&rig->chains);
+    }
+    galley_static_free(rigs[0].site);
+    for (unsigned i = 0; i < count; i++) {
+        loop_destroy(rigs[i].loop);
+    }
+    tree_remove();
 }
 
 void site_close(struct site_rig *rig)
 {
     site_settle(rig);
-    free(rig->answer.body);
-    file_site_stop(rig->site);
-    galley_pool_free(rig->pool); /* drains: what it did comes back by the mailbox */
-    site_settle(rig);
-    exchange_pool_finish(&rig->exchanges);
-    chain_pool_finish(&rig->chains);
-    file_site_detach(rig->site);
-    galley_static_free(rig->site);
-    loop_destroy(rig->loop);
-    tree_remove();
+    site_close_all(rig, 1);
 }
 
 /* ---- requests ---------------------------------------------------------------------------------- */

@@ -42,6 +42,12 @@ struct site_rig {
 void site_open(struct site_rig *rig);
 void site_start(struct site_rig *rig, const galley_static_options *opt, unsigned threads);
 void site_close(struct site_rig *rig);
+/** The same with a loop for each rig, all of them of one site: the first rig's, made by site_open(). */
+void site_start_all(struct site_rig *rigs, unsigned count, const galley_static_options *opt,
+                    unsigned threads);
+/** On the rig's thread, when that is not the one that closes. */
+void site_stop(struct site_rig *rig);
+void site_close_all(struct site_rig *rigs, unsigned count);
 
 /** Send a request: fields are "Name: value\n" lines. Waits for the answer. */
 const struct site_answer *site_ask(struct site_rig *rig, const char *method, const char *target,
