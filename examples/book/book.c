@@ -2,7 +2,7 @@
  * through by a fixed pool of threads. GET / is hello.html, GET /sleep the same page after five seconds without
  * delaying anybody else, everything else 404.html; Ctrl+C finishes what runs and joins every worker.
  *
- * book [--port=N] [--workers=N] [--loops=N] [--max-requests=N] [--sleep=SECONDS] [FOLDER]
+ * book [--port=N] [--workers=N] [--loops=N] [--max-requests=N] [--sleep=SECONDS] [--patience=SECONDS] [FOLDER]
  * FOLDER holds hello.html and 404.html; default: the current one. Port 0 takes any free port. */
 #include <galley/access_log.h>
 
@@ -17,6 +17,7 @@ struct settings {
     unsigned loops;
     unsigned max_requests;
     unsigned sleep_s;
+    unsigned patience_s; /* how long a request may wait for a worker */
     const char *folder;
 };
 
@@ -94,7 +95,7 @@ static galley_pool *make_pool(unsigned workers, galley_error *err)
     return galley_pool_open(&options, err);
 }
 
-/* No result is looked at: the first failure is kept, and galley_server_run() refuses with it. */
+/* No result of the calls after new is looked at: the first failure is kept, and galley_server_run() refuses with it. */
 static galley_server *make_server(struct settings *settings, galley_pool *pool, galley_error *err)
 {
     galley_server_options options = GALLEY_SERVER_OPTIONS_INIT;
@@ -102,9 +103,12 @@ static galley_server *make_server(struct settings *settings, galley_pool *pool, 
     options.loops = settings->loops;
     options.max_requests = settings->max_requests;
     options.queue_timeout_ms =
-        60000; /* a fifth sleeper waits for a worker; by default 503 after 5 s */
+        settings->patience_s * 1000; /* then the request is refused with 503 */
     options.log = tell_server;
     galley_server *server = galley_server_new(&options, err);
+    if (!server) {
+        return NULL;
+    }
     char address[32];
     snprintf(address, sizeof address, "127.0.0.1:%u", settings->port);
     galley_server_listen(server, address);
@@ -113,15 +117,21 @@ static galley_server *make_server(struct settings *settings, galley_pool *pool, 
     return server;
 }
 
-static int serve(struct settings *settings, galley_pool *pool)
+/* Returns after the drain. */
+static int run_server(galley_server *server, galley_error *err)
 {
-    galley_error err;
-    galley_server *server = make_server(settings, pool, &err);
     galley_str address = galley_server_address(server, 0);
     if (address.ptr) {
         printf("Listening on http://%s/\n", address.ptr);
     }
-    int result = galley_server_run(server, GALLEY_UNTIL_SIGNAL, &err); /* returns after the drain */
+    return galley_server_run(server, GALLEY_UNTIL_SIGNAL, err);
+}
+
+static int serve(struct settings *settings, galley_pool *pool)
+{
+    galley_error err;
+    galley_server *server = make_server(settings, pool, &err);
+    int result = server ? run_server(server, &err) : err.code;
     if (result) {
         fprintf(stderr, "book: %s\n", err.message);
     }
@@ -150,7 +160,7 @@ static bool parse_argument(struct settings *settings, const char *argument)
     } options[] = {
         {"--port=", &settings->port},     {"--workers=", &settings->workers},
         {"--loops=", &settings->loops},   {"--max-requests=", &settings->max_requests},
-        {"--sleep=", &settings->sleep_s},
+        {"--sleep=", &settings->sleep_s}, {"--patience=", &settings->patience_s},
     };
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
         size_t len = strlen(options[i].name);
@@ -162,16 +172,16 @@ static bool parse_argument(struct settings *settings, const char *argument)
     return argument[0] != '-';
 }
 
+static const char usage[] = "usage: book [--port=N] [--workers=N] [--loops=N] [--max-requests=N] "
+                            "[--sleep=SECONDS] [--patience=SECONDS] [FOLDER]\n";
+
 int main(int argc, char **argv)
 {
     struct settings settings = {
-        .port = 7878, .workers = 4, .loops = 1, .sleep_s = 5, .folder = "."};
+        .port = 7878, .workers = 4, .loops = 1, .sleep_s = 5, .patience_s = 60, .folder = "."};
     for (int i = 1; i < argc; i++) {
         if (!parse_argument(&settings, argv[i])) {
-            fprintf(stderr,
-                    "book: what is %s?\nusage: book [--port=N] [--workers=N] [--loops=N] "
-                    "[--max-requests=N] [--sleep=SECONDS] [FOLDER]\n",
-                    argv[i]);
+            fprintf(stderr, "book: what is %s?\n%s", argv[i], usage);
             return 2;
         }
     }
