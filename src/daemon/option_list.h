@@ -1,0 +1,122 @@
+/* daemon/option_list.h — every option of the program, one row each: the parser, the checks, --help, --print-config, the
+ * man page, docs/options.md and the completion for bash come from here, and apply.c hands the values to the library.
+ *
+ * OPTION(kind, field, where, name, short, argument, usual, min, max, off, group, help)
+ *   kind      SWITCH COUNT SIZE TIME TEXT OPTIONAL LIST CHOICE: what may be written, see option_table.h
+ *   field     of struct options; where it goes unchanged, it is called as in the struct that `where` names
+ *   where     SERVER POOL STATIC LOG: apply.c copies it; SELF: the program looks at it
+ *   argument  as shown in help; of a CHOICE: the words, separated by |, numbered from min on
+ *   usual     the default as one would write it; "" when nothing or something that depends on the machine
+ *   min, max  of the number, in its unit (TIME: ms); of TEXT and LIST unused
+ *   off       may it be written "off": no such limit
+ * No include guard: it is included several times. */
+OPTION(LIST, listen, SELF, "listen", 'l', "ADDRESS", "127.0.0.1:7878", 0, 0, false, SERVING,
+       "where to listen: 127.0.0.1:8080, [::1]:8080, :8080 (every address), 8080, unix:/run/x.sock "
+       "or fd:3; port 0 is any free port; can be given several times")
+OPTION(TEXT, index, STATIC, "index", 0, "NAMES", "index.html", 0, 0, false, SERVING,
+       "the file that answers for a folder; of several, separated by spaces, the first found")
+OPTION(SWITCH, list, SELF, "list", 0, "", "", 0, 0, false, SERVING,
+       "answer with a list of files for a folder without an index file")
+OPTION(SWITCH, spa, SELF, "spa", 0, "", "", 0, 0, false, SERVING,
+       "single-page application: answer with the site's index where a page is not found")
+OPTION(SWITCH, clean_urls, SELF, "clean-urls", 0, "", "", 0, 0, false, SERVING,
+       "/about is about.html when there is no such file or folder")
+OPTION(TEXT, not_found, STATIC, "not-found", 0, "FILE", "404.html", 0, 0, false, SERVING,
+       "the page for what is not there, below the folder; \"\" for galley's own")
+OPTION(SWITCH, hidden, SELF, "hidden", 0, "", "", 0, 0, false, SERVING,
+       "serve also dotfiles and what editors leave behind; think twice")
+OPTION(SWITCH, no_precompressed, SELF, "no-precompressed", 0, "", "", 0, 0, false, SERVING,
+       "do not look for .br, .zst and .gz files beside the one asked for")
+
+OPTION(
+    OPTIONAL, cors, SELF, "cors", 0, "ORIGIN", "", 0, 0, false, HEADERS,
+    "let pages of ORIGIN read the answers (Access-Control-Allow-Origin); without a value: of any")
+OPTION(LIST, header, SELF, "header", 'H', "'NAME: VALUE'", "", 0, 0, false, HEADERS,
+       "add this header to every answer; can be given several times")
+OPTION(LIST, cache_control, SELF, "cache-control", 0, "'PATTERN=VALUE'", "", 0, 0, false, HEADERS,
+       "Cache-Control for files whose name matches: '*.css=max-age=3600', '/assets/**=immutable'; "
+       "the first that matches; can be given several times")
+OPTION(TEXT, server_name, SERVER, "server-name", 0, "NAME", "galley", 0, 0, false, HEADERS,
+       "what the Server header says")
+OPTION(SWITCH, no_server_name, SELF, "no-server-name", 0, "", "", 0, 0, false, HEADERS,
+       "send no Server header")
+
+OPTION(
+    TEXT, access_log, SELF, "access-log", 0, "PATH|-|off", "", 0, 0, false, LOGS,
+    "a line for each request to this file, or to standard output; the default is standard output "
+    "when that is a terminal, else off")
+OPTION(CHOICE, log_format, SELF, "log-format", 0, "dev|combined|json", "", 0, 0, false, LOGS,
+       "format of the access log; the default is dev on a terminal, else combined")
+OPTION(COUNT, ring_records, LOG, "log-buffer", 0, "LINES", "4096", 1, 1 << 20, false, LOGS,
+       "lines of the access log that each loop can keep until they are written; more are dropped "
+       "and counted")
+OPTION(CHOICE, log_level, SERVER, "log-level", 0, "error|warning|info|debug", "info", 1, 0, false,
+       LOGS, "how much is said on standard error; debug shows each request head")
+OPTION(SWITCH, quiet, SELF, "quiet", 'q', "", "", 0, 0, false, LOGS,
+       "say nothing at the start, and write an access log only if asked to")
+
+OPTION(COUNT, loops, SERVER, "loops", 0, "N", "", 1, 256, false, MACHINE,
+       "event loop threads; the default is one for each CPU, at most 8")
+OPTION(COUNT, threads, POOL, "workers", 'w', "N", "", 1, 32767, false, MACHINE,
+       "threads for handlers that may block; the default is one for each CPU")
+OPTION(COUNT, queue_capacity, POOL, "queue", 0, "JOBS", "4096", 1, 1 << 24, false, MACHINE,
+       "requests that may wait for a worker; more are answered with 503")
+OPTION(TIME, queue_timeout_ms, SERVER, "queue-timeout", 0, "TIME", "5s", 1, OPTION_TIME_MAX, true,
+       MACHINE, "a request that waited longer for a worker is answered with 503")
+OPTION(COUNT, file_threads, SERVER, "file-threads", 0, "N", "2", 1, 256, false, MACHINE,
+       "threads that open and read files for the loops")
+OPTION(SIZE, cache_bytes, STATIC, "cache-size", 0, "SIZE", "64M", 1, OPTION_SIZE_MAX, false,
+       MACHINE, "memory for the contents of small files")
+OPTION(SIZE, max_memory_file, STATIC, "cache-max-file", 0, "SIZE", "1M", 1, OPTION_SIZE_MAX, false,
+       MACHINE, "larger files are sent from the disk")
+OPTION(SIZE, max_hash_file, STATIC, "etag-max-file", 0, "SIZE", "16M", 1, OPTION_SIZE_MAX, false,
+       MACHINE, "larger files get a weak ETag, which does not need their content")
+OPTION(COUNT, max_open_files, STATIC, "open-files", 0, "N", "256", 1, 1 << 20, false, MACHINE,
+       "descriptors kept open for large files")
+OPTION(TIME, stall_warn_ms, SERVER, "stall-warning", 0, "TIME", "50ms", 1, OPTION_TIME_MAX, true,
+       MACHINE, "say so when a handler holds its loop longer")
+
+OPTION(COUNT, max_connections, SERVER, "max-connections", 0, "N", "", 1, 1 << 24, false, LIMITS,
+       "at once; then the oldest idle ones are closed; the default is 80 % of the descriptors")
+OPTION(COUNT, max_requests_per_connection, SERVER, "max-requests-per-connection", 0, "N", "off", 1,
+       UINT32_MAX - 1, true, LIMITS, "then the connection is closed")
+OPTION(SIZE, max_target_bytes, SERVER, "max-target", 0, "SIZE", "8k", 16, 16 << 20, false, LIMITS,
+       "of the target in the request line; longer is 414")
+OPTION(SIZE, max_head_bytes, SERVER, "max-head", 0, "SIZE", "16k", 64, 16 << 20, false, LIMITS,
+       "of request line and header lines together; longer is 431")
+OPTION(COUNT, max_fields, SERVER, "max-fields", 0, "N", "100", 1, 10000, false, LIMITS,
+       "header lines; more are 431")
+OPTION(SIZE, max_body_bytes, SERVER, "max-body", 0, "SIZE", "1M", 1, OPTION_SIZE_MAX, false, LIMITS,
+       "of a request body; longer is 413")
+OPTION(SIZE, max_memory_bytes, SERVER, "max-memory", 0, "SIZE", "1M", 4096, OPTION_SIZE_MAX, false,
+       LIMITS, "that one request may use besides its body")
+OPTION(TIME, head_timeout_ms, SERVER, "head-timeout", 0, "TIME", "10s", 1, OPTION_TIME_MAX, false,
+       LIMITS, "for the first byte of a connection and the whole request head; then 408")
+OPTION(TIME, idle_timeout_ms, SERVER, "idle-timeout", 0, "TIME", "60s", 1, OPTION_TIME_MAX, false,
+       LIMITS, "for the next request on a connection")
+OPTION(TIME, body_grace_ms, SERVER, "body-grace", 0, "TIME", "5s", 1, OPTION_TIME_MAX, false,
+       LIMITS, "a request body may be slow for so long")
+OPTION(SIZE, body_min_rate, SERVER, "body-min-rate", 0, "SIZE/s", "1k", 1, UINT32_MAX - 1, true,
+       LIMITS, "then it must keep this rate; slower is 408")
+OPTION(TIME, send_grace_ms, SERVER, "send-grace", 0, "TIME", "10s", 1, OPTION_TIME_MAX, false,
+       LIMITS, "a client may read slowly for so long")
+OPTION(SIZE, send_min_rate, SERVER, "send-min-rate", 0, "SIZE/s", "1k", 1, UINT32_MAX - 1, true,
+       LIMITS, "then it must keep this rate; slower is cut")
+OPTION(TIME, linger_ms, SERVER, "linger", 0, "TIME", "2s", 1, OPTION_TIME_MAX, false, LIMITS,
+       "after a last answer: read what still comes, so that the client sees the answer")
+OPTION(SIZE, linger_bytes, SERVER, "linger-bytes", 0, "SIZE", "256k", 1, UINT32_MAX - 1, false,
+       LIMITS, "but not more than this")
+
+OPTION(TIME, drain_ms, SERVER, "drain-timeout", 0, "TIME", "30s", 1, OPTION_TIME_MAX, true, ENDING,
+       "for what still runs when galley is told to stop; then it is cut, and the exit status is 3")
+OPTION(COUNT, max_requests, SERVER, "max-requests", 0, "N", "off", 1, UINT32_MAX - 1, true, ENDING,
+       "serve so many requests, then stop as if told to")
+
+OPTION(SWITCH, doctor, SELF, "doctor", 0, "", "", 0, 0, false, ABOUT,
+       "say what would be served, and with what: limits, descriptors, CPUs, kernel; then end")
+OPTION(SWITCH, print_config, SELF, "print-config", 0, "", "", 0, 0, false, ABOUT,
+       "print every option with its value and where that comes from; then end")
+OPTION(OPTIONAL, help, SELF, "help", 'h', "text|man|markdown|bash", "", 0, 0, false, ABOUT,
+       "print this text, or the manual page, or a completion for bash; then end")
+OPTION(SWITCH, version, SELF, "version", 'V', "", "", 0, 0, false, ABOUT,
+       "print the version; then end")
