@@ -271,3 +271,27 @@ TEST(test_lingering_has_a_limit_of_bytes)
     sim_peer_free(peer);
     world_close(&world);
 }
+
+TEST(test_each_answer_has_its_own_time_to_be_read)
+{
+    struct world world;
+    world_init(&world);
+    world.options.max_out_bytes = 1; /* one answer after the other */
+    world_start(&world);
+    struct sim_peer *peer = world_connect(&world);
+    sim_set_window(peer, 0);
+    world_send(
+        &world, peer,
+        "GET /borrowed HTTP/1.1\r\nHost: a\r\n\r\nGET /borrowed HTTP/1.1\r\nHost: a\r\n\r\n");
+    size_t one_answer = (size_t)world_conn(&world)->out.bytes;
+    sim_advance(world.loop, 9000);
+    sim_set_window(peer, one_answer);
+    sim_run(world.loop);
+    EXPECT_INT(world.handled, 2);
+    sim_advance(world.loop, 9999);
+    EXPECT(!sim_is_reset(peer));
+    sim_advance(world.loop, 1);
+    EXPECT(sim_is_reset(peer));
+    sim_peer_free(peer);
+    world_close(&world);
+}

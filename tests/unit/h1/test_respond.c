@@ -218,3 +218,47 @@ TEST(test_date_follows_the_clock)
     sim_peer_free(peer);
     world_close(&world);
 }
+
+TEST(test_an_answer_whose_body_is_not_as_long_as_it_says_resets_the_connection)
+{
+    struct world world;
+    world_open(&world);
+    struct sim_peer *peer = world_connect(&world);
+    world_send(&world, peer, "GET /later HTTP/1.1\r\nHost: a\r\n\r\n");
+    struct exchange *exchange = world.later;
+    world.later = NULL;
+    EXPECT_INT(response_body_copy(exchange, "abc", 3), 0);
+    exchange->response.length = 4; /* a file that shrank between its head and its body */
+    exchange_resume(exchange, 200);
+    sim_run(world.loop);
+    EXPECT(sim_is_reset(peer));
+    EXPECT_INT(sim_received(peer).len, 0);
+    EXPECT_INT(counter_read(&h1_driver_counters(world.driver)->aborted), 1);
+    sim_peer_free(peer);
+    world_close(&world);
+}
+
+/* The log and the handler read the request when its bytes have left the receive buffer long ago. */
+TEST(test_a_request_that_outlives_its_turn_keeps_its_head)
+{
+    struct world world;
+    world_open(&world);
+    struct sim_peer *slow = world_connect(&world);
+    struct sim_peer *other = world_connect(&world);
+    sim_set_window(slow, 100);
+    world_send(&world, slow, "GET /borrowed HTTP/1.1\r\nHost: slow\r\n\r\n");
+    struct sim_peer *body = world_connect(&world);
+    world_send(&world, body, "POST /later HTTP/1.1\r\nHost: body\r\nContent-Length: 3\r\n\r\na");
+    world_send(&world, other, "GET /ready HTTP/1.1\r\nHost: other\r\nX: 1\r\nY: 2\r\n\r\n");
+    world_send(&world, body, "bc");
+    EXPECT_SPAN(request_field(&world.later->request, FIELD_HOST), "body");
+    EXPECT_SPAN(world.later->request.target.path, "/later");
+    sim_set_window(slow, SIZE_MAX);
+    sim_run(world.loop);
+    EXPECT_TEXT(world.logged[world.logged_count - 1].target, "/borrowed");
+    EXPECT_TEXT(world.logged[world.logged_count - 1].method, "GET");
+    sim_peer_free(slow);
+    sim_peer_free(other);
+    sim_peer_free(body);
+    world_close(&world);
+}
