@@ -2,6 +2,7 @@
  * is left behind (the harness looks for descriptors, threads and memory). */
 #include "client.h"
 
+#include <dirent.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -371,9 +372,21 @@ TEST(test_the_drain_deadline_cuts_and_says_how_many)
     close(fd);
 }
 
+static unsigned count_threads(void)
+{
+    unsigned count = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    while (tasks && readdir(tasks)) {
+        count++;
+    }
+    closedir(tasks);
+    return count;
+}
+
 TEST(test_a_second_stop_ends_at_once)
 {
     struct gate gate = {0};
+    unsigned before = count_threads();
     galley_server *srv = make(NULL); /* 30 s to drain */
     galley_server_route(srv, "GET /told", until_told, &gate, NULL);
     galley_server_route(srv, "GET /gate", wait_at_gate, &gate, NULL);
@@ -388,8 +401,9 @@ TEST(test_a_second_stop_ends_at_once)
     EXPECT_INT(galley_server_join(srv, GALLEY_FOREVER, &err), GALLEY_ECANCELED);
     EXPECT_TEXT(err.message, "stopped at once: 1 request was cut");
     galley_server_free(srv);
-    /* The handler never returned; it does now, and frees what it kept. The harness looks for threads and memory. */
+    /* The handler never returned; it does now, and frees what it kept. The harness looks for memory. */
     atomic_store(&gate.open, 1);
+    WAIT_UNTIL(count_threads() == before);
     close(fd);
 }
 

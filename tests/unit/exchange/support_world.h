@@ -1,0 +1,45 @@
+/* tests/unit/exchange/support_world.h — an exchange's surroundings without sockets: a sim loop, services, and a driver
+ * that notes what it is asked for. */
+#ifndef TESTS_UNIT_EXCHANGE_SUPPORT_WORLD_H
+#define TESTS_UNIT_EXCHANGE_SUPPORT_WORLD_H
+
+#include "test.h"
+
+#include "exchange/exchange.h"
+#include "loop/loop.h"
+
+struct world {
+    struct loop *loop;
+    struct chain_pool chains;
+    struct exchange_services services;
+    struct exchange_counters counters;
+    struct exchange_pool pool;
+    struct route_target route;
+    struct exchange *exchange;
+    char head[512]; /* the driver's receive buffer */
+    struct field entries[16];
+    struct fields fields;
+    struct peer_address peer;
+
+    /* what happened */
+    unsigned responded, bodies_wanted, pieces, aborted, ended, emptied;
+    int status;
+    int abort_code;
+    bool must_close, keeps_it; /* keeps_it: the driver does not end the exchange in respond() */
+    char fields_text[1024];
+    char body[8192];
+    size_t body_len;
+    bool pieces_ended;
+};
+
+/** Without a pool. */
+void world_init(struct world *world);
+void world_finish(struct world *world);
+/** A new exchange for "METHOD TARGET" with a Host field, dispatched to world->route by world_go(). NULL: no memory. */
+struct exchange *world_request(struct world *world, const char *method, const char *target);
+/** exchange_dispatch() */
+void world_go(struct world *world);
+/** Make turns until *done is not 0. */
+void world_turn_until(struct world *world, const unsigned *done);
+
+#endif
