@@ -23,9 +23,18 @@ static struct file_site_counters *counters_of(const struct file_lookup *lookup)
 
 /* ---- what an entry means in each stage --------------------------------------------------------- */
 
+/* RFC 9110 §12.5.5: in an application another Accept may get its index where this one gets a 404, and the other way round. */
+static int add_vary(struct file_lookup *lookup, int result)
+{
+    bool is_spa = (lookup->site->flags & GALLEY_STATIC_SPA) != 0;
+    return is_spa && result == GALLEY_OK
+               ? response_add_field(lookup->exchange, SPAN("Vary"), SPAN("Accept"))
+               : result;
+}
+
 static int respond_missing(struct file_lookup *lookup)
 {
-    return file_respond_error(lookup->site, lookup->exchange, 404);
+    return add_vary(lookup, file_respond_error(lookup->site, lookup->exchange, 404));
 }
 
 /* Nothing answers the stage: try the next one. */
@@ -90,16 +99,17 @@ static int answer_spa(struct file_lookup *lookup, struct file_entry *entry)
     if (entry->kind != FILE_REGULAR) {
         return next_stage(lookup, entry->path);
     }
-    /* RFC 9110 §12.5.5: with another Accept this would have been a 404. */
-    int rc = response_add_field(lookup->exchange, SPAN("Vary"), SPAN("Accept"));
+    /* Before the rest: an answer without its page may take the fields away again. */
+    int rc = add_vary(lookup, GALLEY_OK);
     return rc == GALLEY_OK ? file_respond(lookup->site, lookup->exchange, entry) : rc;
 }
 
 static int answer_not_found(struct file_lookup *lookup, struct file_entry *entry)
 {
-    return entry->kind == FILE_REGULAR
-               ? file_respond_page(lookup->site, lookup->exchange, entry, 404)
-               : respond_missing(lookup);
+    if (entry->kind != FILE_REGULAR) {
+        return respond_missing(lookup);
+    }
+    return add_vary(lookup, file_respond_page(lookup->site, lookup->exchange, entry, 404));
 }
 
 /* The program named a file that is not there: its mistake, so the log says so. */

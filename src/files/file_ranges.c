@@ -13,6 +13,7 @@ bool file_ranges_are_asked(const struct exchange *exchange)
     const struct request *request = &exchange->request;
     /* RFC 9110 §14.2: Range on any other method than GET is ignored. Two lines say nothing together. */
     return request->method == METHOD_GET && request->fields &&
+           fields_has(request->fields, FIELD_RANGE) &&
            fields_count_of(request->fields, FIELD_RANGE) == 1;
 }
 

@@ -88,8 +88,20 @@ static void count_error(struct file_site_counters *counters, int status)
     }
 }
 
+/* Anybody can ask often: one line a second. */
+static void report_trouble(galley_static *site, int status)
+{
+    if (status == 503 || status == 500) {
+        log_write_limited(&site->log, &site->trouble_log, LOG_WARNING,
+                          "files: a request got %d: %s", status,
+                          status == 503 ? "no room in the queue, no memory or no descriptors"
+                                        : "the disk could not be read");
+    }
+}
+
 int file_respond_error(galley_static *site, struct exchange *exchange, int status)
 {
+    report_trouble(site, status);
     count_error(&file_site_loop_of(site, exchange)->counters, status);
     response_be_page(exchange, status);
     exchange->response.ready_fields = site->common_lines;

@@ -58,6 +58,7 @@ struct galley_static {
     struct file_rules rules;
     struct log_sink log; /* silent until attached */
     struct log_limit reply_log;
+    struct log_limit trouble_log;
     struct file_site_loop *loops;
     unsigned loop_count;
     struct file_site_watch watch;

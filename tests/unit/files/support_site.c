@@ -328,7 +328,9 @@ const struct site_answer *site_get(struct site_rig *rig, const char *target)
 void site_settle(struct site_rig *rig)
 {
     for (unsigned quiet = 0; quiet < 2;) {
-        quiet = loop_turn(rig->loop, 1) ? 0 : quiet + 1;
+        quiet = loop_turn(rig->loop, 0)
+                    ? 0
+                    : quiet + 1; /* inotify tells within the call that changes */
     }
 }
 

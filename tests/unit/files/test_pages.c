@@ -126,6 +126,7 @@ TEST(test_what_is_no_page_stays_missing)
     };
     for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
         EXPECT_INT(site_ask(&rig, "GET", asked[i][0], asked[i][1])->status, 404);
+        EXPECT_TEXT(site_field(&rig.answer, "Vary"), "Accept"); /* RFC 9110 §12.5.5 */
     }
     EXPECT_INT(site_ask(&rig, "POST", "/users/7", html)->status, 405);
     site_close(&rig);
@@ -148,6 +149,7 @@ TEST(test_without_the_option_there_is_no_fallback)
     tree_write("index.html", "app");
     open_with(0, NULL);
     EXPECT_INT(site_ask(&rig, "GET", "/users/7", html)->status, 404);
+    EXPECT(site_field(&rig.answer, "Vary") == NULL);
     site_close(&rig);
 }
 

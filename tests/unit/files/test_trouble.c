@@ -153,6 +153,7 @@ TEST(test_without_descriptors_cold_files_are_503_and_cached_ones_are_served)
     site_expect(&rig, "/a.txt", 200, NULL);
     site_expect(&rig, "/d/", 200, NULL);
     EXPECT_INT(site_counter(&rig, "file_unavailable"), 2);
+    EXPECT_INT(rig.logged, 1); /* at most one line a second */
     site_close(&rig);
 }
 
