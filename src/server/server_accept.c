@@ -92,7 +92,7 @@ static void acceptor_closed(void *ctx, struct acceptor *acceptor)
 
 int server_acceptors_make(struct server_loop *loop, galley_error *err)
 {
-    const struct galley_server *srv = loop->server;
+    struct galley_server *srv = loop->server;
     struct acceptor_owner owner = {.accepted = accepted, .closed = acceptor_closed, .ctx = loop};
     loop->acceptors = mem_alloc_zero(srv->listener_count, sizeof(*loop->acceptors));
     if (!loop->acceptors) {
@@ -105,8 +105,10 @@ int server_acceptors_make(struct server_loop *loop, galley_error *err)
             return err->code;
         }
         loop->open_acceptors++;
+        if (i == 0) {
+            atomic_fetch_add_explicit(&srv->accepting_loops, 1, memory_order_relaxed);
+        }
     }
-    atomic_fetch_add_explicit(&loop->server->accepting_loops, 1, memory_order_relaxed);
     return GALLEY_OK;
 }
 

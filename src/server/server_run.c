@@ -68,12 +68,12 @@ static int prepare(galley_server *srv, galley_error *err)
 /* No loop runs a handler any more. Workers may still post, so the other loops run until the pools have ended. */
 static void take_apart(galley_server *srv)
 {
-    server_listeners_close(srv);
     server_pools_drain(srv);
     server_loops_join(srv);
     if (!srv->file_system_hangs) {
         server_loops_finish(srv);
     }
+    server_listeners_close(srv);
     server_log_finish(srv);
 }
 
@@ -92,8 +92,8 @@ static void undo(galley_server *srv)
     if (srv->file_pool) {
         (void)galley_pool_shutdown(srv->file_pool, GALLEY_DRAIN, GALLEY_FOREVER, NULL);
     }
-    server_listeners_close(srv);
     server_loops_finish(srv);
+    server_listeners_close(srv); /* after the acceptors on them */
     server_log_finish(srv);
 }
 
