@@ -177,7 +177,9 @@ static void add_routes(galley_server **server)
         options.run = rows[i].run;
         galley_server_route(*server, rows[i].pattern, rows[i].fn, NULL, &options);
     }
-    galley_server_route(*server, "GET /counters", reply_counters, server, NULL);
+    galley_route_options options = GALLEY_ROUTE_OPTIONS_INIT;
+    options.run = GALLEY_ON_LOOP; /* also when no worker is free */
+    galley_server_route(*server, "GET /counters", reply_counters, server, &options);
 }
 
 /* ---- arguments ---- */
