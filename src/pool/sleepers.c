@@ -33,9 +33,9 @@ enum { SEARCHING_SHIFT = 16, EPOCH_SHIFT = 32 };
 #define ONE_EPOCH     (UINT64_C(1) << EPOCH_SHIFT)
 
 /* Index + 1 of the sleeper to wake next; 0: nobody sleeps. */
-static uint64_t top_of(uint64_t word)
+static unsigned top_of(uint64_t word)
 {
-    return word & FIELD_MASK;
+    return (unsigned)(word & FIELD_MASK);
 }
 
 static uint64_t searching_in(uint64_t word)
@@ -57,40 +57,56 @@ void sleepers_finish(struct sleepers *sleepers)
     sleepers->places = NULL;
 }
 
-/* Take the top off the stack and count it as searching; *word is what was seen. */
-static bool pop(struct sleepers *sleepers, uint64_t *word, unsigned *ret_index)
+static unsigned below(struct sleepers *sleepers, unsigned top)
 {
-    uint64_t top = top_of(*word);
-    uint64_t next = atomic_load_explicit(&sleepers->places[top - 1].next, memory_order_relaxed);
-    uint64_t popped = (*word & ~FIELD_MASK) + ONE_SEARCHING + next;
-    *ret_index = (unsigned)top - 1;
-    return atomic_compare_exchange_weak(&sleepers->word, word, popped);
+    return atomic_load_explicit(&sleepers->places[top - 1].next, memory_order_relaxed);
+}
+
+static void wake_sleeper(struct sleeper *sleeper, bool is_self)
+{
+    atomic_store_explicit(&sleeper->awake, 1, memory_order_release); /* partner: sleepers_wait */
+    if (!is_self) {
+        futex_wake(&sleeper->awake, 1);
+    }
 }
 
 unsigned sleepers_wake(struct sleepers *sleepers, uint64_t want, unsigned self)
 {
     unsigned woken = 0;
     uint64_t word = atomic_load(&sleepers->word); /* after the publish; partner: sleepers_enter */
-    while (searching_in(word) < want && top_of(word) != 0) {
-        unsigned index = 0;
-        if (!pop(sleepers, &word, &index)) {
-            continue;
+    /* Counting what was woken keeps this short when the woken ones find nothing yet and fall asleep behind it. */
+    while (woken < want && searching_in(word) < want && top_of(word) != 0) {
+        unsigned top = top_of(word);
+        uint64_t popped = (word & ~FIELD_MASK) + ONE_SEARCHING + below(sleepers, top);
+        if (atomic_compare_exchange_weak(&sleepers->word, &word, popped)) {
+            wake_sleeper(&sleepers->places[top - 1], top - 1 == self);
+            woken++;
+            word = atomic_load(&sleepers->word);
         }
-        struct sleeper *sleeper = &sleepers->places[index];
-        atomic_store_explicit(&sleeper->awake, 1,
-                              memory_order_release); /* partner: sleepers_wait */
-        if (index != self) {
-            futex_wake(&sleeper->awake, 1);
-        }
-        woken++;
-        word = atomic_load(&sleepers->word);
     }
     return woken;
 }
 
+/* Takes the whole stack at once: those who fall asleep again meanwhile are not met a second time. */
 void sleepers_wake_all(struct sleepers *sleepers)
 {
-    sleepers_wake(sleepers, FIELD_MASK, SLEEPERS_NOBODY);
+    unsigned top;
+    uint64_t emptied, word = atomic_load(&sleepers->word);
+    do {
+        emptied = word & ~FIELD_MASK;
+        unsigned count =
+            0; /* bounded: the chain may change under this walk, and then the exchange fails */
+        for (top = top_of(word); top != 0 && count < SLEEPERS_MAX; top = below(sleepers, top)) {
+            count++;
+        }
+        emptied += count * ONE_SEARCHING;
+        top = top_of(word);
+    } while (!atomic_compare_exchange_weak(&sleepers->word, &word, emptied));
+    while (top != 0) {
+        struct sleeper *sleeper = &sleepers->places[top - 1];
+        top = below(sleepers, top); /* before it is woken, and may enter anew */
+        wake_sleeper(sleeper, false);
+    }
 }
 
 void sleepers_enter(struct sleepers *sleepers, unsigned self, bool was_searching)
@@ -100,7 +116,7 @@ void sleepers_enter(struct sleepers *sleepers, unsigned self, bool was_searching
     uint64_t word = atomic_load_explicit(&sleepers->word, memory_order_relaxed);
     uint64_t entered;
     do {
-        atomic_store_explicit(&sleeper->next, (uint32_t)top_of(word), memory_order_relaxed);
+        atomic_store_explicit(&sleeper->next, top_of(word), memory_order_relaxed);
         entered = (word & ~FIELD_MASK) + ONE_EPOCH + self + 1 - (was_searching ? ONE_SEARCHING : 0);
     } while (!atomic_compare_exchange_weak(&sleepers->word, &word, entered)); /* partner: wake */
 }

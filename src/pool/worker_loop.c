@@ -186,6 +186,16 @@ static void park(struct worker *worker)
     tell_parking(worker, GALLEY_EV_UNPARK);
 }
 
+/* The queue has ended. First out of the searching, then wake: a worker that saw this one search relies on it. */
+static void let_others_end(struct worker *worker)
+{
+    if (worker->is_searching) {
+        worker->is_searching = false;
+        sleepers_search_end(&worker->pool->sleepers);
+    }
+    sleepers_wake_all(&worker->pool->sleepers);
+}
+
 void worker_loop(struct worker *worker)
 {
     struct galley_pool *pool = worker->pool;
@@ -196,7 +206,8 @@ void worker_loop(struct worker *worker)
         }
         gate_open_all(&pool->idle); /* if this was the last job, somebody may wait for that */
         if (job_queue_is_ended(&pool->queue)) {
-            break;
+            let_others_end(worker);
+            return;
         }
         if (!spin(worker)) {
             park(worker);
