@@ -25,7 +25,7 @@ endef
 all: build/.folder
 	@tools/setup --check build
 	$(call build,release,product)
-	@for name in galley examples; do if [ -e build/release/$$name ]; then ln -sfn release/$$name build/$$name; fi; done
+	@for name in galley galley.1 examples; do if [ -e build/release/$$name ]; then ln -sfn release/$$name build/$$name; fi; done
 
 ## run      install what is missing, build, serve examples/site; ARGS="--list /srv" for other options and folders
 run: build/.folder

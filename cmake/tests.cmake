@@ -17,6 +17,9 @@ function(add_room_test target room)
 endfunction()
 
 foreach(room IN LISTS ROOMS)
+    if(room STREQUAL "daemon") # a program on top of the libraries: cmake/tests_daemon.cmake
+        continue()
+    endif()
     # tests/unit/<room>/support_*.c is shared by the room's test programs.
     file(GLOB support CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/unit/${room}/support_*.c)
     file(GLOB tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/unit/${room}/test_*.c)

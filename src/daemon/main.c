@@ -1,11 +1,19 @@
 /* daemon/main.c — the program galley: reads the command line, serves a folder until told to stop, and says by its exit
  * status how that went. It uses the public headers and base/ only: proof that the public API suffices. */
+#include "base/fd.h"
+
 #include "daemon/apply.h"
 #include "daemon/banner.h"
+#include "daemon/doctor.h"
+#include "daemon/help.h"
 #include "daemon/machine.h"
 #include "daemon/options.h"
 #include "daemon/say.h"
 #include "daemon/signals.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
 
 enum exit_status {
     EXIT_CLEAN = 0,
@@ -30,6 +38,21 @@ static int status_of(int rc, const galley_error *err)
     }
 }
 
+static const char *hint_for(const galley_error *err)
+{
+    if (strncmp(err->message, "listen ", 7) != 0) {
+        return "";
+    }
+    switch (err->sys_errno) {
+    case EADDRINUSE:
+        return " (another program listens there; --listen chooses another address)";
+    case EACCES:
+        return " (it needs privileges; ports below 1024 do)";
+    default:
+        return "";
+    }
+}
+
 static int run(struct service *service, struct signals *signals, const struct options *options,
                galley_error *err)
 {
@@ -38,7 +61,7 @@ static int run(struct service *service, struct signals *signals, const struct op
         rc = galley_server_start(service->server, err);
     }
     if (rc != GALLEY_OK) {
-        say_error("%s", err->message);
+        say_error("%s%s", err->message, hint_for(err));
         return EXIT_FAILED;
     }
     if (!options->quiet) {
@@ -64,13 +87,64 @@ static int serve(const struct plan *plan, const struct options *options)
     return status;
 }
 
+/* Results go to standard output; one that cannot be written was not given. */
+static int print(struct buf *out, int status)
+{
+    bool is_written = !out->failed && fd_write_all(STDOUT_FILENO, out->data, out->len) == 0;
+    buf_finish(out);
+    return is_written || status != EXIT_CLEAN ? status : EXIT_FAILED;
+}
+
+static int show_help(const char *format)
+{
+    struct buf out;
+    buf_init(&out, 0);
+    if (!help_append(&out, format)) {
+        buf_finish(&out);
+        say_error("--help: '%s' is not one of text, man, markdown, bash", format);
+        return EXIT_USAGE;
+    }
+    return print(&out, EXIT_CLEAN);
+}
+
+static int show_version(void)
+{
+    struct buf out;
+    buf_init(&out, 0);
+    buf_append_text(&out, "galley ");
+    help_append_version(&out);
+    buf_append_char(&out, '\n');
+    return print(&out, EXIT_CLEAN);
+}
+
+static int act_on_plan(const struct plan *plan, const struct options *options)
+{
+    struct buf out;
+    buf_init(&out, 0);
+    if (options->doctor) {
+        bool is_good = doctor_append_report(&out, plan, options);
+        return print(&out, is_good ? EXIT_CLEAN : EXIT_FAILED);
+    }
+    if (options->print_config) {
+        doctor_append_config(&out, plan, options);
+        return print(&out, EXIT_CLEAN);
+    }
+    return serve(plan, options);
+}
+
 static int act(const struct options *options)
 {
     struct plan plan;
+    if (options->help) {
+        return show_help(options->help);
+    }
+    if (options->version) {
+        return show_version();
+    }
     machine_raise_fds();
     int status = EXIT_FAILED;
     if (plan_make(&plan, options) == GALLEY_OK) {
-        status = serve(&plan, options);
+        status = act_on_plan(&plan, options);
     } else {
         say_error("out of memory");
     }

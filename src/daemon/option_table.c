@@ -57,7 +57,16 @@ const struct option_row *option_find_short(char name)
     return NULL;
 }
 
-/* A beginning is near whatever is missing; else one slip in three letters is allowed, and two in any word. */
+/* What other servers call it. */
+static const struct {
+    const char *wish;
+    const char *name;
+} other_names[] = {{"port", "listen"},       {"bind", "listen"},           {"address", "listen"},
+                   {"host", "listen"},       {"threads", "workers"},       {"log", "access-log"},
+                   {"verbose", "log-level"}, {"directory-listing", "list"}};
+
+/* A beginning is near whatever is missing; else one slip in three letters is allowed, and two where at least the first
+ * letter is right. */
 static unsigned far_from(struct span name, const struct option_row *row)
 {
     struct span known = span_of(row->name);
@@ -65,12 +74,20 @@ static unsigned far_from(struct span name, const struct option_row *row)
         return 1;
     }
     unsigned distance = text_distance(name, known);
-    unsigned allowed = (unsigned)(name.len / 3 > 2 ? name.len / 3 : 2);
-    return distance <= allowed && distance < name.len ? distance : UINT32_MAX;
+    unsigned allowed = (unsigned)name.len / 3;
+    if (name.len > 2 && allowed < 2 && name.ptr[0] == known.ptr[0]) {
+        allowed = 2;
+    }
+    return distance <= allowed ? distance : UINT32_MAX;
 }
 
 const struct option_row *option_guess(struct span name)
 {
+    for (size_t i = 0; i < sizeof other_names / sizeof *other_names; i++) {
+        if (span_equal(name, span_of(other_names[i].wish))) {
+            return option_find(span_of(other_names[i].name));
+        }
+    }
     const struct option_row *nearest = NULL;
     unsigned nearest_distance = UINT32_MAX;
     for (size_t i = 0; i < OPTION_COUNT; i++) {

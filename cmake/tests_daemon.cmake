@@ -1,0 +1,21 @@
+# Unit tests of the program: tests/unit/daemon/test_*.c. Like the program they stand on the public library, and on
+# everything of src/daemon but its main().
+if(TARGET galley_static AND TARGET room_daemon)
+    file(GLOB daemon_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/daemon/*.c)
+    list(REMOVE_ITEM daemon_sources ${PROJECT_SOURCE_DIR}/src/daemon/main.c)
+    add_library(daemon_parts OBJECT ${daemon_sources})
+    target_link_libraries(daemon_parts PRIVATE galley_flags)
+    file(GLOB tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/unit/daemon/test_*.c)
+    foreach(test IN LISTS tests)
+        get_filename_component(name ${test} NAME_WE)
+        set(target unit_daemon_${name})
+        add_executable(${target} ${test} $<TARGET_OBJECTS:test_harness> $<TARGET_OBJECTS:daemon_parts>)
+        target_link_libraries(${target} PRIVATE galley_flags galley_static galley_pool_static)
+        target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests/harness)
+        target_compile_definitions(${target} PRIVATE GALLEY_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+        set_target_properties(${target} PROPERTIES LINKER_LANGUAGE C
+            RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+        add_test(NAME ${target} COMMAND ${target})
+        add_dependencies(unit_tests ${target})
+    endforeach()
+endif()
