@@ -6,6 +6,18 @@
 
 #include "h1/h1_session.h"
 
+/* For people who learn or look for a fault (--log-level=debug): the head as it came, a log line for each of its lines. */
+static void show_head(const struct log_sink *log, struct span head)
+{
+    while (head.ptr && head.len > 0) {
+        struct span line;
+        head = span_cut(head, '\n', &line);
+        if (line.len > 1) { /* the empty line is only its CR */
+            log_write(log, LOG_DEBUG, "> %.*s", (int)(line.len - 1), line.ptr);
+        }
+    }
+}
+
 static void fill_connection(struct h1_session *session, struct request *request)
 {
     request->peer = &session->conn->peer;
@@ -133,6 +145,9 @@ static void begin(struct h1_session *session, char *data, const struct h1_head *
     }
     counter_add(&session->driver->counters.requests, 1);
     session->conn->requests++;
+    if (log_wants(exchange->services->log, LOG_DEBUG)) {
+        show_head(exchange->services->log, span_make(data, head->len));
+    }
     fill_request(session, &exchange->request, data, head);
     int status = judge(session, exchange);
     terminate_views(&exchange->request, data, head);
