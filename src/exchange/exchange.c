@@ -106,7 +106,7 @@ void exchange_keeper_unref(struct exchange_keeper *keeper)
 
 void exchange_free_orphan(struct exchange *exchange)
 {
-    struct exchange_keeper *keeper = exchange->keeper;
+    struct exchange_keeper *keeper = exchange->job.keeper;
     release_parts(exchange);
     destroy(exchange);
     exchange_keeper_unref(keeper);

@@ -115,6 +115,17 @@ enum exchange_job_state {
     EXCHANGE_JOB_ORPHANED, /* the loop has let go: the worker frees the exchange */
 };
 
+/** What a worker has of an exchange: the last owner's word is `state`. */
+struct exchange_job {
+    galley_handler *handler; /* copies: the route may be gone when an orphan starts */
+    void *arg;
+    struct exchange_keeper *keeper; /* of an orphan */
+    struct loop_post post;          /* the way back */
+    int result;
+    int dropped;           /* 0, or GALLEY_DROP_… */
+    _Atomic uint8_t state; /* enum exchange_job_state; acq_rel on both sides */
+};
+
 struct exchange {
     struct request request;
     struct response response;
@@ -123,13 +134,12 @@ struct exchange {
     const struct exchange_services *services;
     const struct route_target *route;
     struct arena arena;
-    struct loop_post post;               /* a worker's way back */
+    struct exchange_job job;
     struct exchange_end_hook *end_hooks; /* galley_on_end, newest first */
     struct exchange_pool *pool;
-    struct list live; /* in pool->live_list */
+    struct list live;             /* in pool->live_list */
     galley_stop_flag should_stop; /* galley_should_stop() of the handler */
-    _Atomic bool is_abandoned; /* nobody waits for the answer: do not start; relaxed: a hint */
-    _Atomic uint8_t job_state; /* enum exchange_job_state; acq_rel on both sides */
+    _Atomic bool is_abandoned;    /* nobody waits for the answer: do not start; relaxed: a hint */
     uint8_t state;
     bool is_retained;      /* the head lives in the arena; the exchange may outlive the turn */
     bool client_is_gone;   /* no response can be sent any more */
@@ -139,12 +149,7 @@ struct exchange {
     bool was_dispatched;   /* exchange_dispatch() was called */
     bool has_responded;    /* driver->respond was called */
     bool was_shed;         /* 503 because the server was too busy */
-    galley_handler *job_handler; /* copies: the route may be gone when an orphan starts */
-    void *job_arg;
-    struct exchange_keeper *keeper; /* of an orphan */
     int early_result;
-    int job_result;
-    int job_dropped;     /* 0, or GALLEY_DROP_… */
     int64_t began_ms;    /* of the loop's clock */
     uint64_t bytes_sent; /* of the response, as far as known at the end */
     struct exchange *next_free;

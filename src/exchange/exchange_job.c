@@ -19,7 +19,7 @@ static void let_go(struct exchange *exchange)
 {
     uint8_t expected = EXCHANGE_JOB_RUNNING;
     /* Release: what the handler wrote; acquire: what the loop wrote before it orphaned. Pairs with orphan(). */
-    if (!atomic_compare_exchange_strong_explicit(&exchange->job_state, &expected,
+    if (!atomic_compare_exchange_strong_explicit(&exchange->job.state, &expected,
                                                  EXCHANGE_JOB_RETURNED, memory_order_acq_rel,
                                                  memory_order_acquire)) {
         exchange_free_orphan(exchange);
@@ -27,7 +27,7 @@ static void let_go(struct exchange *exchange)
     }
     struct exchange_pool *pool = exchange->pool;
     atomic_fetch_add_explicit(&pool->posting, 1, memory_order_relaxed);
-    loop_post(exchange->services->loop, &exchange->post);
+    loop_post(exchange->services->loop, &exchange->job.post);
     /* Release pairs with exchange_pool_finish(): the loop may be freed after this. */
     atomic_fetch_sub_explicit(&pool->posting, 1, memory_order_release);
 }
@@ -36,11 +36,11 @@ static void run_on_worker(void *arg)
 {
     struct exchange *exchange = arg;
     if (atomic_load_explicit(&exchange->is_abandoned, memory_order_relaxed)) {
-        exchange->job_result = GALLEY_ECLOSED;
+        exchange->job.result = GALLEY_ECLOSED;
     } else {
         const galley_stop_flag *outer = galley_stop_flag_watch(&exchange->should_stop);
-        exchange->job_result =
-            exchange->job_handler(exchange_rq(exchange), exchange_rs(exchange), exchange->job_arg);
+        exchange->job.result =
+            exchange->job.handler(exchange_rq(exchange), exchange_rs(exchange), exchange->job.arg);
         (void)galley_stop_flag_watch(outer);
     }
     let_go(exchange);
@@ -49,7 +49,7 @@ static void run_on_worker(void *arg)
 static void drop_on_worker(void *arg, int why)
 {
     struct exchange *exchange = arg;
-    exchange->job_dropped = why;
+    exchange->job.dropped = why;
     let_go(exchange);
 }
 
@@ -63,15 +63,15 @@ static void count_shed(const struct exchange *exchange, bool is_late)
 
 static void came_back(struct loop_post *post)
 {
-    struct exchange *exchange = CONTAINER_OF(post, struct exchange, post);
+    struct exchange *exchange = CONTAINER_OF(post, struct exchange, job.post);
     exchange->response.body.pool = exchange->services->chains;
     exchange->state = EXCHANGE_HANDLING;
-    if (exchange->job_dropped && !exchange->client_is_gone) {
-        count_shed(exchange, exchange->job_dropped == GALLEY_DROP_EXPIRED);
+    if (exchange->job.dropped && !exchange->client_is_gone) {
+        count_shed(exchange, exchange->job.dropped == GALLEY_DROP_EXPIRED);
         exchange_shed(exchange);
         return;
     }
-    exchange_finish(exchange, exchange->job_result);
+    exchange_finish(exchange, exchange->job.result);
 }
 
 static int submit(struct exchange *exchange)
@@ -104,11 +104,11 @@ void exchange_start_job(struct exchange *exchange)
     if (rc == GALLEY_OK) {
         chain_clear(&exchange->response.body);
         exchange->response.body.pool = NULL;
-        exchange->post.run = came_back;
-        exchange->job_handler = exchange->route->handler;
-        exchange->job_arg = exchange->route->arg;
+        exchange->job.post.run = came_back;
+        exchange->job.handler = exchange->route->handler;
+        exchange->job.arg = exchange->route->arg;
         exchange->state = EXCHANGE_QUEUED;
-        atomic_store_explicit(&exchange->job_state, EXCHANGE_JOB_RUNNING, memory_order_relaxed);
+        atomic_store_explicit(&exchange->job.state, EXCHANGE_JOB_RUNNING, memory_order_relaxed);
         rc = submit(exchange);
     }
     if (rc == GALLEY_OK) {
@@ -128,10 +128,10 @@ void exchange_start_job(struct exchange *exchange)
 static bool orphan(struct exchange *exchange, struct exchange_keeper *keeper)
 {
     uint8_t expected = EXCHANGE_JOB_RUNNING;
-    exchange->keeper = keeper;
+    exchange->job.keeper = keeper;
     atomic_fetch_add_explicit(&keeper->refs, 1, memory_order_relaxed);
     bool is_orphan = atomic_compare_exchange_strong_explicit(
-        &exchange->job_state, &expected, EXCHANGE_JOB_ORPHANED, memory_order_acq_rel,
+        &exchange->job.state, &expected, EXCHANGE_JOB_ORPHANED, memory_order_acq_rel,
         memory_order_acquire);
     if (!is_orphan) {
         exchange_keeper_unref(keeper);

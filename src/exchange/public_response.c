@@ -101,6 +101,9 @@ int galley_res_text(galley_response *rs, int status, const char *text)
 
 /* A text that is longer than the caller's first guess: formatted once more, to its measure. */
 static int give_long_text(struct exchange *exchange, int status, const char *type, const char *fmt,
+                          va_list args) __attribute__((format(printf, 4, 0)));
+
+static int give_long_text(struct exchange *exchange, int status, const char *type, const char *fmt,
                           va_list args)
 {
     struct span text = arena_vprintf(&exchange->arena, fmt, args);

@@ -82,7 +82,7 @@ static void release(galley_server *srv)
     }
     mem_free(srv->names);
     mem_free(srv->listeners);
-    mem_free(srv->sites);
+    mem_free(srv->sites.list);
     pthread_cond_destroy(&srv->ended);
     pthread_mutex_destroy(&srv->lock);
     mem_free(srv);
@@ -107,7 +107,7 @@ void galley_server_free(galley_server *srv)
     if (!srv) {
         return;
     }
-    if (srv->has_thread) {
+    if (srv->progress.has_thread) {
         galley_server_stop(srv, GALLEY_STOP_DRAIN);
         (void)galley_server_join(srv, GALLEY_FOREVER, NULL);
     }
@@ -134,7 +134,7 @@ static int settle(galley_server *srv, int rc, const galley_error *err)
 static bool is_setting_up(galley_server *srv)
 {
     pthread_mutex_lock(&srv->lock);
-    bool is_so = srv->phase == SERVER_SETTING_UP;
+    bool is_so = srv->progress.phase == SERVER_SETTING_UP;
     pthread_mutex_unlock(&srv->lock);
     return is_so;
 }

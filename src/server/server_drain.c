@@ -47,13 +47,13 @@ static struct loop *first_loop(struct galley_server *srv)
 
 static void start_timer(struct galley_server *srv, int64_t in_ms, timer_fn *fn)
 {
-    loop_timer_start(first_loop(srv), &srv->drain_timer, loop_now_ms(first_loop(srv)) + in_ms, fn);
+    loop_timer_start(first_loop(srv), &srv->drain.timer, loop_now_ms(first_loop(srv)) + in_ms, fn);
 }
 
 /* The last way out: a thread that hangs in the kernel must not keep the program from ending. */
 static void leave_behind(struct timer *timer)
 {
-    struct galley_server *srv = CONTAINER_OF(timer, struct galley_server, drain_timer);
+    struct galley_server *srv = CONTAINER_OF(timer, struct galley_server, drain.timer);
     log_write(&srv->log, LOG_ERROR, "a file system does not answer: its requests are left behind");
     srv->file_system_hangs = true;
     server_drain_all_idle(srv);
@@ -61,7 +61,7 @@ static void leave_behind(struct timer *timer)
 
 static void let_go_of_handlers(struct timer *timer)
 {
-    struct galley_server *srv = CONTAINER_OF(timer, struct galley_server, drain_timer);
+    struct galley_server *srv = CONTAINER_OF(timer, struct galley_server, drain.timer);
     server_pools_detach(srv);
     server_order_all(srv, ORDER_ORPHAN);
     start_timer(srv, FILE_GRACE_MS, leave_behind);
@@ -69,37 +69,37 @@ static void let_go_of_handlers(struct timer *timer)
 
 static void cut_all(struct galley_server *srv)
 {
-    if (srv->stop_done >= SERVER_STOPS_NOW) {
+    if (srv->drain.done >= SERVER_STOPS_NOW) {
         return;
     }
-    srv->stop_done = SERVER_STOPS_NOW;
+    srv->drain.done = SERVER_STOPS_NOW;
     server_order_all(srv, ORDER_DRAIN | ORDER_CUT);
     start_timer(srv, HANDLER_GRACE_MS, let_go_of_handlers);
 }
 
 static void drain_deadline(struct timer *timer)
 {
-    struct galley_server *srv = CONTAINER_OF(timer, struct galley_server, drain_timer);
-    srv->deadline_passed = true;
+    struct galley_server *srv = CONTAINER_OF(timer, struct galley_server, drain.timer);
+    srv->drain.deadline_passed = true;
     cut_all(srv);
 }
 
 static void begin_drain(struct galley_server *srv)
 {
-    if (srv->stop_done >= SERVER_DRAINS) {
+    if (srv->drain.done >= SERVER_DRAINS) {
         return;
     }
-    srv->stop_done = SERVER_DRAINS;
+    srv->drain.done = SERVER_DRAINS;
     server_order_all(srv, ORDER_DRAIN);
     if (srv->config.drain_ms >= 0) {
-        srv->drain_deadline_ms = clock_mono_ms() + srv->config.drain_ms;
+        srv->drain.deadline_ms = clock_mono_ms() + srv->config.drain_ms;
         start_timer(srv, srv->config.drain_ms, drain_deadline);
     }
 }
 
 static void stop_asked(struct loop_op *op)
 {
-    struct galley_server *srv = CONTAINER_OF(op, struct galley_server, stop_op);
+    struct galley_server *srv = CONTAINER_OF(op, struct galley_server, drain.op);
     if (op->result < 0) {
         return; /* closed: the loop ends */
     }
@@ -112,7 +112,7 @@ static void stop_asked(struct loop_op *op)
     } else if (wanted == SERVER_DRAINS) {
         begin_drain(srv);
     }
-    loop_poll(first_loop(srv), &srv->stop_socket, &srv->stop_op, stop_asked);
+    loop_poll(first_loop(srv), &srv->drain.socket, &srv->drain.op, stop_asked);
 }
 
 static void stop_socket_closed(struct loop_socket *socket)
@@ -127,29 +127,29 @@ int server_drain_watch(struct galley_server *srv, galley_error *err)
     if (fd < 0) {
         return error_set_sys(err, errno, "server: descriptor of the stop event");
     }
-    int rc = loop_socket_open(first_loop(srv), &srv->stop_socket, fd, LOOP_SOCKET_FOREIGN,
+    int rc = loop_socket_open(first_loop(srv), &srv->drain.socket, fd, LOOP_SOCKET_FOREIGN,
                               stop_socket_closed);
     if (rc < 0) {
         fd_close(&fd);
         return error_set_sys(err, -rc, "server: stop event");
     }
-    srv->is_watching = true;
-    loop_poll(first_loop(srv), &srv->stop_socket, &srv->stop_op, stop_asked);
+    srv->drain.is_watching = true;
+    loop_poll(first_loop(srv), &srv->drain.socket, &srv->drain.op, stop_asked);
     return GALLEY_OK;
 }
 
 void server_drain_unwatch(struct galley_server *srv)
 {
-    if (srv->is_watching) {
-        srv->is_watching = false;
-        loop_timer_stop(first_loop(srv), &srv->drain_timer);
-        loop_socket_close(first_loop(srv), &srv->stop_socket, false);
+    if (srv->drain.is_watching) {
+        srv->drain.is_watching = false;
+        loop_timer_stop(first_loop(srv), &srv->drain.timer);
+        loop_socket_close(first_loop(srv), &srv->drain.socket, false);
     }
 }
 
 void server_drain_all_idle(struct galley_server *srv)
 {
-    if (!srv->is_watching) {
+    if (!srv->drain.is_watching) {
         return;
     }
     server_sites_stop(srv);
@@ -159,12 +159,12 @@ void server_drain_all_idle(struct galley_server *srv)
 
 int server_drain_result(const struct galley_server *srv, galley_error *err)
 {
-    unsigned cut = atomic_load_explicit(&srv->cut, memory_order_relaxed);
+    unsigned cut = atomic_load_explicit(&srv->drain.cut, memory_order_relaxed);
     if (cut == 0) {
         return GALLEY_OK;
     }
     const char *requests = cut == 1 ? "request was" : "requests were";
-    if (srv->deadline_passed) {
+    if (srv->drain.deadline_passed) {
         return error_set(err, GALLEY_ETIMEDOUT, "drain deadline passed: %u %s cut", cut, requests);
     }
     return error_set(err, GALLEY_ECANCELED, "stopped at once: %u %s cut", cut, requests);

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "files/file_site.h"
+#include "observe/request_head.h"
 
 #include "server/server_state.h"
 
@@ -33,6 +34,9 @@ static void dispatch(void *ctx, struct exchange *exchange)
 {
     struct server_loop *loop = ctx;
     counter_add(&loop->counters.begun, 1);
+    if (log_wants(&loop->server->log, LOG_DEBUG)) {
+        request_head_log(&loop->server->log, exchange);
+    }
     if (is_over_request_limit(loop, exchange)) {
         counter_add(&loop->counters.refused, 1);
         exchange_answer(exchange, 503);
@@ -54,7 +58,7 @@ static void ended(void *ctx, const struct exchange *exchange)
 static void send_file(void *ctx, struct exchange *exchange, struct span path)
 {
     struct server_loop *loop = ctx;
-    file_site_reply(loop->server->reply_site, exchange, path);
+    file_site_reply(loop->server->sites.replies, exchange, path);
 }
 
 static void fill_services(struct server_loop *loop)
@@ -90,7 +94,7 @@ void server_loop_report_if_idle(struct server_loop *loop)
         return;
     }
     loop->has_reported = true;
-    if (atomic_fetch_add_explicit(&srv->idle_loops, 1, memory_order_acq_rel) + 1 ==
+    if (atomic_fetch_add_explicit(&srv->drain.idle_loops, 1, memory_order_acq_rel) + 1 ==
         srv->config.loops) {
         server_loop_order(&srv->loops[0], ORDER_ALL_IDLE);
     }
@@ -137,7 +141,7 @@ static void cut(struct server_loop *loop)
 {
     unsigned conns = count_working(&loop->conns);
     unsigned requests = loop->exchanges.live > conns ? loop->exchanges.live : conns;
-    atomic_fetch_add_explicit(&loop->server->cut, requests, memory_order_relaxed);
+    atomic_fetch_add_explicit(&loop->server->drain.cut, requests, memory_order_relaxed);
     exchange_pool_abandon(&loop->exchanges);
     conn_set_close_all(&loop->conns, CLOSE_STOP_NOW);
 }

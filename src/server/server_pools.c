@@ -31,13 +31,13 @@ int server_pools_make(struct galley_server *srv, galley_error *err)
 static bool stops_now(const struct galley_server *srv)
 {
     return atomic_load_explicit(&srv->stop_wanted, memory_order_acquire) == SERVER_STOPS_NOW ||
-           srv->deadline_passed;
+           srv->drain.deadline_passed;
 }
 
 /* In slices, because a second stop must end it at once. True when all workers have been joined. */
 static bool drain_pool(struct galley_server *srv, galley_pool *pool)
 {
-    int64_t deadline_ms = srv->drain_deadline_ms;
+    int64_t deadline_ms = srv->drain.deadline_ms;
     while (!stops_now(srv) && (deadline_ms == 0 || clock_mono_ms() < deadline_ms)) {
         if (galley_pool_shutdown(pool, GALLEY_DRAIN, SLICE_MS, NULL) == GALLEY_OK) {
             return true;

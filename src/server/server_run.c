@@ -100,9 +100,9 @@ static void undo(galley_server *srv)
 static int enter_phase(galley_server *srv, galley_error *err)
 {
     pthread_mutex_lock(&srv->lock);
-    bool is_first = srv->phase == SERVER_SETTING_UP;
+    bool is_first = srv->progress.phase == SERVER_SETTING_UP;
     if (is_first) {
-        srv->phase = SERVER_RUNNING;
+        srv->progress.phase = SERVER_RUNNING;
     }
     pthread_mutex_unlock(&srv->lock);
     return is_first ? GALLEY_OK
@@ -112,9 +112,9 @@ static int enter_phase(galley_server *srv, galley_error *err)
 static void end_phase(galley_server *srv, int result, const galley_error *err)
 {
     pthread_mutex_lock(&srv->lock);
-    srv->phase = SERVER_ENDED;
-    srv->result = result;
-    srv->end_error = *err;
+    srv->progress.phase = SERVER_ENDED;
+    srv->progress.result = result;
+    srv->progress.error = *err;
     pthread_cond_broadcast(&srv->ended);
     pthread_mutex_unlock(&srv->lock);
 }
@@ -195,7 +195,7 @@ static int create_thread(galley_server *srv)
         sigdelset(&all, faults[i]);
     }
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int rc = pthread_create(&srv->thread, NULL, serve_on_thread, srv);
+    int rc = pthread_create(&srv->progress.thread, NULL, serve_on_thread, srv);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return rc;
 }
@@ -212,14 +212,15 @@ int galley_server_start(galley_server *srv, galley_error *ret_err)
     }
     pthread_mutex_lock(&srv->lock);
     int result = create_thread(srv);
-    srv->has_thread = result == 0;
+    srv->progress.has_thread = result == 0;
     pthread_mutex_unlock(&srv->lock);
     if (result != 0) {
         rc = error_set_sys(&err, result, "server: thread of the first event loop");
         undo(srv);
         end_phase(srv, rc, &err);
     } else {
-        (void)pthread_setname_np(srv->thread, "galley-loop-0"); /* only for people who look */
+        (void)pthread_setname_np(srv->progress.thread,
+                                 "galley-loop-0"); /* only for people who look */
     }
     return hand_out(ret_err, &err, rc);
 }
@@ -236,25 +237,25 @@ static bool wait_for_end(galley_server *srv, int64_t timeout_ms)
 {
     struct timespec until = time_in(timeout_ms > 0 ? timeout_ms : 0);
     int rc = 0;
-    while (srv->phase != SERVER_ENDED && rc != ETIMEDOUT) {
+    while (srv->progress.phase != SERVER_ENDED && rc != ETIMEDOUT) {
         rc = timeout_ms < 0 ? pthread_cond_wait(&srv->ended, &srv->lock)
                             : pthread_cond_timedwait(&srv->ended, &srv->lock, &until);
     }
-    return srv->phase == SERVER_ENDED;
+    return srv->progress.phase == SERVER_ENDED;
 }
 
 /* Lock held. The thread has said its last word; several may wait, one joins. */
 static void join_thread(galley_server *srv)
 {
-    if (srv->has_thread) {
-        srv->has_thread = false;
-        pthread_join(srv->thread, NULL);
+    if (srv->progress.has_thread) {
+        srv->progress.has_thread = false;
+        pthread_join(srv->progress.thread, NULL);
     }
 }
 
 static int join_locked(galley_server *srv, int64_t timeout_ms, galley_error *err)
 {
-    if (srv->phase == SERVER_SETTING_UP) {
+    if (srv->progress.phase == SERVER_SETTING_UP) {
         return error_set(err, GALLEY_ESTATE, "join: the server was not started");
     }
     if (server_is_own_thread(srv)) {
@@ -264,7 +265,7 @@ static int join_locked(galley_server *srv, int64_t timeout_ms, galley_error *err
         return error_set(err, GALLEY_ETIMEDOUT, "join: the server is still running");
     }
     join_thread(srv);
-    return hand_out(err, &srv->end_error, srv->result);
+    return hand_out(err, &srv->progress.error, srv->progress.result);
 }
 
 int galley_server_join(galley_server *srv, int64_t timeout_ms, galley_error *err)

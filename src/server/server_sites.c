@@ -8,8 +8,8 @@
 
 static bool has_site(const struct galley_server *srv, const galley_static *site)
 {
-    for (unsigned i = 0; i < srv->site_count; i++) {
-        if (srv->sites[i] == site) {
+    for (unsigned i = 0; i < srv->sites.count; i++) {
+        if (srv->sites.list[i] == site) {
             return true;
         }
     }
@@ -18,21 +18,21 @@ static bool has_site(const struct galley_server *srv, const galley_static *site)
 
 static int add_site(struct galley_server *srv, galley_static *site, galley_error *err)
 {
-    size_t count = srv->site_count;
-    galley_static **grown = mem_resize(srv->sites, (count + 1) * sizeof(*grown));
+    size_t count = srv->sites.count;
+    galley_static **grown = mem_resize(srv->sites.list, (count + 1) * sizeof(*grown));
     if (!grown) {
         return error_set(err, GALLEY_ENOMEM, "static site: out of memory");
     }
-    srv->sites = grown;
-    srv->sites[srv->site_count++] = site;
+    srv->sites.list = grown;
+    srv->sites.list[srv->sites.count++] = site;
     return GALLEY_OK;
 }
 
 static int collect(struct galley_server *srv, galley_error *err)
 {
-    srv->site_count = 0;
-    srv->reply_site = file_site_for_replies(err);
-    int rc = srv->reply_site ? add_site(srv, srv->reply_site, err) : err->code;
+    srv->sites.count = 0;
+    srv->sites.replies = file_site_for_replies(err);
+    int rc = srv->sites.replies ? add_site(srv, srv->sites.replies, err) : err->code;
     size_t it = 0;
     for (struct route_target *target = NULL;
          rc == GALLEY_OK && (target = router_next(srv->routes->router, &it)) != NULL;) {
@@ -61,26 +61,26 @@ int server_sites_attach(struct galley_server *srv, galley_error *err)
         .log = &srv->log,
     };
     int rc = collect(srv, err);
-    while (rc == GALLEY_OK && srv->attached_count < srv->site_count) {
-        rc = attach(srv->sites[srv->attached_count], &env, err);
-        srv->attached_count += rc == GALLEY_OK;
+    while (rc == GALLEY_OK && srv->sites.attached < srv->sites.count) {
+        rc = attach(srv->sites.list[srv->sites.attached], &env, err);
+        srv->sites.attached += rc == GALLEY_OK;
     }
     return rc;
 }
 
 void server_sites_stop(struct galley_server *srv)
 {
-    for (unsigned i = 0; i < srv->attached_count; i++) {
-        file_site_stop(srv->sites[i]);
+    for (unsigned i = 0; i < srv->sites.attached; i++) {
+        file_site_stop(srv->sites.list[i]);
     }
 }
 
 void server_sites_detach(struct galley_server *srv)
 {
-    while (srv->attached_count > 0) {
-        file_site_detach(srv->sites[--srv->attached_count]);
+    while (srv->sites.attached > 0) {
+        file_site_detach(srv->sites.list[--srv->sites.attached]);
     }
-    galley_static_free(srv->reply_site);
-    srv->reply_site = NULL;
-    srv->site_count = 0;
+    galley_static_free(srv->sites.replies);
+    srv->sites.replies = NULL;
+    srv->sites.count = 0;
 }

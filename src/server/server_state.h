@@ -77,6 +77,36 @@ struct server_routes {
     struct router *router;
 };
 
+/** The static sites among the routes; each once, attached in this order. */
+struct server_sites {
+    galley_static **list;
+    unsigned count;
+    unsigned attached;
+    galley_static *replies; /* galley_res_file(); also in the list */
+};
+
+/** Stopping; see server_drain.c. But for the atomics it is the first loop's. */
+struct server_drain {
+    atomic_uint idle_loops; /* acq_rel: the last one sees all */
+    atomic_uint cut;        /* requests cut; relaxed, read after the loops have ended */
+    struct loop_socket socket;
+    struct loop_op op;
+    struct timer timer;
+    int64_t deadline_ms; /* of clock_mono_ms(); 0: none */
+    int done;            /* enum server_stop: what has been ordered */
+    bool deadline_passed;
+    bool is_watching; /* socket is open */
+};
+
+/** How far it is; under galley_server.lock. */
+struct server_progress {
+    enum server_phase phase;
+    pthread_t thread; /* of galley_server_start() */
+    bool has_thread;
+    int result;
+    galley_error error;
+};
+
 struct galley_server {
     struct server_config config;
     struct log_sink log;
@@ -86,46 +116,25 @@ struct galley_server {
     struct server_routes *routes;
     struct listener *listeners;
     unsigned listener_count;
-    galley_static **sites; /* each once; attached in this order */
-    unsigned site_count;
-    unsigned attached_count;
-    galley_static *reply_site; /* galley_res_file() */
+    struct server_sites sites;
     struct server_loop *loops;
     struct loop **loop_handles; /* for the sites */
-    _Atomic(galley_pool *)
-        pool; /* handlers; release when it is made, acquire in galley_server_pool() */
+    struct server_counter_names *names;
     galley_pool *file_pool;
+    _Atomic(galley_pool *) pool; /* handlers; release when made, acquire in galley_server_pool() */
     bool owns_pool;
+    bool file_system_hangs; /* what the file threads may still touch is not freed */
     _Atomic(struct access_log *) access_log; /* see server_log.c */
     atomic_uint log_users;
-
     atomic_uint accepting_loops; /* acq_rel: the last one closes the listeners */
     atomic_uint dispatched;      /* requests, with max_requests; relaxed: a ticket */
-
-    /* stopping: see server_drain.c */
     int stop_fd;
     atomic_int stop_wanted; /* enum server_stop; only grows. Release, then the write to stop_fd */
-    atomic_uint idle_loops; /* acq_rel: the last one sees all */
-    atomic_uint cut;        /* requests cut; relaxed, read after the loops have ended */
-    struct loop_socket stop_socket; /* the rest of this part is the first loop's */
-    struct loop_op stop_op;
-    struct timer drain_timer;
-    int stop_done; /* enum server_stop: what has been ordered */
-    bool deadline_passed;
-    bool is_watching;          /* stop_socket is open */
-    int64_t drain_deadline_ms; /* of clock_mono_ms(); 0: none */
-    bool file_system_hangs;    /* what the file threads may still touch is not freed */
-
+    struct server_drain drain;
     pthread_mutex_t
-        lock; /* the rest; and making and freeing what galley_server_get_stats() reads */
+        lock; /* progress; and making and freeing what galley_server_get_stats() reads */
     pthread_cond_t ended;
-    enum server_phase phase;
-    pthread_t thread; /* of galley_server_start() */
-    bool has_thread;
-    bool is_joining;
-    int result;
-    galley_error end_error;
-    struct server_counter_names *names; /* server_stats.c */
+    struct server_progress progress;
 };
 
 /* ---- server_log.c ---- */

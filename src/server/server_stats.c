@@ -225,9 +225,9 @@ int galley_server_get_stats(const galley_server *srv, galley_server_stats *stats
 static bool next_of_sites(const galley_server *srv, size_t *it, const char **name, uint64_t *value)
 {
     size_t skip = *it - SITES_FROM;
-    for (unsigned i = 0; i < srv->attached_count; i++) {
+    for (unsigned i = 0; i < srv->sites.attached; i++) {
         size_t at = 0;
-        while (file_site_next_counter(srv->sites[i], &at, name, value)) {
+        while (file_site_next_counter(srv->sites.list[i], &at, name, value)) {
             if (skip-- == 0) {
                 *it += 1;
                 return true;

@@ -107,7 +107,7 @@ static inline void client_read(int fd, const char *method, struct reply *reply)
         }
     }
     EXPECT(strncmp(reply->bytes, "HTTP/1.1 ", 9) == 0);
-    reply->status = atoi(reply->bytes + 9);
+    reply->status = (int)strtoul(reply->bytes + 9, NULL, 10);
     reply->body = strstr(reply->bytes, "\r\n\r\n") + 4;
     const char *length = reply_field(reply, "Content-Length");
     bool has_body = strcmp(method, "HEAD") != 0 && reply->status != 204 && reply->status != 304;
