@@ -2,8 +2,6 @@
  * On the loop: a few copies, no formatting. The request's spans are still valid there (exchange_services.ended). */
 #include "observe/access_record.h"
 
-#include "http/status.h"
-
 static size_t smaller(size_t a, size_t b)
 {
     return a < b ? a : b;
@@ -14,7 +12,7 @@ static size_t smaller(size_t a, size_t b)
 static bool is_aborted(const struct exchange *exchange)
 {
     const struct response *response = &exchange->response;
-    if (exchange->client_is_gone || response->status == 0) {
+    if (exchange->client_is_gone || !exchange->has_responded) {
         return true;
     }
     bool has_no_body = exchange->request.method == METHOD_HEAD || response->status == 204 ||
@@ -69,7 +67,7 @@ void access_record_fill(struct access_record *record, const struct exchange *exc
     record->duration_ms = duration_ms < 0            ? 0
                           : duration_ms > UINT32_MAX ? UINT32_MAX
                                                      : (uint32_t)duration_ms;
-    record->status = (uint16_t)exchange->response.status;
+    record->status = exchange->has_responded ? (uint16_t)exchange->response.status : 0;
     record->peer = request->peer ? *request->peer : (struct peer_address){0};
     record->version = request->version;
     record->flags = is_aborted(exchange) ? ACCESS_ABORTED : 0;

@@ -14,6 +14,7 @@ void ended_init(struct ended *ended)
     request->fields = &ended->fields;
     request->peer = &ended->peer;
     ended->exchange.services = &ended->services;
+    ended->exchange.has_responded = true;
     ended->exchange.response.status = 200;
     ended->exchange.response.length = 5;
     ended->exchange.bytes_sent = 5;

@@ -86,7 +86,7 @@ TEST(dev_says_when_there_was_no_request_and_no_answer)
 {
     ended_init(&ended);
     ended.exchange.request.method_name = SPAN_NONE;
-    ended.exchange.response.status = 0;
+    ended.exchange.has_responded = false;
     ended.exchange.bytes_sent = 0;
     EXPECT_TEXT(line_of(GALLEY_ACCESS_DEV, false),
                 "07:08:09 --- (not a request) 0 B 3 ms aborted\n");

@@ -133,6 +133,15 @@ TEST(an_answer_that_was_not_sent_whole_is_marked)
     EXPECT(record.flags & ACCESS_ABORTED);
 }
 
+TEST(a_status_that_was_never_sent_is_not_logged)
+{
+    ended_init(&ended);
+    ended.exchange.has_responded = false;
+    access_record_fill(&record, &ended.exchange, 1000);
+    EXPECT_INT(record.status, 0);
+    EXPECT(record.flags & ACCESS_ABORTED);
+}
+
 /* RFC 9110 §9.3.2, §15.3.5, §15.4.5: HEAD, 204 and 304 have a length but no content. */
 TEST(an_answer_without_content_is_not_aborted)
 {
