@@ -26,7 +26,7 @@ static const struct site_answer *ask(const char *fields)
     return site_ask(&rig, "GET", "/a.css", fields);
 }
 
-/* RFC 9110 §13.1.2, §13.1.3, §15.4.5 */
+/* RFC 9110 §13.1.2, RFC 9110 §13.1.3, RFC 9110 §15.4.5 */
 TEST(test_304_carries_what_the_200_said_of_itself)
 {
     open_site();
@@ -50,7 +50,7 @@ TEST(test_304_carries_what_the_200_said_of_itself)
     site_close(&rig);
 }
 
-/* RFC 9110 §13.1.1, §13.1.4, §13.2.2 */
+/* RFC 9110 §13.1.1, RFC 9110 §13.1.4, RFC 9110 §13.2.2 */
 TEST(test_412_when_the_client_means_another_state)
 {
     open_site();
@@ -79,7 +79,7 @@ TEST(test_conditions_do_not_hide_errors)
     site_close(&rig);
 }
 
-/* RFC 9110 §12.5.3, §12.5.5, §8.8.3 */
+/* RFC 9110 §12.5.3, RFC 9110 §12.5.5, RFC 9110 §8.8.3 */
 TEST(test_neighbours_are_chosen_by_accept_encoding)
 {
     open_site();

@@ -23,7 +23,7 @@ static const struct site_answer *ask(const char *fields)
     return site_ask(&rig, "GET", "/a.txt", fields);
 }
 
-/* RFC 9110 §14.2, §15.3.7 */
+/* RFC 9110 §14.2, RFC 9110 §15.3.7 */
 TEST(test_one_range_is_206_with_content_range)
 {
     static const char *const asked[][3] = {
@@ -91,7 +91,7 @@ TEST(test_a_range_behind_the_end_is_416)
     site_close(&rig);
 }
 
-/* RFC 9110 §14.6, §15.3.7.2 */
+/* RFC 9110 §14.6, RFC 9110 §15.3.7.2 */
 TEST(test_several_ranges_are_multipart)
 {
     open_site(0);
@@ -134,7 +134,7 @@ TEST(test_overlapping_ranges_send_no_byte_twice)
     site_close(&rig);
 }
 
-/* RFC 9110 §13.1.5 */
+/* RFC 9110 §13.1.5, RFC 9110 §15.3.7.3 */
 TEST(test_if_range_decides_whether_a_part_is_of_use)
 {
     open_site(0);

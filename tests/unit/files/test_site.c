@@ -109,7 +109,7 @@ TEST(test_a_made_up_date_is_not_sent)
     site_close(&rig);
 }
 
-/* RFC 9110 §15.5.6, §9.3.7, §15.6.2 */
+/* RFC 9110 §15.5.6, RFC 9110 §9.3.7, RFC 9110 §15.6.2 */
 TEST(test_methods_are_told)
 {
     site_open(&rig);
@@ -145,7 +145,7 @@ TEST(test_a_directory_is_its_index_file)
     site_close(&rig);
 }
 
-/* RFC 9110 §15.4.2, §15.4.9 */
+/* RFC 9110 §15.4.2, RFC 9110 §15.4.9 */
 TEST(test_a_directory_without_its_slash_redirects_and_keeps_the_query)
 {
     site_open(&rig);

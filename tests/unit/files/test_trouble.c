@@ -186,6 +186,8 @@ TEST(test_a_client_that_goes_while_the_disk_is_read_leaves_nothing)
         EXPECT_INT(rig.exchanges.live, 0);
         EXPECT_INT(rig.answer.count, 0);
     }
+    EXPECT_INT(site_counter(&rig, "file_missing"), 0); /* nothing was prepared for nobody */
+    EXPECT_INT(site_counter(&rig, "file_listings"), 0);
     site_expect(&rig, "/a.txt", 200, NULL);
     site_close(&rig);
 }
