@@ -12,3 +12,11 @@ endif()
 add_test(NAME model_pool
     COMMAND ${PROJECT_SOURCE_DIR}/tests/model/pool/run_models ${PROJECT_BINARY_DIR}/model_pool)
 set_tests_properties(model_pool PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
+
+# FNV-1a of "hello" is known; a file that is not there must be told.
+if(TARGET example_hash_files)
+    file(WRITE ${PROJECT_BINARY_DIR}/hash_files_input.txt "hello")
+    add_test(NAME example_hash_files COMMAND example_hash_files ${PROJECT_BINARY_DIR}/hash_files_input.txt /nonexistent)
+    set_tests_properties(example_hash_files PROPERTIES
+        PASS_REGULAR_EXPRESSION "a430d84680aabd0b  .*hash_files_input.txt\n *unreadable  /nonexistent")
+endif()
