@@ -75,6 +75,9 @@ struct exchange *exchange_create(struct exchange_pool *pool, const struct exchan
     response_init(&exchange->response, pool->services->chains);
     list_push_back(&pool->live_list, &exchange->live);
     pool->live++;
+    if (pool->is_stopping) {
+        galley_stop_flag_raise(&exchange->should_stop);
+    }
     return exchange;
 }
 
@@ -201,6 +204,7 @@ bool exchange_may_end_early(const struct exchange *exchange)
 
 void exchange_pool_hint_stop(struct exchange_pool *pool)
 {
+    pool->is_stopping = true;
     for (struct list *at = pool->live_list.next; at != &pool->live_list; at = at->next) {
         struct exchange *exchange = CONTAINER_OF(at, struct exchange, live);
         galley_stop_flag_raise(&exchange->should_stop);

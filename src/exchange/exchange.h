@@ -162,6 +162,7 @@ struct exchange_pool {
     struct list live_list;
     unsigned live;
     unsigned free_count;
+    bool is_stopping;         /* exchanges are told so from their beginning */
     _Atomic unsigned posting; /* workers inside loop_post(); acquire pairs with their release */
     void (*emptied)(struct exchange_pool *pool, void *ctx); /* live has become 0; may be NULL */
     void *emptied_ctx;

@@ -221,20 +221,32 @@ int galley_server_get_stats(const galley_server *srv, galley_server_stats *stats
     return GALLEY_OK;
 }
 
-/* Lock held. The counters of the sites follow those of the loops; sites of one kind have the same names, in turn. */
+/* The index-th counter of a site. */
+static bool site_counter(const galley_static *site, size_t index, const char **name,
+                         uint64_t *value)
+{
+    size_t at = 0;
+    bool has_one = true;
+    for (size_t i = 0; i <= index && has_one; i++) {
+        has_one = file_site_next_counter(site, &at, name, value);
+    }
+    return has_one;
+}
+
+/* Lock held. The counters of the sites follow those of the loops, summed: every site has the same ones. */
 static bool next_of_sites(const galley_server *srv, size_t *it, const char **name, uint64_t *value)
 {
-    size_t skip = *it - SITES_FROM;
+    uint64_t total = 0, one = 0;
+    bool has_one = false;
     for (unsigned i = 0; i < srv->sites.attached; i++) {
-        size_t at = 0;
-        while (file_site_next_counter(srv->sites.list[i], &at, name, value)) {
-            if (skip-- == 0) {
-                *it += 1;
-                return true;
-            }
+        if (site_counter(srv->sites.list[i], *it - SITES_FROM, name, &one)) {
+            has_one = true;
+            total += one;
         }
     }
-    return false;
+    *value = has_one ? total : *value;
+    *it += has_one;
+    return has_one;
 }
 
 static bool next_counter(const galley_server *srv, size_t *it, const char **name, uint64_t *value)
