@@ -244,3 +244,20 @@ TEST_TIMEOUT(test_looking_in_disturbs_nobody, 120)
     galley_pool_free(pool);
     EXPECT_INT(count, test_rounds(20000));
 }
+
+/* A worker that ended while it was counted as searching once left the last sleeper asleep; the model has the proof. */
+TEST_TIMEOUT(test_a_pool_that_is_closed_while_its_workers_fall_asleep_ends, 120)
+{
+    for (unsigned round = 0; round < test_rounds(1500); round++) {
+        _Atomic unsigned count = 0;
+        galley_pool *pool = pool_of(2 + round % 3, 4);
+        for (unsigned i = 0; i < 1 + round % 3; i++) {
+            EXPECT_INT(galley_pool_execute(pool, count_job, &count), 0);
+        }
+        for (unsigned i = 0; i < round % 16; i++) {
+            sched_yield();
+        }
+        galley_pool_free(pool);
+        EXPECT_INT(count, 1 + round % 3);
+    }
+}
