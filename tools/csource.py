@@ -206,3 +206,9 @@ def finish(problems, summary):
         print(problem)
     print(summary + (f"; {len(problems)} violations" if problems else ""))
     sys.exit(1 if problems else 0)
+
+
+def declared_name(declaration):
+    """The function that a declaration names: `int galley_x(int a)`, or `galley_handler galley_x` by a function type."""
+    names = re.findall(r"(galley_\w+)\s*\(", declaration) or re.findall(r"galley_\w+", declaration)[-1:]
+    return names[0] if names else None

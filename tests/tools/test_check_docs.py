@@ -25,6 +25,7 @@ def test_a_documented_function_passes(check, text):
         "/* not a doc comment */\nGALLEY_API int galley_a(void);\n",
         ABOVE + "GALLEY_API int galley_b(void);\nGALLEY_API int galley_a(void);\n",
         ABOVE + "int b;\nGALLEY_API int galley_a(void);\n",
+        "GALLEY_API galley_handler galley_a;\n",
     ],
 )
 def test_an_undocumented_function_is_named(check, text):

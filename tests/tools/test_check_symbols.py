@@ -6,8 +6,9 @@ import subprocess
 import pytest
 
 pytestmark = pytest.mark.skipif(not (shutil.which("gcc") and shutil.which("nm")), reason="needs gcc and binutils")
-HEADER = "/** A. */\nGALLEY_API int galley_a(void);\n"
-GOOD = '__attribute__((visibility("default"))) int galley_a(void) { return 0; }\nint inner(void) { return 1; }\n'
+HEADER = "/** A. */\nGALLEY_API int galley_a(void);\n/** By type. */\nGALLEY_API galley_fn galley_f;\n"
+GOOD = '__attribute__((visibility("default"))) int galley_a(void) { return 0; }\n' \
+    '__attribute__((visibility("default"))) void galley_f(void *x) { (void)x; }\nint inner(void) { return 1; }\n'
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def symbols(check, tmp_path):
 
 def test_a_library_that_keeps_its_promises_passes(symbols):
     done = symbols(GOOD)
-    assert done.returncode == 0 and "libgalley-pool exports 1 functions" in done.stdout, done.stdout
+    assert done.returncode == 0 and "libgalley-pool exports 2 functions" in done.stdout, done.stdout
 
 
 @pytest.mark.parametrize(
