@@ -76,13 +76,13 @@ static int chunked(galley_request *rq, galley_response *rs, void *arg)
     return rc;
 }
 
+static char block[16384]; /* all 'x', from before the server runs */
+
 /* GET /large?n=1000000: so many bytes, declared, by write. */
 static int large(galley_request *rq, galley_response *rs, void *arg)
 {
     (void)arg;
-    static char block[16384];
     size_t left = number_of(rq, 1000000);
-    memset(block, 'x', sizeof block);
     int rc = galley_res_begin(rs, 200, "application/octet-stream", (int64_t)left);
     while (left > 0 && rc == 0) {
         size_t len = left < sizeof block ? left : sizeof block;
@@ -284,6 +284,7 @@ int main(int argc, char **argv)
     opt.server_name = option(argc, argv, "name", NULL);
     opt.log = log_line;
 
+    memset(block, 'x', sizeof block);
     server = galley_server_new(&opt, &err);
     if (!server) {
         fprintf(stderr, "echo: %s\n", err.message);
