@@ -1,11 +1,13 @@
-/* files/file_cache.c — the loop's side: a table of references, loads on the pool, waiters. */
+/* files/file_cache.c — the loop's side: a table of references, loads on the pool, waiters.
+ * What the store has taken out must not live on here, or budgets would be those of paper and the descriptor of a deleted
+ * file would be held for ever: the store tells, and the loop looks through its references, a few at a time. */
 #include "files/file_cache.h"
 
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/table.h"
 
-enum { MAX_CACHED_ENTRIES = 4096 };
+enum { MAX_CACHED_ENTRIES = 4096, SWEEP_STEP = 64 };
 
 struct cached {
     struct list link; /* in the cache's order, oldest first */
@@ -21,6 +23,13 @@ struct file_cache {
     struct list order;
     unsigned loading;
     bool is_destroyed;
+    struct file_listener listener;
+    struct loop_post sweep;
+    atomic_bool
+        is_sweep_posted;   /* any thread that posts <-> the sweep on the loop: one post at a time */
+    atomic_uint taken_out; /* count; the store's threads -> the sweep */
+    unsigned seen_taken_out; /* the sweep's: what it has begun a round for */
+    size_t left_to_sweep;    /* the sweep's: references to look at in this round */
 };
 
 struct load {
@@ -32,6 +41,23 @@ struct load {
     struct span path;
     char text[];
 };
+
+static void post_sweep(struct file_cache *cache)
+{
+    if (!atomic_exchange_explicit(&cache->is_sweep_posted, true, memory_order_acq_rel)) {
+        loop_post(cache->loop, &cache->sweep);
+    }
+}
+
+/* Under the store's lock, any thread. */
+static void on_taken_out(struct file_listener *listener)
+{
+    struct file_cache *cache = CONTAINER_OF(listener, struct file_cache, listener);
+    atomic_fetch_add_explicit(&cache->taken_out, 1, memory_order_release);
+    post_sweep(cache);
+}
+
+static void sweep(struct loop_post *post);
 
 struct file_cache *file_cache_create(struct file_store *store, struct loop *loop, galley_pool *pool)
 {
@@ -45,6 +71,9 @@ struct file_cache *file_cache_create(struct file_store *store, struct loop *loop
     table_init(&cache->entries);
     table_init(&cache->loads);
     list_init(&cache->order);
+    cache->sweep.run = sweep;
+    cache->listener.taken_out = on_taken_out;
+    file_store_listen(store, &cache->listener);
     return cache;
 }
 
@@ -56,8 +85,17 @@ static void forget(struct file_cache *cache, struct cached *cached)
     mem_free(cached);
 }
 
-static void free_cache(struct file_cache *cache)
+static bool is_stale(const struct cached *cached)
 {
+    return atomic_load_explicit(&cached->entry->is_stale, memory_order_relaxed);
+}
+
+/* Of a cache that was given up: the last thing that was under way has come back. */
+static void free_if_last(struct file_cache *cache)
+{
+    if (cache->loading > 0 || atomic_load_explicit(&cache->is_sweep_posted, memory_order_acquire)) {
+        return;
+    }
     table_finish(&cache->loads);
     table_finish(&cache->entries);
     mem_free(cache);
@@ -72,11 +110,49 @@ static void tell_waiters(struct load *load, struct file_entry *entry, int error)
     }
 }
 
+/* The oldest few: gone if stale, else to the back. */
+static void sweep_some(struct file_cache *cache)
+{
+    for (unsigned i = 0; i < SWEEP_STEP && cache->left_to_sweep > 0; i++, cache->left_to_sweep--) {
+        if (list_is_empty(&cache->order)) {
+            cache->left_to_sweep = 0;
+            return;
+        }
+        struct cached *cached = CONTAINER_OF(cache->order.next, struct cached, link);
+        if (is_stale(cached)) {
+            forget(cache, cached);
+        } else {
+            list_remove(&cached->link);
+            list_push_back(&cache->order, &cached->link);
+        }
+    }
+}
+
+static void sweep(struct loop_post *post)
+{
+    struct file_cache *cache = CONTAINER_OF(post, struct file_cache, sweep);
+    atomic_store_explicit(&cache->is_sweep_posted, false, memory_order_release);
+    if (cache->is_destroyed) {
+        free_if_last(cache);
+        return;
+    }
+    unsigned taken_out = atomic_load_explicit(&cache->taken_out, memory_order_acquire);
+    if (taken_out != cache->seen_taken_out) {
+        cache->seen_taken_out = taken_out;
+        cache->left_to_sweep = cache->entries.count;
+    }
+    sweep_some(cache);
+    if (cache->left_to_sweep > 0) {
+        post_sweep(cache);
+    }
+}
+
 void file_cache_destroy(struct file_cache *cache)
 {
     if (!cache) {
         return;
     }
+    file_store_unlisten(cache->store, &cache->listener);
     cache->is_destroyed = true;
     while (!list_is_empty(&cache->order)) {
         forget(cache, CONTAINER_OF(cache->order.next, struct cached, link));
@@ -85,9 +161,7 @@ void file_cache_destroy(struct file_cache *cache)
     for (struct load *load; (load = table_next(&cache->loads, &it)) != NULL;) {
         tell_waiters(load, NULL, GALLEY_ECANCELED);
     }
-    if (cache->loading == 0) {
-        free_cache(cache);
-    }
+    free_if_last(cache);
 }
 
 struct file_entry *file_cache_find(struct file_cache *cache, struct span path)
@@ -107,9 +181,13 @@ struct file_entry *file_cache_find(struct file_cache *cache, struct span path)
     return entry;
 }
 
-/* Without memory the entry is simply not remembered. */
+/* Without memory the entry is simply not remembered; nor is one that was taken out before it came here, for no sweep
+ * would follow. */
 static void remember(struct file_cache *cache, struct file_entry *entry)
 {
+    if (atomic_load_explicit(&entry->is_stale, memory_order_relaxed)) {
+        return;
+    }
     struct cached *old = table_get(&cache->entries, entry->path);
     if (old) {
         forget(cache, old);
@@ -151,8 +229,8 @@ static void load_done(struct offload *offload)
     tell_waiters(load, load->entry, load->error);
     file_entry_unref(load->entry);
     mem_free(load);
-    if (cache->is_destroyed && cache->loading == 0) {
-        free_cache(cache);
+    if (cache->is_destroyed) {
+        free_if_last(cache);
     }
 }
 

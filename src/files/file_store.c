@@ -17,9 +17,10 @@
 #include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
-enum { UNWATCHED_FRESH_MS = 1000, ENTRY_OVERHEAD_BYTES = 512 };
+enum { UNWATCHED_FRESH_MS = 1000, ENTRY_OVERHEAD_BYTES = 512, MAX_OPEN_FILES = 256 };
 
 struct file_store {
     struct file_store_options options;
@@ -32,6 +33,7 @@ struct file_store {
     struct table entries;
     struct list order;   /* oldest first */
     struct list loading; /* struct loading */
+    struct list listeners;
     struct file_watch watch;
     size_t used_bytes;
     unsigned used_fds;
@@ -46,6 +48,14 @@ struct loading {
 
 /* ---- entries, under the lock ------------------------------------------------------------------ */
 
+static void tell_listeners(struct file_store *store)
+{
+    for (struct list *link = store->listeners.next; link != &store->listeners; link = link->next) {
+        struct file_listener *listener = CONTAINER_OF(link, struct file_listener, link);
+        listener->taken_out(listener);
+    }
+}
+
 static void take_out(struct file_store *store, struct file_entry *entry)
 {
     if (!entry->is_in_store) {
@@ -58,6 +68,7 @@ static void take_out(struct file_store *store, struct file_entry *entry)
     entry->is_in_store = false;
     atomic_store_explicit(&entry->is_stale, true, memory_order_relaxed);
     file_entry_unref(entry);
+    tell_listeners(store);
 }
 
 static void mark_stale(struct file_store *store, struct file_entry *entry)
@@ -72,22 +83,46 @@ static bool is_over_budget(const struct file_store *store)
            store->used_fds > store->options.max_open_files;
 }
 
+static struct file_entry *to_the_back(struct file_store *store)
+{
+    struct list *first = store->order.next;
+    list_remove(first);
+    list_push_back(&store->order, first);
+    return CONTAINER_OF(first, struct file_entry, store_link);
+}
+
+static bool was_used_lately(struct file_entry *entry)
+{
+    return atomic_exchange_explicit(&entry->was_used, false, memory_order_relaxed);
+}
+
+static void evict(struct file_store *store, struct file_entry *entry)
+{
+    counter_add_shared(&store->counters.evicted, 1);
+    file_watch_detach(&store->watch, entry);
+    take_out(store, entry);
+}
+
 /* First in, first out, but those hit since the last round go to the back once more. */
 static void keep_budget(struct file_store *store, const struct file_entry *newest)
 {
     size_t rounds = store->entries.count * 2;
     while (is_over_budget(store) && rounds-- > 0) {
-        struct list *first = store->order.next;
-        struct file_entry *entry = CONTAINER_OF(first, struct file_entry, store_link);
-        bool was_used = atomic_exchange_explicit(&entry->was_used, false, memory_order_relaxed);
-        if (was_used || entry == newest) {
-            list_remove(first);
-            list_push_back(&store->order, first);
-            continue;
+        struct file_entry *entry = to_the_back(store);
+        if (!was_used_lately(entry) && entry != newest) {
+            evict(store, entry);
         }
-        counter_add_shared(&store->counters.evicted, 1);
-        file_watch_detach(&store->watch, entry);
-        take_out(store, entry);
+    }
+}
+
+/* The process has no descriptor left: those kept for files that nobody asked for lately are the first to go. */
+static void give_back_descriptors(struct file_store *store)
+{
+    for (size_t rounds = store->entries.count; rounds > 0; rounds--) {
+        struct file_entry *entry = to_the_back(store);
+        if (entry->open_fds > 0 && !was_used_lately(entry)) {
+            evict(store, entry);
+        }
     }
 }
 
@@ -143,13 +178,24 @@ static void on_all_touched(void *ctx)
 
 /* ---- making and ending ------------------------------------------------------------------------- */
 
+/* Connections take four fifths of the process's descriptors; files must leave some of the rest. */
+static unsigned default_open_files(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur / 8 >= MAX_OPEN_FILES) {
+        return MAX_OPEN_FILES;
+    }
+    return (unsigned)limit.rlim_cur / 8;
+}
+
 static void fill_defaults(struct file_store_options *options)
 {
     options->cache_bytes = options->cache_bytes ? options->cache_bytes : (size_t)64 << 20;
     options->max_memory_file =
         options->max_memory_file ? options->max_memory_file : (size_t)1 << 20;
     options->max_hash_file = options->max_hash_file ? options->max_hash_file : (size_t)16 << 20;
-    options->max_open_files = options->max_open_files ? options->max_open_files : 256;
+    options->max_open_files =
+        options->max_open_files ? options->max_open_files : default_open_files();
     options->index = options->index ? options->index : "index.html";
 }
 
@@ -194,6 +240,7 @@ static struct file_store *create_empty(const struct file_store_options *options)
     table_init(&store->entries);
     list_init(&store->order);
     list_init(&store->loading);
+    list_init(&store->listeners);
     store->watch.fd = -1;
     store->watch.touched = on_touched;
     store->watch.tree_touched = on_tree_touched;
@@ -223,7 +270,7 @@ void file_store_destroy(struct file_store *store)
     if (!store) {
         return;
     }
-    CHECK(list_is_empty(&store->loading));
+    CHECK(list_is_empty(&store->loading) && list_is_empty(&store->listeners));
     struct list *link;
     while ((link = store->order.next) != &store->order) {
         struct file_entry *entry = CONTAINER_OF(link, struct file_entry, store_link);
@@ -237,6 +284,20 @@ void file_store_destroy(struct file_store *store)
         fd_close(&store->root.fd);
     }
     mem_free(store);
+}
+
+void file_store_listen(struct file_store *store, struct file_listener *listener)
+{
+    pthread_mutex_lock(&store->lock);
+    list_push_back(&store->listeners, &listener->link);
+    pthread_mutex_unlock(&store->lock);
+}
+
+void file_store_unlisten(struct file_store *store, struct file_listener *listener)
+{
+    pthread_mutex_lock(&store->lock);
+    list_remove(&listener->link);
+    pthread_mutex_unlock(&store->lock);
 }
 
 /* ---- loading ----------------------------------------------------------------------------------- */
@@ -371,6 +432,8 @@ static struct file_entry *look_at_disk(struct file_store *store, struct loading 
     list_remove(&loading->link);
     if (code == 0) {
         keep(store, entry, loading, span_make(name, dir_len));
+    } else if (code == GALLEY_EFULL) {
+        give_back_descriptors(store);
     }
     pthread_mutex_unlock(&store->lock);
     if (code != 0) {

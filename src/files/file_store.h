@@ -20,9 +20,10 @@ struct file_store_options {
                                 paths are the program's own (galley_res_file) */
     const char *index;  /* "index.html"; several separated by spaces, the first found wins */
     size_t cache_bytes; /* budget of contents in memory: 64 MiB */
-    size_t max_memory_file;  /* larger files keep a descriptor instead: 1 MiB */
-    size_t max_hash_file;    /* strong ETag from content up to this size: 16 MiB; weak above */
-    unsigned max_open_files; /* descriptors kept by entries: 256 */
+    size_t max_memory_file; /* larger files keep a descriptor instead: 1 MiB */
+    size_t max_hash_file;   /* strong ETag from content up to this size: 16 MiB; weak above */
+    unsigned
+        max_open_files; /* descriptors kept by entries: 256, or an eighth of the process's limit if that is less */
     bool serves_hidden;      /* dotfiles and backups too */
     bool uses_precompressed; /* .br .zst .gz neighbours */
     bool has_clean_urls;     /* /about -> about.html */
@@ -54,13 +55,25 @@ struct file_store *file_store_create(const struct file_store_options *options, g
 /** No load may be running. Entries live on while somebody holds a reference. */
 void file_store_destroy(struct file_store *store);
 
+/** Told that entries have been taken out of the store, so that those who hold references let go of them: memory and
+ *  descriptors are given back only with the last reference. Called under the store's lock, on any thread: it must not
+ *  block, nor call the store. */
+struct file_listener {
+    struct list link;
+    void (*taken_out)(struct file_listener *listener);
+};
+void file_store_listen(struct file_store *store, struct file_listener *listener);
+/** No call after this. */
+void file_store_unlisten(struct file_store *store, struct file_listener *listener);
+
 /** The inotify descriptor, to be polled by one loop (it stays the store's); -1: none. */
 int file_store_watch_fd(const struct file_store *store);
 /** Read the pending events and mark what they touch; never blocks. */
 void file_store_watch_ready(struct file_store *store);
 
 /** What is at `path`, from the store if fresh, else from the disk, on this thread, which may block. The caller
- *  owns a reference. NULL with *ret_error GALLEY_EFULL (descriptors or memory used up: 503) or
+ *  owns a reference. NULL with *ret_error GALLEY_EFULL (descriptors or memory used up: 503; the store then gives back
+ *  the descriptors that were not used lately) or
  *  GALLEY_ESYS (an I/O error: 500). */
 struct file_entry *file_store_load(struct file_store *store, struct span path, int *ret_error);
 

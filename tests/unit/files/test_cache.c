@@ -6,6 +6,11 @@
 #include "files/file_cache.h"
 #include "loop/sim.h"
 
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
 struct waiting {
     struct file_waiter waiter;
     struct file_entry *entry; /* borrowed: compared only */
@@ -53,6 +58,7 @@ TEST(test_a_cold_path_is_loaded_and_then_hit)
     file_store_watch_ready(store);
     EXPECT(file_cache_find(cache, SPAN("/a")) == NULL);
     file_cache_destroy(cache);
+    sim_run(loop);
     file_store_destroy(store);
     loop_destroy(loop);
     tree_remove();
@@ -157,5 +163,111 @@ TEST(test_every_failing_allocation_of_a_load_reaches_the_waiter)
             break;
         }
     }
+    tree_remove();
+}
+
+/* ---- budgets ---- */
+
+static unsigned open_descriptors(void)
+{
+    unsigned count = 0;
+    for (int fd = 0; fd < 256; fd++) {
+        count += fcntl(fd, F_GETFD) >= 0;
+    }
+    return count;
+}
+
+static void load_numbered(struct file_cache *cache, struct loop *loop, unsigned number)
+{
+    char path[16];
+    snprintf(path, sizeof(path), "/f%u", number);
+    struct waiting waiting = {.waiter.loaded = on_loaded};
+    EXPECT_INT(file_cache_load(cache, span_of(path), &waiting.waiter), 0);
+    sim_run(loop);
+    EXPECT_INT(waiting.kind, FILE_REGULAR);
+}
+
+static void write_numbered(unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        char path[16];
+        snprintf(path, sizeof(path), "f%u", i);
+        tree_write(path, "more than one byte");
+    }
+}
+
+TEST(test_what_the_store_puts_out_the_cache_lets_go_of)
+{
+    tree_make();
+    write_numbered(200);
+    struct file_store_options options = {.max_open_files = 4, .max_memory_file = 1};
+    struct loop *loop = make_loop();
+    struct file_store *store = tree_store(&options);
+    struct file_cache *cache = file_cache_create(store, loop, NULL);
+    unsigned before = open_descriptors();
+    for (unsigned i = 0; i < 200; i++) {
+        load_numbered(cache, loop, i);
+        EXPECT(open_descriptors() <= before + 5);
+    }
+    EXPECT(open_descriptors() >= before + 4);
+    file_cache_destroy(cache);
+    file_store_destroy(store);
+    sim_run(loop);
+    EXPECT_INT(open_descriptors(), before - 2); /* the store's root and its watch */
+    loop_destroy(loop);
+    tree_remove();
+}
+
+TEST(test_a_deleted_file_is_let_go_of_though_nobody_asks_for_it)
+{
+    tree_make();
+    write_numbered(100);
+    struct file_store_options options = {.max_memory_file = 1, .max_open_files = 100};
+    struct loop *loop = make_loop();
+    struct file_store *store = tree_store(&options);
+    struct file_cache *cache = file_cache_create(store, loop, NULL);
+    unsigned before = open_descriptors();
+    for (unsigned i = 0; i < 100; i++) {
+        load_numbered(cache, loop, i);
+    }
+    EXPECT_INT(open_descriptors(), before + 100);
+    tree_unlink("f5");
+    tree_unlink("f6");
+    file_store_watch_ready(store);
+    sim_run(loop);
+    EXPECT_INT(open_descriptors(), before + 98);
+    file_cache_destroy(cache);
+    sim_run(loop);
+    file_store_destroy(store);
+    loop_destroy(loop);
+    tree_remove();
+}
+
+TEST(test_without_descriptors_those_kept_for_files_are_given_back)
+{
+    tree_make();
+    write_numbered(40);
+    struct file_store_options options = {.max_memory_file = 1, .max_open_files = 100};
+    struct loop *loop = make_loop();
+    struct file_store *store = tree_store(&options);
+    struct file_cache *cache = file_cache_create(store, loop, NULL);
+    for (unsigned i = 0; i < 20; i++) {
+        load_numbered(cache, loop, i);
+    }
+    int next = fcntl(0, F_DUPFD, 0);
+    close(next);
+    struct rlimit limit = {(rlim_t)next, 256}; /* not one more */
+    EXPECT_INT(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    struct waiting waiting = {.waiter.loaded = on_loaded};
+    EXPECT_INT(file_cache_load(cache, SPAN("/f30"), &waiting.waiter), 0);
+    sim_run(loop);
+    EXPECT_INT(waiting.error, GALLEY_EFULL);
+    for (unsigned i = 30; i < 40; i++) {
+        load_numbered(cache, loop, i);
+    }
+    file_cache_destroy(cache);
+    sim_run(loop);
+    file_store_destroy(store);
+    loop_destroy(loop);
     tree_remove();
 }
