@@ -39,7 +39,7 @@ def test_a_file_that_shrinks_while_it_is_sent_ends_the_connection(serve, root):
         data, was_reset = lab.read_all(client)
     got = begun + data
     assert length == SIZE and len(got) < SIZE
-    assert got[:CUT] == numbered(SIZE)[:CUT]
+    assert numbered(SIZE).startswith(got[:CUT])
     # What was on its way shares its pages with the file, and the system blanks them behind the cut.
     assert all(byte in (0, was) for byte, was in zip(got[CUT:], numbered(SIZE)[CUT:])), "only bytes of the file, in order"
     assert was_reset, "a reset, so that a cut answer cannot pass for a whole one"
