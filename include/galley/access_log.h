@@ -19,18 +19,14 @@ extern "C" {
  * backslash are escaped, in COMBINED and DEV also every byte above 7E; text over the record's bounds is cut.
  */
 enum {
-    GALLEY_ACCESS_DEV =
-        0, /* 12:34:56 200 GET /path 1.2 kB 3 ms: for a person who watches             */
-    GALLEY_ACCESS_COMBINED =
-        1, /* Apache's combined log format, times in UTC                               */
-    GALLEY_ACCESS_JSON =
-        2 /* one JSON object (RFC 8259) a line, always valid UTF-8, times as RFC 3339 */
+    GALLEY_ACCESS_DEV = 0,      /* for a person who watches: 12:34:56 200 GET /path 1.2 kB 3 ms   */
+    GALLEY_ACCESS_COMBINED = 1, /* Apache's combined log format, times in UTC                     */
+    GALLEY_ACCESS_JSON = 2      /* an RFC 8259 object a line, valid UTF-8, times as in RFC 3339   */
 };
 
 /** Colours, in GALLEY_ACCESS_DEV only. */
 enum {
-    GALLEY_COLOUR_AUTO =
-        0, /* when the log is a terminal and NO_COLOR is not set in the environment */
+    GALLEY_COLOUR_AUTO = 0, /* if the log is a terminal and the environment has no NO_COLOR */
     GALLEY_COLOUR_NEVER = 1,
     GALLEY_COLOUR_ALWAYS = 2
 };
