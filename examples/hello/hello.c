@@ -14,11 +14,17 @@ int main(int argc, char **argv)
 {
     galley_error err;
     galley_server *srv = galley_server_new(NULL, &err);
-
+    if (!srv) {
+        fprintf(stderr, "hello: %s\n", err.message);
+        return 1;
+    }
     galley_server_route(srv, "GET /", hello, NULL, NULL);
     galley_server_listen(srv, argc > 1 ? argv[1] : "127.0.0.1:7878");
-    printf("http://%s/\n", srv ? galley_server_address(srv, 0).ptr : "");
-    fflush(stdout);
+    galley_str address = galley_server_address(srv, 0);
+    if (address.ptr) {
+        printf("http://%s/\n", address.ptr);
+        fflush(stdout);
+    }
     int rc = galley_server_run(srv, GALLEY_UNTIL_SIGNAL, &err);
     if (rc) {
         fprintf(stderr, "hello: %s\n", err.message);

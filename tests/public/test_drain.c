@@ -2,6 +2,8 @@
 #include "support_server.h"
 
 #include <dirent.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 
 /* ---- drain ---- */
@@ -310,4 +312,66 @@ TEST(test_at_the_limit_without_an_idle_one_clients_wait)
     EXPECT_INT(stop(srv, GALLEY_STOP_DRAIN, NULL), 0);
     close(busy);
     close(waiting);
+}
+
+/* ---- by signals ---- */
+
+struct term {
+    struct gate *gate;
+    int port;
+    int client;
+};
+
+/* A request that does not end, then TERM twice. */
+static void *send_term_twice(void *arg)
+{
+    struct term *term = arg;
+    term->client = client_connect(term->port);
+    client_send(term->client, GET("/gate"));
+    WAIT_UNTIL(atomic_load(&term->gate->entered) == 1);
+    kill(getpid(), SIGTERM);
+    WAIT_UNTIL(atomic_load(&term->gate->saw_stop));
+    kill(getpid(), SIGTERM);
+    return NULL;
+}
+
+TEST(test_a_second_term_ends_at_once)
+{
+    struct gate gate = {0};
+    unsigned before = count_threads();
+    galley_server *srv = make(NULL);
+    galley_server_route(srv, "GET /gate", wait_at_gate, &gate, NULL);
+    struct term term = {.gate = &gate, .port = galley_server_port(srv, 0)};
+    pthread_t thread;
+    galley_error err = {0};
+    EXPECT_INT(pthread_create(&thread, NULL, send_term_twice, &term), 0);
+    EXPECT_INT(galley_server_run(srv, GALLEY_UNTIL_SIGNAL, &err), GALLEY_ECANCELED);
+    pthread_join(thread, NULL);
+    galley_server_free(srv);
+    close(term.client);
+    atomic_store(&gate.open, 1);
+    WAIT_UNTIL(count_threads() == before);
+}
+
+static void *stop_often(void *srv)
+{
+    for (unsigned i = 0; i < 100; i++) {
+        galley_server_stop(srv, i % 2);
+    }
+    return NULL;
+}
+
+TEST(test_many_threads_may_stop_a_server_at_once)
+{
+    galley_server *srv = make(NULL);
+    pthread_t threads[4];
+    start(srv);
+    for (unsigned i = 0; i < 4; i++) {
+        EXPECT_INT(pthread_create(&threads[i], NULL, stop_often, srv), 0);
+    }
+    EXPECT_INT(galley_server_join(srv, GALLEY_FOREVER, NULL), 0);
+    for (unsigned i = 0; i < 4; i++) {
+        pthread_join(threads[i], NULL); /* some of them call it after the end */
+    }
+    galley_server_free(srv);
 }
