@@ -43,7 +43,8 @@ def one_range(size):
 
 
 def slice_of(size, text):
-    """What one range means: (first, end), None if nothing can satisfy it, "bad" if it is no range. RFC 9110 §14.1.2."""
+    """What one range means: (first, end), None if nothing can satisfy it, "bad" if it is no range. RFC 9110 §14.1.2.
+    Numbers over 2^64 - 1 are all the same: behind the end of every file."""
     match = re.fullmatch("([0-9]*)-([0-9]*)", text)
     if not match or text == "-":
         return "bad"
@@ -51,7 +52,7 @@ def slice_of(size, text):
     if not first:
         count = min(int(last), size)
         return (size - count, size) if count else None
-    if last and int(last) < int(first):
+    if last and min(int(last), 2**64 - 1) < min(int(first), 2**64 - 1):
         return "bad"
     if int(first) >= size:
         return None
