@@ -45,8 +45,9 @@ export async function openPage(context) {
     if (!response.url.startsWith("http")) {
       return; // data: URLs of the player's buttons
     }
+    const url = new URL(response.url);
     seen.responses.push({
-      path: new URL(response.url).pathname,
+      path: url.pathname + url.search,
       status: response.status,
       protocol: response.protocol,
       type: response.mimeType,
