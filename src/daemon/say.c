@@ -46,7 +46,8 @@ static void write_line(const struct level_look *look, const char *text)
     (void)fd_write_all(STDERR_FILENO, line, (size_t)len);
 }
 
-static void say(const struct level_look *look, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void say(const struct level_look *look,
+                                                      const char *format, va_list args)
 {
     char text[LINE_BYTES - 64];
     vsnprintf(text, sizeof text, format, args);

@@ -4,7 +4,9 @@ so that a new option needs a line here."""
 import json
 import os
 import re
+import shutil
 import socket
+import subprocess
 
 import pytest
 
@@ -383,6 +385,20 @@ def test_help_and_its_forms_come_from_one_table(run):
         assert f"--{name}" in table and f"--{name}" in completion, name
     assert run("-h").stdout == text.stdout
     assert run("--help=html").returncode == 2
+
+
+def test_the_completion_for_bash_completes(run, tmp_path):
+    script = tmp_path / "galley.bash"
+    script.write_text(run("--help=bash").stdout)
+    ask = f"source {script}; COMP_WORDS=(galley --acc); COMP_CWORD=1; _galley 2>/dev/null; echo ${{COMPREPLY[@]}}"
+    done = subprocess.run(["bash", "-c", ask], capture_output=True, text=True)
+    assert done.stdout == "--access-log=\n" and done.stderr == ""
+
+
+@pytest.mark.skipif(not shutil.which("groff"), reason="groff is not installed")
+def test_the_manual_page_is_clean_roff(run):
+    done = subprocess.run(["groff", "-man", "-ww", "-z"], input=run("--help=man").stdout, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stderr == ""
 
 
 def test_every_option_has_a_test(run):
