@@ -34,8 +34,8 @@ export async function openPage(context) {
   page.on("pageerror", (error) => seen.complaints.push(`script: ${error.message}`));
   page.on("requestfailed", (request) => {
     const why = request.failure()?.errorText ?? "";
-    // A player drops the range it was reading when it is told to go elsewhere.
-    if (request.resourceType() !== "media" || why !== "net::ERR_ABORTED") {
+    // Aborted is what the browser itself gave up: a player that goes elsewhere in a film, a page that is left.
+    if (why !== "net::ERR_ABORTED") {
       seen.complaints.push(`request: ${request.url()} ${why}`);
     }
   });
