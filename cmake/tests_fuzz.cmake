@@ -1,5 +1,6 @@
 # Fuzz targets: tests/fuzz/fuzz_<room>_*.c, each with its corpus in tests/fuzz/corpus/<target>/. The rooms it
-# links are those a line `/* rooms: http wire */` in it names, else the one in its name.
+# links are those a line `/* rooms: http wire */` in it names, else the one in its name; a line
+# `/* with: answers */` links tests/fuzz/support_answers.c to it.
 #   replay_<rest>   in every build: runs the target over each file of its corpus, as an ordinary test
 #   fuzz_<rest>     with GALLEY_FUZZ: the libFuzzer program, in fuzz/ of the build folder, for tools/run_fuzz;
 #                   the target fuzz_targets builds all of them
@@ -26,12 +27,19 @@ foreach(source IN LISTS fuzz_sources)
     else()
         string(REGEX REPLACE "^fuzz_([a-z0-9]+)_.*" "\\1" rooms "${name}")
     endif()
+    set(support "")
+    file(STRINGS ${source} with_line REGEX "/\\* with: [a-z0-9_ ]+ \\*/" LIMIT_COUNT 1)
+    if(with_line)
+        string(REGEX REPLACE ".*/\\* with: ([a-z0-9_ ]+) \\*/.*" "\\1" with "${with_line}")
+        separate_arguments(with)
+        list(TRANSFORM with REPLACE "(.+)" "${PROJECT_SOURCE_DIR}/tests/fuzz/support_\\1.c" OUTPUT_VARIABLE support)
+    endif()
     string(REGEX REPLACE "^fuzz_" "replay_" replay "${name}")
-    add_fuzz_program(${replay} tests ${source} "${rooms}" $<TARGET_OBJECTS:fuzz_main>)
+    add_fuzz_program(${replay} tests ${source} "${rooms}" ${support} $<TARGET_OBJECTS:fuzz_main>)
     add_dependencies(fuzz_replays ${replay})
     add_test(NAME ${replay} COMMAND ${replay} ${PROJECT_SOURCE_DIR}/tests/fuzz/corpus/${name})
     if(GALLEY_FUZZ)
-        add_fuzz_program(${name} fuzz ${source} "${rooms}")
+        add_fuzz_program(${name} fuzz ${source} "${rooms}" ${support})
         target_link_options(${name} PRIVATE -fsanitize=fuzzer)
         add_dependencies(fuzz_targets ${name})
     endif()
