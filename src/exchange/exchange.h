@@ -220,6 +220,8 @@ void exchange_run(struct exchange *exchange);
 void exchange_want_body(struct exchange *exchange);
 /** Copy the head into the arena, so that the exchange may outlive this turn. 0 or GALLEY_ENOMEM. */
 int exchange_retain(struct exchange *exchange);
+/** There is no memory for that and the bytes go all the same: nothing of the head is left, not even for the log. */
+void exchange_forget_head(struct exchange *exchange);
 /** In a handler on the loop: the answer comes later by exchange_resume(); the handler's return value is then ignored. Retains.
  *  0 or GALLEY_ENOMEM. */
 int exchange_suspend(struct exchange *exchange);

@@ -51,6 +51,20 @@ static void rebase_all(struct request *request, const struct move *move)
     request->head.ptr = move->to;
 }
 
+void exchange_forget_head(struct exchange *exchange)
+{
+    struct request *request = &exchange->request;
+    if (exchange->is_retained) {
+        return;
+    }
+    request->head = SPAN_NONE;
+    request->method_name = SPAN_NONE;
+    request->raw_target = SPAN_NONE;
+    request->target = (struct target){0};
+    request->fields = NULL;
+    request->param_count = 0;
+}
+
 int exchange_retain(struct exchange *exchange)
 {
     struct request *request = &exchange->request;

@@ -79,6 +79,7 @@ static void received(struct conn *conn, char *data, size_t len)
     if (session->pending.failed) {
         counter_add(&h1_driver_of(conn)->counters.out_of_memory, 1);
         conn_close(conn, CLOSE_OUT_OF_MEMORY, true);
+        h1_settle(conn);
     } else if (is_in_place) {
         h1_settle(conn);
     } else {

@@ -75,6 +75,10 @@ static void retain(struct h1_session *session)
     } else {
         h1_reject(session, 503, CLOSE_OUT_OF_MEMORY);
     }
+    if (session
+            ->exchange) { /* until the connection has closed: others' bytes will stand in its place */
+        exchange_forget_head(session->exchange);
+    }
 }
 
 static enum conn_state state_of(const struct conn *conn)
