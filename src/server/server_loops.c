@@ -4,7 +4,6 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "files/file_site.h"
-#include "observe/request_head.h"
 
 #include "server/server_state.h"
 
@@ -34,9 +33,6 @@ static void dispatch(void *ctx, struct exchange *exchange)
 {
     struct server_loop *loop = ctx;
     counter_add(&loop->counters.begun, 1);
-    if (log_wants(&loop->server->log, LOG_DEBUG)) {
-        request_head_log(&loop->server->log, exchange);
-    }
     if (is_over_request_limit(loop, exchange)) {
         counter_add(&loop->counters.refused, 1);
         exchange_answer(exchange, 503);

@@ -39,6 +39,8 @@ def test_row_02_log_level_debug_shows_the_request_head(serve, folder):
         assert client.read_response().status == 200
     for line in ("GET /?q=seen HTTP/1.1", "Host: example.org", "X-Shown: yes"):
         server.wait_output(re.escape(line))
+    server.stop()
+    assert server.output.count("> GET /?q=seen HTTP/1.1") == 1
 
 
 def test_row_02_without_debug_no_head_is_shown(serve, folder):
@@ -130,6 +132,7 @@ def test_row_06_with_one_worker_sleepers_wait_for_each_other(example):
     for sleeper in sleepers:
         assert sleeper.read_response().status == 200
         sleeper.close()
+    galley.wait_until(lambda: len(book.worker_lines(server)) == 4, what="the last line: it is printed after the answer")
     assert [what for what, _ in book.worker_lines(server)] == ["start", "done", "start", "done"]
 
 
