@@ -23,6 +23,23 @@ static bool parse_saturating(struct span s, uint64_t *ret)
     return true;
 }
 
+static struct span without_zeros(struct span digits)
+{
+    size_t zeros = 0;
+    while (zeros < digits.len && digits.ptr[zeros] == '0') {
+        zeros++;
+    }
+    return span_from(digits, zeros);
+}
+
+/* By the digits, because two numbers that saturate look the same. */
+static bool is_smaller(struct span digits, struct span than)
+{
+    struct span a = without_zeros(digits);
+    struct span b = without_zeros(than);
+    return a.len != b.len ? a.len < b.len : a.len > 0 && memcmp(a.ptr, b.ptr, a.len) < 0;
+}
+
 enum spec { SPEC_BAD, SPEC_OUTSIDE, SPEC_INSIDE, SPEC_EMPTY_SUFFIX };
 
 /* RFC 9110 §14.1.2: "-500", the last bytes. */
@@ -54,7 +71,8 @@ static enum spec parse_spec(struct span spec, uint64_t size, struct byte_range *
     }
     uint64_t first, last = UINT64_MAX;
     if (!parse_saturating(first_digits, &first) ||
-        (last_digits.len > 0 && !parse_saturating(last_digits, &last)) || last < first) {
+        (last_digits.len > 0 &&
+         (!parse_saturating(last_digits, &last) || is_smaller(last_digits, first_digits)))) {
         return SPEC_BAD;
     }
     if (first >= size) {
