@@ -9,7 +9,9 @@
 
 enum {
     COPY_BYTES =
-        1024 /* a body up to this is copied behind its head: cheaper than a piece of its own */
+        1024, /* a body up to this is copied behind its head: cheaper than a piece of its own */
+    EARLY_END_BYTES =
+        64 * 1024 /* up to this an answer usually leaves at once, and its exchange need not wait */
 };
 
 /* ---- will the connection be kept? ---------------------------------------------------------------------------------- */
@@ -200,7 +202,8 @@ static int add_whole_body(struct h1_session *session, struct exchange *exchange,
     if (is_small_memory(body)) {
         return copy_body(&session->conn->out, body);
     }
-    *ret_is_free = exchange_may_end_early(exchange);
+    /* A long one may take long or be cut: the log and its hooks wait for the end. */
+    *ret_is_free = body->bytes <= EARLY_END_BYTES && exchange_may_end_early(exchange);
     return chain_move(&session->conn->out, body);
 }
 

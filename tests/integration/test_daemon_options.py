@@ -486,7 +486,6 @@ def test_two_hundred_keep_alive_requests_are_two_hundred_lines(serve, folder, tm
     assert [json.loads(line)["target"] for line in log.read_text().splitlines()] == [f"/?{i}" for i in range(200)]
 
 
-@pytest.mark.xfail(reason="h1 ends the exchange of a long answer when it is handed over, not when it has been sent")
 def test_a_download_that_is_cut_is_marked(serve, folder, tmp_path):
     log = tmp_path / "log"
     server = serve(f"--access-log={log}", "--log-format=json", root=folder({"big": b"x" * (32 << 20)}))

@@ -98,9 +98,10 @@ TEST(test_a_large_body_goes_uncopied_and_is_released_when_sent)
     sim_set_window(peer, 100000);
     world_send(&world, peer, "GET /big HTTP/1.1\r\nHost: a\r\n\r\n");
     EXPECT_INT(world.big_released, 0);
-    EXPECT_INT(world.logged_count, 1); /* nothing points into the exchange: it has ended */
+    EXPECT_INT(world.logged_count, 0); /* it may still be cut: the log waits */
     sim_set_window(peer, SIZE_MAX);
     sim_run(world.loop);
+    EXPECT_INT(world.logged_count, 1);
     EXPECT_INT(world.big_released, 1);
     EXPECT_INT(answers_count(peer), 1);
     sim_peer_free(peer);
