@@ -9,7 +9,8 @@ const char help_summary[] = "serve a folder over HTTP";
 const char help_description[] =
     "Serves the files of DIRECTORY, the current one by default, on http://127.0.0.1:7878/ until it "
     "is told to stop. Nothing outside of the folder is ever served, whatever links say; dotfiles, "
-    "what editors leave behind, and everything that is not a regular file do not exist for "
+    "private keys, what editors leave behind, and everything that is not a regular file do not "
+    "exist for "
     "clients.";
 
 const struct help_fact help_values[] = {

@@ -24,7 +24,7 @@ OPTION(SWITCH, clean_urls, SELF, "clean-urls", 0, "", "", 0, 0, false, SERVING,
 OPTION(TEXT, not_found, STATIC, "not-found", 0, "FILE", "404.html", 0, 0, false, SERVING,
        "the page for what is not there, below the folder; \"\" for galley's own")
 OPTION(SWITCH, hidden, SELF, "hidden", 0, "", "", 0, 0, false, SERVING,
-       "serve also dotfiles and what editors leave behind; think twice")
+       "serve also dotfiles, private keys and what editors leave behind; think twice")
 OPTION(SWITCH, no_precompressed, SELF, "no-precompressed", 0, "", "", 0, 0, false, SERVING,
        "do not look for .br, .zst and .gz files beside the one asked for")
 

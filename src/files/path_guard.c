@@ -155,6 +155,22 @@ int path_guard_open_directory(int root_fd, struct span path)
     return open_beneath(root_fd, c_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
+/* What editors and patch leave behind, and what private keys are kept in. */
+static const char *const hidden_endings[] = {".bak", ".swp", ".orig", ".pem", ".key",
+                                             ".p12", ".pfx", ".jks",  ".kdbx"};
+static const char *const key_names[] = {"id_rsa", "id_dsa", "id_ecdsa", "id_ed25519"};
+
+static bool is_in_list(struct span name, const char *const *list, size_t count,
+                       bool (*test)(struct span name, struct span listed))
+{
+    for (size_t i = 0; i < count; i++) {
+        if (test(name, span_of(list[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool is_hidden_name(struct span name, bool is_first)
 {
     if (name.len == 0) {
@@ -163,8 +179,10 @@ static bool is_hidden_name(struct span name, bool is_first)
     if (name.ptr[0] == '.') {
         return !(is_first && span_equal(name, SPAN(".well-known")));
     }
-    return name.ptr[name.len - 1] == '~' || span_ends_with(name, SPAN(".bak")) ||
-           span_ends_with(name, SPAN(".swp")) || span_ends_with(name, SPAN(".orig"));
+    return name.ptr[name.len - 1] == '~' ||
+           is_in_list(name, hidden_endings, sizeof(hidden_endings) / sizeof(*hidden_endings),
+                      span_ends_with) ||
+           is_in_list(name, key_names, sizeof(key_names) / sizeof(*key_names), span_equal_nocase);
 }
 
 bool path_guard_is_hidden(struct span path)

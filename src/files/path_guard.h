@@ -19,8 +19,9 @@ int path_guard_open(int root_fd, struct span path, struct stat *ret_stat);
 /** O_PATH descriptor of a directory beneath the root, or -errno. */
 int path_guard_open_directory(int root_fd, struct span path);
 
-/** Is the name of a kind that is not served: dotfiles (but ".well-known" as a first segment), "*~", ".bak", ".swp",
- *  ".orig"; in any segment of a path. Pure. */
+/** Is the name of a kind that is not served: dotfiles (but ".well-known" as a first segment), what editors leave
+ *  behind ("*~", ".bak", ".swp", ".orig"), what private keys are kept in (".pem", ".key", "id_rsa"…); in any
+ *  segment of a path. Pure. */
 bool path_guard_is_hidden(struct span path);
 
 /** Did the descriptor's name, as the kernel knows it, come without a symlink: is it exactly root + '/' + path? False also

@@ -125,10 +125,13 @@ TEST(test_names_with_nul_or_too_long_are_refused)
 TEST(test_hidden_names)
 {
     static const char *const hidden[] = {
-        "/.env",   "/.git/config", "/a/.b/c",          "/a~", "/a.bak",    "/a/b.swp",
-        "/x.orig", "/d~/x",        "/a/.well-known/x", "/..", "/.htpasswd"};
-    static const char *const shown[] = {
-        "/", "/a", "/.well-known/security.txt", "/a.b", "/a/", "/bak", "/a~b", "/orig.txt"};
+        "/.env",         "/.git/config", "/a/.b/c",          "/a~",   "/a.bak",     "/a/b.swp",
+        "/x.orig",       "/d~/x",        "/a/.well-known/x", "/..",   "/.htpasswd", "/server.key",
+        "/tls/cert.pem", "/id_rsa",      "/ID_ED25519",      "/a.p12"};
+    static const char *const shown[] = {"/",    "/a",         "/.well-known/security.txt",
+                                        "/a.b", "/a/",        "/bak",
+                                        "/a~b", "/orig.txt",  "/id_rsa.pub",
+                                        "/key", "/keys/a.txt"};
     for (size_t i = 0; i < sizeof(hidden) / sizeof(*hidden); i++) {
         EXPECT(path_guard_is_hidden(span_of(hidden[i])));
     }
