@@ -23,6 +23,9 @@ static bool is_304(const struct response *response)
 static int64_t length_of(const struct exchange *exchange, bool in_pieces)
 {
     const struct response *response = &exchange->response;
+    if (response->status == STATUS_RESET_CONTENT) {
+        return 0; /* RFC 9110 §15.3.6: it has no content, and the client must know at once */
+    }
     if (response->length >= 0 || in_pieces) {
         return response->length;
     }

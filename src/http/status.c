@@ -33,6 +33,6 @@ bool status_may_have_length(int status, enum method method)
 
 bool status_may_have_body(int status, enum method method)
 {
-    return status_may_have_length(status, method) && status != STATUS_NOT_MODIFIED &&
-           method != METHOD_HEAD;
+    bool is_empty = status == STATUS_NOT_MODIFIED || status == STATUS_RESET_CONTENT;
+    return status_may_have_length(status, method) && !is_empty && method != METHOD_HEAD;
 }

@@ -94,6 +94,12 @@ static int handle_empty(galley_request *rq, galley_response *rs, void *arg)
     return 204;
 }
 
+static int handle_reset(galley_request *rq, galley_response *rs, void *arg)
+{
+    (void)rq, (void)arg;
+    return galley_res_text(rs, 205, "nothing of this may be sent");
+}
+
 static int handle_unchanged(galley_request *rq, galley_response *rs, void *arg)
 {
     (void)rs, (void)arg;
@@ -199,6 +205,7 @@ static const struct test_route routes[] = {
     ROUTE("/borrowed", handle_borrowed, EXCHANGE_BODY_DISCARD),
     ROUTE("/file", handle_file, EXCHANGE_BODY_DISCARD),
     ROUTE("/empty", handle_empty, EXCHANGE_BODY_DISCARD),
+    ROUTE("/reset", handle_reset, EXCHANGE_BODY_DISCARD),
     ROUTE("/unchanged", handle_unchanged, EXCHANGE_BODY_DISCARD),
     ROUTE("/ready", handle_ready, EXCHANGE_BODY_DISCARD),
     ROUTE("/drop", handle_hello, EXCHANGE_BODY_DISCARD),

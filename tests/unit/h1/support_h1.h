@@ -4,6 +4,7 @@
  *   /  "hello"            /later  suspends into world.later      /echo   the body of a POST
  *   /big  1 MiB           /borrowed  memory of the arena         /file   world.file_bytes of world.file_fd
  *   /empty  204           /unchanged  304 with ready fields      /ready  ready fields with Content-Length
+ *   /reset  205 with a text
  *   /drop  reads and drops a body, then answers   /ignore  answers and leaves the body unread
  *   /pieces /declared /short /broken /flood   in pieces, on services.pool if there is one
  *   /resume  resumes world.later and answers

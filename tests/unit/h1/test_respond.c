@@ -77,6 +77,22 @@ TEST(test_204_and_304_have_no_body_and_tell_no_lie_about_its_length)
     world_close(&world);
 }
 
+/* RFC 9110 §15.3.6: no content, and a length that says so. */
+TEST(test_205_has_a_length_of_zero_whatever_the_handler_gave)
+{
+    struct world world;
+    world_open(&world);
+    struct sim_peer *peer = world_connect(&world);
+    struct answer answer = ask(&world, peer, "GET /reset HTTP/1.1\r\nHost: a\r\n\r\n", false);
+    EXPECT_INT(answer.status, 205);
+    EXPECT_SPAN(answer_field(&answer, "Content-Length"), "0");
+    answer = ask(&world, peer, "HEAD /reset HTTP/1.1\r\nHost: a\r\n\r\n", true);
+    EXPECT_SPAN(answer_field(&answer, "Content-Length"), "0");
+    EXPECT_INT(ask(&world, peer, "GET / HTTP/1.1\r\nHost: a\r\n\r\n", false).status, 200);
+    sim_peer_free(peer);
+    world_close(&world);
+}
+
 TEST(test_ready_fields_with_a_length_get_no_second_one)
 {
     struct world world;

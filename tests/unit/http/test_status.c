@@ -33,6 +33,7 @@ TEST(head_1xx_204_and_304_have_no_body)
     EXPECT(!status_may_have_body(103, METHOD_GET));
     EXPECT(!status_may_have_body(204, METHOD_GET));
     EXPECT(!status_may_have_body(304, METHOD_GET));
+    EXPECT(!status_may_have_body(205, METHOD_GET)); /* RFC 9110 §15.3.6 */
 }
 
 /* RFC 9110 §8.6: no Content-Length in 1xx, 204 and 2xx to CONNECT; HEAD and 304 may say the length */
