@@ -6,15 +6,33 @@
 
 #include "h1/h1_session.h"
 
-/* For people who learn or look for a fault (--log-level=debug): the head as it came, a log line for each of its lines. */
+/* Logs travel further than requests should. */
+static bool is_secret(struct span line)
+{
+    static const char *const names[] = {"authorization", "proxy-authorization", "cookie"};
+    struct span name;
+    span_cut(line, ':', &name);
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        if (span_equal_nocase(name, span_of(names[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* For people who learn or look for a fault (--log-level=debug): the head as it came, a log line for each of its
+ * lines. */
 static void show_head(const struct log_sink *log, struct span head)
 {
     while (head.ptr && head.len > 0) {
         struct span line;
         head = span_cut(head, '\n', &line);
-        if (line.len > 1) { /* the empty line is only its CR */
-            log_write(log, LOG_DEBUG, "> %.*s", (int)(line.len - 1), line.ptr);
+        if (line.len <= 1) {
+            continue; /* the empty line is only its CR */
         }
+        int shown = is_secret(line) ? (int)span_find(line, ':') : (int)line.len - 1;
+        log_write(log, LOG_DEBUG, "> %.*s%s", shown, line.ptr,
+                  is_secret(line) ? ": (not shown)" : "");
     }
 }
 

@@ -43,6 +43,13 @@ def test_row_02_log_level_debug_shows_the_request_head(serve, folder):
     assert server.output.count("> GET /?q=seen HTTP/1.1") == 1
 
 
+def test_row_02_credentials_are_not_shown(serve, folder):
+    server = serve("--log-level=debug", root=folder({"index.html": "x"}))
+    server.get("/", {"Authorization": "Bearer hush", "cookie": "id=hush", "X-End": "yes"})
+    server.wait_output("X-End: yes")
+    assert "> Authorization: (not shown)" in server.output and "hush" not in server.output
+
+
 def test_row_02_without_debug_no_head_is_shown(serve, folder):
     server = serve(root=folder({"index.html": "x"}))
     server.get("/", {"X-Secret": "not for logs"})
