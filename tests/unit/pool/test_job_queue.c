@@ -32,7 +32,7 @@ TEST(test_a_slot_is_one_cache_line_and_a_job_is_48_bytes)
 TEST(test_the_capacity_is_exact_for_every_power_of_two_down_to_one)
 {
     for (uint64_t capacity = 1; capacity <= 64; capacity *= 2) {
-        struct job_queue queue;
+        static struct job_queue queue; /* not on the stack: gcc 12 misaligns it there under ASan */
         uint64_t ticket = 0;
         EXPECT_INT(job_queue_init(&queue, capacity), 0);
         for (unsigned lap = 0; lap < 3; lap++) {
@@ -57,7 +57,7 @@ TEST(test_the_capacity_is_exact_for_every_power_of_two_down_to_one)
 
 TEST(test_tickets_count_from_zero_and_jobs_come_out_in_their_order)
 {
-    struct job_queue queue;
+    static struct job_queue queue; /* not on the stack: gcc 12 misaligns it there under ASan */
     EXPECT_INT(job_queue_init(&queue, 4), 0);
     for (uint64_t i = 0; i < 40; i++) {
         struct queued_job job;
@@ -72,7 +72,7 @@ TEST(test_tickets_count_from_zero_and_jobs_come_out_in_their_order)
 
 TEST(test_a_claim_of_many_gets_the_free_slots_in_a_row)
 {
-    struct job_queue queue;
+    static struct job_queue queue; /* not on the stack: gcc 12 misaligns it there under ASan */
     uint64_t ticket = 99;
     galley_job job = {.run = nothing};
     EXPECT_INT(job_queue_init(&queue, 8), 0);
@@ -91,7 +91,7 @@ TEST(test_a_claim_of_many_gets_the_free_slots_in_a_row)
 
 TEST(test_a_job_behind_an_unpublished_one_waits_for_its_turn)
 {
-    struct job_queue queue;
+    static struct job_queue queue; /* not on the stack: gcc 12 misaligns it there under ASan */
     struct queued_job taken;
     uint64_t first = 0, second = 0;
     galley_job job = {.run = nothing};
@@ -112,7 +112,7 @@ TEST(test_a_job_behind_an_unpublished_one_waits_for_its_turn)
 
 TEST(test_after_the_close_nothing_is_claimed_and_the_end_comes_when_all_is_taken)
 {
-    struct job_queue queue;
+    static struct job_queue queue; /* not on the stack: gcc 12 misaligns it there under ASan */
     uint64_t first = 0, ticket = 0;
     galley_job job = {.run = nothing};
     EXPECT_INT(job_queue_init(&queue, 4), 0);
@@ -133,7 +133,7 @@ TEST(test_after_the_close_nothing_is_claimed_and_the_end_comes_when_all_is_taken
 
 TEST(test_closed_is_told_before_full)
 {
-    struct job_queue queue;
+    static struct job_queue queue; /* not on the stack: gcc 12 misaligns it there under ASan */
     uint64_t ticket = 0;
     EXPECT_INT(job_queue_init(&queue, 1), 0);
     push(&queue, 1);
@@ -144,7 +144,7 @@ TEST(test_closed_is_told_before_full)
 
 TEST(test_a_capacity_beyond_memory_is_an_error)
 {
-    struct job_queue queue;
+    static struct job_queue queue; /* not on the stack: gcc 12 misaligns it there under ASan */
     EXPECT_INT(job_queue_init(&queue, UINT64_C(1) << 62), GALLEY_ENOMEM);
     job_queue_finish(&queue);
 }

@@ -10,7 +10,7 @@ static bool is_awake(struct sleepers *sleepers, unsigned index)
 
 TEST(test_the_last_to_fall_asleep_is_woken_first)
 {
-    struct sleepers sleepers;
+    static struct sleepers sleepers; /* not on the stack: gcc 12 misaligns it there under ASan */
     EXPECT_INT(sleepers_init(&sleepers, 3), 0);
     for (unsigned i = 0; i < 3; i++) {
         sleepers_enter(&sleepers, i, false);
@@ -27,7 +27,7 @@ TEST(test_the_last_to_fall_asleep_is_woken_first)
 
 TEST(test_nobody_is_woken_while_somebody_searches)
 {
-    struct sleepers sleepers;
+    static struct sleepers sleepers; /* not on the stack: gcc 12 misaligns it there under ASan */
     EXPECT_INT(sleepers_init(&sleepers, 2), 0);
     sleepers_enter(&sleepers, 0, false);
     EXPECT(sleepers_search(&sleepers));
@@ -42,7 +42,7 @@ TEST(test_nobody_is_woken_while_somebody_searches)
 
 TEST(test_for_many_jobs_as_many_searchers_are_made_as_there_are_sleepers)
 {
-    struct sleepers sleepers;
+    static struct sleepers sleepers; /* not on the stack: gcc 12 misaligns it there under ASan */
     EXPECT_INT(sleepers_init(&sleepers, 4), 0);
     for (unsigned i = 0; i < 4; i++) {
         sleepers_enter(&sleepers, i, false);
@@ -56,7 +56,7 @@ TEST(test_for_many_jobs_as_many_searchers_are_made_as_there_are_sleepers)
 
 TEST(test_a_worker_that_wakes_itself_does_not_sleep)
 {
-    struct sleepers sleepers;
+    static struct sleepers sleepers; /* not on the stack: gcc 12 misaligns it there under ASan */
     EXPECT_INT(sleepers_init(&sleepers, 1), 0);
     for (unsigned round = 0; round < 1000; round++) {
         sleepers_enter(&sleepers, 0, round > 0);
@@ -68,7 +68,7 @@ TEST(test_a_worker_that_wakes_itself_does_not_sleep)
 
 TEST(test_wake_all_empties_the_stack)
 {
-    struct sleepers sleepers;
+    static struct sleepers sleepers; /* not on the stack: gcc 12 misaligns it there under ASan */
     EXPECT_INT(sleepers_init(&sleepers, 100), 0);
     for (unsigned i = 0; i < 100; i++) {
         sleepers_enter(&sleepers, i, false);
@@ -83,7 +83,7 @@ TEST(test_wake_all_empties_the_stack)
 
 TEST(test_the_largest_pool_fits_the_word)
 {
-    struct sleepers sleepers;
+    static struct sleepers sleepers; /* not on the stack: gcc 12 misaligns it there under ASan */
     EXPECT_INT(sleepers_init(&sleepers, SLEEPERS_MAX), 0);
     for (unsigned i = 0; i < SLEEPERS_MAX; i++) {
         sleepers_enter(&sleepers, i, false);
