@@ -43,8 +43,7 @@ def one_range(size):
 
 
 def slice_of(size, text):
-    """What one range means: (first, end), None if nothing can satisfy it, "bad" if it is no range. RFC 9110 §14.1.2.
-    Numbers over 2^64 - 1 are all the same: behind the end of every file."""
+    """What one range means: (first, end), None if nothing can satisfy it, "bad" if it is no range. RFC 9110 §14.1.2."""
     match = re.fullmatch("([0-9]*)-([0-9]*)", text)
     if not match or text == "-":
         return "bad"
@@ -52,7 +51,7 @@ def slice_of(size, text):
     if not first:
         count = min(int(last), size)
         return (size - count, size) if count else None
-    if last and min(int(last), 2**64 - 1) < min(int(first), 2**64 - 1):
+    if last and int(last) < int(first):
         return "bad"
     if int(first) >= size:
         return None

@@ -60,6 +60,17 @@ def test_clients_that_never_say_anything_are_cut(program):
     assert lab.counters(server)["closed_head_timeout"] == 50
 
 
+def test_the_program_has_the_deadlines_of_its_options(serve, folder):
+    """L20: --head-timeout and --idle-timeout of galley itself, each by what the client sees."""
+    server = serve(f"--head-timeout={ms // 3}ms", f"--idle-timeout={ms // 3}ms", root=folder({"index.html": "hi"}))
+    with server.connect() as half, server.connect() as idle:
+        half.send(b"GET / HTTP/1.1\r\nHo")
+        assert idle.get("/").body == b"hi"
+        idle.expect_closed()
+        assert is_refusal(lab.read_all(half)[0], 408)
+    assert server.get("/").body == b"hi"
+
+
 def test_a_second_head_has_its_deadline_too(program):
     """L20: begun on a kept-alive connection, byte by byte."""
     server = program("lab_server", f"head_timeout_ms={int(700 * galley.SLOW)}", "idle_timeout_ms=60000")
@@ -121,8 +132,9 @@ def test_a_body_that_is_slow_but_fast_enough_is_taken(program):
 def test_a_reader_that_takes_nothing_is_cut(program, folder, target):
     """L20: a large file and a handler's stream; the worker that waits for the client comes back."""
     root = folder({"big": b"b" * (64 << 20)})
-    server = program("lab_server", "workers=2", f"send_grace_ms={int(600 * galley.SLOW)}", "idle_timeout_ms=1000",
-                     f"root={root}")  # the megabytes that the kernel took at first count for one idle time
+    server = program("lab_server", "workers=2", f"send_grace_ms={int(600 * galley.SLOW)}", f"root={root}",
+                     "queue_timeout_ms=600000",
+                     "idle_timeout_ms=1000")  # the megabytes that the kernel took at first count for one idle time
     clients = [server.connect(receive_buffer=4096) for _ in range(4)]
     for client in clients:
         client.send(galley.request_bytes(target))

@@ -1,5 +1,6 @@
 """Many requests at once, one byte at a time, and clients that stop talking in the middle. L26, L27."""
 
+import signal
 import threading
 
 import pytest
@@ -167,3 +168,29 @@ def test_ten_thousand_header_lines_a_hundred_times_cost_no_memory(program):
     before = server.resident_bytes()
     assert [ask() for _ in range(100)] == [431] * 100
     assert lab.has_sanitizer(server) or server.resident_bytes() < before + (1 << 20)
+
+
+def test_a_storm_of_signals_disturbs_no_answer(serve, folder, tmp_path):
+    """EINTR and partial writes: USR1, STOP and CONT while files are sent."""
+    content = bytes(range(256)) * 40_000
+    server = serve(f"--access-log={tmp_path / 'log'}", root=folder({"big": content, "small": "small"}))
+    stop = threading.Event()
+
+    def storm():
+        while not stop.is_set():
+            for number in (signal.SIGUSR1, signal.SIGSTOP, signal.SIGCONT):
+                server.signal(number)
+            stop.wait(0.001)
+
+    thread = threading.Thread(target=storm)
+    thread.start()
+    try:
+        with server.connect(timeout=30) as client:
+            for _ in range(10):
+                client.send(galley.request_bytes("/big") + 20 * galley.request_bytes("/small"))
+                assert client.read_response().body == content
+                assert [client.read_response().body for _ in range(20)] == [b"small"] * 20
+    finally:
+        stop.set()
+        thread.join()
+        server.signal(signal.SIGCONT)
