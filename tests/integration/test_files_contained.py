@@ -4,6 +4,7 @@ import os
 import re
 import socket
 import subprocess
+import threading
 
 import pytest
 
@@ -119,6 +120,31 @@ def test_a_file_that_becomes_a_fifo_is_gone(serve, folder):
     os.mkfifo(root / "new")
     os.rename(root / "new", root / "a.txt")
     galley.wait_until(lambda: server.get("/a.txt").status == 404, what="the FIFO is not served")
+
+
+def test_a_name_that_is_a_file_and_a_fifo_in_turns_blocks_nobody(serve, folder, tmp_path):
+    """L11: between the look at a name and its open it may become a FIFO; the open must not wait for a writer."""
+    root = folder({"turns": "text"})
+    os.link(root / "turns", tmp_path / "file")
+    os.mkfifo(tmp_path / "fifo")
+    server = serve("--file-threads=1", root=root)
+    stop = threading.Event()
+
+    def take_turns():
+        while not stop.is_set():
+            for name in ("fifo", "file"):
+                os.link(tmp_path / name, tmp_path / "next")
+                os.rename(tmp_path / "next", root / "turns")
+
+    thread = threading.Thread(target=take_turns)
+    thread.start()
+    try:
+        with server.connect() as client:
+            answers = [client.get("/turns") for _ in range(20_000 if lab.FULL else 3000)]
+    finally:
+        stop.set()
+        thread.join()
+    assert {(answer.status, answer.body) for answer in answers if answer.status != 404} <= {(200, b"text")}
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
