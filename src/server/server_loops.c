@@ -142,8 +142,14 @@ static void cut(struct server_loop *loop)
     conn_set_close_all(&loop->conns, CLOSE_STOP_NOW);
 }
 
-static void let_go(struct server_loop *loop)
+/* Nobody may let go of an exchange that a connection still knows, or whose pieces are on the way in the mailbox: a loop
+ * that hears late of the cut, because a handler held it, makes the turns for both first. */
+static void let_go_after(struct server_loop *loop, bool was_just_cut)
 {
+    if (was_just_cut || loop->conns.count > 0) {
+        server_loop_order(loop, ORDER_ORPHAN);
+        return;
+    }
     unsigned orphans = exchange_pool_orphan(&loop->exchanges, &loop->server->routes->keeper);
     counter_add(&loop->counters.ended, orphans);
 }
@@ -159,7 +165,7 @@ static void obey(struct loop_post *post)
         cut(loop);
     }
     if (orders & ORDER_ORPHAN) {
-        let_go(loop);
+        let_go_after(loop, (orders & ORDER_CUT) != 0);
     }
     if (orders & ORDER_ALL_IDLE) {
         server_drain_all_idle(loop->server);
