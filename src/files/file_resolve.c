@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/fd.h"
 #include "files/file_read.h"
+#include "files/file_told.h"
 #include "files/path_guard.h"
 #include "http/media_type.h"
 #include "http/target_encode.h"
@@ -89,6 +90,12 @@ static int open_name(struct resolution *r, struct stat *ret_stat)
     return path_guard_open(r->root->fd, span_of(r->name), ret_stat);
 }
 
+/* Do the directories of the name, watched, tell of all changes? */
+static bool is_told(const struct resolution *r, int fd, struct span name)
+{
+    return path_guard_is_direct(fd, r->root->path, name) && file_told_of(r->root->fd, fd);
+}
+
 static int add_neighbour(struct resolution *r, unsigned index, size_t name_len,
                          const struct stat *identity)
 {
@@ -107,7 +114,7 @@ static int add_neighbour(struct resolution *r, unsigned index, size_t name_len,
         return 0;
     }
     if (r->is_direct && r->root->path.ptr) {
-        r->is_direct = path_guard_is_direct(fd, r->root->path, span_of(r->name));
+        r->is_direct = r->is_direct && is_told(r, fd, span_of(r->name));
     }
     int result = file_read_variant(r->entry, r->options, neighbours[index].coding, fd, &stat);
     if (result == 0) {
@@ -139,7 +146,7 @@ static int fill_regular(struct resolution *r, int fd, const struct stat *stat)
     struct file_entry *entry = r->entry;
     entry->kind = FILE_REGULAR;
     entry->file_name = file_entry_text(entry, span_of(r->name));
-    r->is_direct = r->root->path.ptr && path_guard_is_direct(fd, r->root->path, entry->file_name);
+    r->is_direct = r->root->path.ptr && is_told(r, fd, entry->file_name);
     int result = file_read_variant(entry, r->options, CODING_IDENTITY, fd, stat);
     if (result == 0 && !entry->file_name.ptr) {
         result = -ENOMEM;

@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/table.h"
 #include "files/file_resolve.h"
+#include "files/file_told.h"
 #include "files/file_watch.h"
 #include "files/path_guard.h"
 
@@ -339,7 +340,8 @@ static bool watch_directory(struct file_store *store, struct span dir_path, bool
     pthread_mutex_unlock(&store->lock);
     /* Behind a symlink, changes further along its way would not be seen. */
     *ret_is_watched = *ret_is_watched && store->root.path.ptr &&
-                      path_guard_is_direct(fd, store->root.path, dir_path);
+                      path_guard_is_direct(fd, store->root.path, dir_path) &&
+                      file_told_of(store->root.fd, fd);
     fd_close(&fd);
     return true;
 }
