@@ -38,6 +38,8 @@ def is_refused(server):
         server.connect().close()
     except ConnectionRefusedError:
         return True
+    except ConnectionResetError:
+        pass  # it waited to be accepted when the listener closed: ask again
     return False
 
 
