@@ -65,6 +65,16 @@ void h1_body_drain(struct h1_session *session)
     }
 }
 
+void h1_body_give_up(struct h1_session *session, enum close_reason reason)
+{
+    session->body = H1_BODY_DONE;
+    if (h1_is_answering(session)) {
+        session->end_reason = (uint8_t)reason; /* nothing is parsed behind it any more */
+    } else {
+        conn_close_gracefully(session->conn, reason);
+    }
+}
+
 static void fail_body(struct h1_session *session, int status, enum close_reason reason)
 {
     if (reason == CLOSE_BODY_TOO_LARGE) {
@@ -74,9 +84,7 @@ static void fail_body(struct h1_session *session, int status, enum close_reason 
         session->body = H1_BODY_DONE;
         h1_reject(session, status, reason);
     } else {
-        session->body = H1_BODY_DONE;
-        conn_close_gracefully(session->conn,
-                              reason); /* the answer is out; there is no second one */
+        h1_body_give_up(session, reason); /* there is no second answer */
     }
 }
 

@@ -94,7 +94,7 @@ static void input_ended(struct conn *conn)
     if (session && session->body == H1_BODY_READING) {
         h1_reject(session, 400, CLOSE_CLIENT_VANISHED); /* RFC 9112 §8: an incomplete message */
     } else if (session && session->body == H1_BODY_DRAINING) {
-        conn_close_when_sent(conn, CLOSE_CLIENT_VANISHED);
+        h1_body_give_up(session, CLOSE_CLIENT_VANISHED);
     }
     h1_settle(conn);
 }
@@ -136,7 +136,8 @@ static void deadline(struct conn *conn)
         if (session && session->exchange && !session->has_answered) {
             h1_reject(session, 408, CLOSE_BODY_TIMEOUT);
         } else {
-            conn_close(conn, CLOSE_BODY_TIMEOUT, conn_has_output(conn));
+            bool is_cut = conn_has_output(conn) || (session && h1_is_answering(session));
+            conn_close(conn, CLOSE_BODY_TIMEOUT, is_cut);
         }
         break;
     case CONN_SENDING:

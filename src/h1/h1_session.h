@@ -82,6 +82,12 @@ static inline struct h1_driver *h1_driver_of(const struct conn *conn)
     return conn->protocol->ctx;
 }
 
+/* An answer has begun and not ended: to close now would cut it. */
+static inline bool h1_is_answering(const struct h1_session *session)
+{
+    return session->exchange && session->has_answered && !session->answer_ended;
+}
+
 /* h1_driver.c */
 
 /** conn->session, made if there is none. NULL: out of memory, and then the connection is closed. */
@@ -119,6 +125,8 @@ size_t h1_body_feed(struct h1_session *session, const char *data, size_t len);
 bool h1_body_can_be_drained(const struct h1_session *session);
 /** Drop what is left of the body. */
 void h1_body_drain(struct h1_session *session);
+/** What is left of the body cannot be skipped: the connection ends, with the answer if that is still being given. */
+void h1_body_give_up(struct h1_session *session, enum close_reason reason);
 
 /* h1_respond.c: exchange_driver */
 

@@ -282,6 +282,8 @@ static const struct route_target routes[] = {
     ROUTE("/later", handle_later, EXCHANGE_BODY_BUFFER, 0, true),
     ROUTE("/resume", handle_resume, EXCHANGE_BODY_DISCARD, 0, true),
     ROUTE("/pieces", handle_pieces, EXCHANGE_BODY_BUFFER, 0, false),
+    ROUTE("/early", handle_pieces, EXCHANGE_BODY_DISCARD, 0, false),
+    ROUTE("/early-big", handle_big, EXCHANGE_BODY_DISCARD, 0, true),
 };
 
 static unsigned client_of(const struct exchange *exchange)
@@ -345,7 +347,8 @@ static void dispatch(void *ctx, struct exchange *exchange)
     for (size_t i = 0; path.ptr && i < sizeof routes / sizeof *routes; i++) {
         if (span_equal(path, span_of(routes[i].label))) {
             exchange->route = &routes[i];
-            exchange_want_body(exchange);
+            bool is_early = span_starts_with(path, SPAN("/early")); /* the body is nobody's */
+            (is_early ? exchange_run : exchange_want_body)(exchange);
             return;
         }
     }

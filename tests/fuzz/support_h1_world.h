@@ -3,7 +3,8 @@
  *
  *   /small  /empty 204  /unchanged 304  /fail 503      /big  memory with a release, 100 kB     /borrowed  of the arena
  *   /file   a part of a file   /shrunk  more than the file holds, in a second part     /echo  a body     /refuse  no body
- *   /begin  pieces on the loop    /later  suspended    /resume  ends the other one    /pieces  on a worker, step by step */
+ *   /begin  pieces on the loop    /later  suspended    /resume  ends the other one    /pieces  on a worker, step by step
+ *   /early, /early-big  answer before the body is read */
 #ifndef TESTS_FUZZ_SUPPORT_H1_WORLD_H
 #define TESTS_FUZZ_SUPPORT_H1_WORLD_H
 
