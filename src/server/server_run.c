@@ -181,6 +181,8 @@ int galley_server_run(galley_server *srv, int until, galley_error *ret_err)
 static void *serve_on_thread(void *arg)
 {
     galley_error err = {0};
+    /* By itself: whoever made it may be late, and then it may have been joined. Only for people who look. */
+    (void)pthread_setname_np(pthread_self(), "galley-loop-0");
     (void)serve(arg, &err);
     return NULL;
 }
@@ -218,9 +220,6 @@ int galley_server_start(galley_server *srv, galley_error *ret_err)
         rc = error_set_sys(&err, result, "server: thread of the first event loop");
         undo(srv);
         end_phase(srv, rc, &err);
-    } else {
-        (void)pthread_setname_np(srv->progress.thread,
-                                 "galley-loop-0"); /* only for people who look */
     }
     return hand_out(ret_err, &err, rc);
 }
