@@ -17,6 +17,7 @@ struct file_entry *file_entry_create(struct span path)
     }
     atomic_init(&entry->refs, 1);
     list_init(&entry->store_link);
+    list_init(&entry->missing_link);
     list_init(&entry->watch_link);
     for (unsigned i = 0; i < FILE_MAX_VARIANTS; i++) {
         entry->variants[i].fd = -1;

@@ -70,6 +70,7 @@ struct file_entry {
     unsigned open_fds;           /* descriptors it keeps */
     struct file_block *blocks;   /* the memory behind all spans, freed with the entry */
     struct list store_link;      /* the store's, under its lock */
+    struct list missing_link;    /* the store's, under its lock; FILE_MISSING only */
     struct list watch_link;      /* the watcher's, under the store's lock */
     struct watch_dir *watch_dir; /* where it hangs; NULL: nowhere */
     bool is_in_store;

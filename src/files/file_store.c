@@ -21,7 +21,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { UNWATCHED_FRESH_MS = 1000, ENTRY_OVERHEAD_BYTES = 512, MAX_OPEN_FILES = 256 };
+enum {
+    UNWATCHED_FRESH_MS = 1000,
+    ENTRY_OVERHEAD_BYTES = 512,
+    MAX_OPEN_FILES = 256,
+    MAX_MISSING = 1024 /* each change of a directory walks through them, on a loop */
+};
 
 struct file_store {
     struct file_store_options options;
@@ -33,6 +38,8 @@ struct file_store {
     pthread_mutex_t lock; /* guards all below */
     struct table entries;
     struct list order;   /* oldest first */
+    struct list missing; /* those of them that are FILE_MISSING: by missing_link */
+    unsigned missing_count;
     struct list loading; /* struct loading */
     struct list listeners;
     struct file_watch watch;
@@ -64,6 +71,8 @@ static void take_out(struct file_store *store, struct file_entry *entry)
     }
     table_remove(&store->entries, entry->path);
     list_remove(&entry->store_link);
+    list_remove(&entry->missing_link);
+    store->missing_count -= entry->kind == FILE_MISSING;
     store->used_bytes -= entry->memory_bytes + ENTRY_OVERHEAD_BYTES;
     store->used_fds -= entry->open_fds;
     entry->is_in_store = false;
@@ -84,6 +93,22 @@ static bool is_over_budget(const struct file_store *store)
            store->used_fds > store->options.max_open_files;
 }
 
+static void evict(struct file_store *store, struct file_entry *entry)
+{
+    counter_add_shared(&store->counters.evicted, 1);
+    file_watch_detach(&store->watch, entry);
+    take_out(store, entry);
+}
+
+/* Anybody can ask for any number of names: of those that are nowhere only the newest are remembered. */
+static void keep_missing(struct file_store *store, struct file_entry *newest)
+{
+    list_push_back(&store->missing, &newest->missing_link);
+    if (++store->missing_count > MAX_MISSING) {
+        evict(store, CONTAINER_OF(store->missing.next, struct file_entry, missing_link));
+    }
+}
+
 static struct file_entry *to_the_back(struct file_store *store)
 {
     struct list *first = store->order.next;
@@ -95,13 +120,6 @@ static struct file_entry *to_the_back(struct file_store *store)
 static bool was_used_lately(struct file_entry *entry)
 {
     return atomic_exchange_explicit(&entry->was_used, false, memory_order_relaxed);
-}
-
-static void evict(struct file_store *store, struct file_entry *entry)
-{
-    counter_add_shared(&store->counters.evicted, 1);
-    file_watch_detach(&store->watch, entry);
-    take_out(store, entry);
 }
 
 /* First in, first out, but those hit since the last round go to the back once more. */
@@ -240,6 +258,7 @@ static struct file_store *create_empty(const struct file_store_options *options)
     pthread_mutex_init(&store->lock, NULL);
     table_init(&store->entries);
     list_init(&store->order);
+    list_init(&store->missing);
     list_init(&store->loading);
     list_init(&store->listeners);
     store->watch.fd = -1;
@@ -402,6 +421,9 @@ static void keep(struct file_store *store, struct file_entry *entry, const struc
         file_watch_attach(dir, entry);
     } else {
         counter_add_shared(&store->counters.unwatched, 1);
+    }
+    if (entry->kind == FILE_MISSING) {
+        keep_missing(store, entry);
     }
     keep_budget(store, entry);
 }
