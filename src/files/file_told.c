@@ -7,10 +7,6 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
-#ifndef STATX_MNT_ID
-#define STATX_MNT_ID 0x00001000U
-#endif
-
 /* File systems that others than this kernel write to; not all of them are in every <linux/magic.h>. */
 static const uint32_t shared_magics[] = {
     NFS_SUPER_MAGIC, SMB_SUPER_MAGIC, CODA_SUPER_MAGIC, AFS_SUPER_MAGIC,
