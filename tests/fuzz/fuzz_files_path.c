@@ -323,8 +323,7 @@ static void judge(const galley_static *site, const struct target *target, unsign
     FUZZ_EXPECT(entry && error == 0);
     bool is_name = decode(target->raw_path, path);
     /* A slash in a name is refused by file_path.c, whatever becomes of the name. */
-    FUZZ_EXPECT(target->has_encoded_slash || !is_name ||
-                entry->kind == expected_kind(path, flags));
+    FUZZ_EXPECT(target->has_encoded_slash || !is_name || entry->kind == expected_kind(path, flags));
     if (entry->kind == FILE_REGULAR) {
         expect_regular(entry, flags);
     } else if (entry->kind == FILE_REDIRECT) {
