@@ -1,6 +1,6 @@
-/* files/file_audit.c — galley_static_audit(): one bounded walk over the root, looking as a client could, and telling what an
- * owner would want to know. On the caller's thread; blocks. Nothing is changed, no link is followed but to see where it
- * leads. */
+/* files/file_audit.c — galley_static_audit(): one bounded walk over the root, looking as a client
+ * could, and telling what an owner would want to know. On the caller's thread; blocks. Nothing is
+ * changed, no link is followed but to see where it leads. */
 #include "base/fd.h"
 
 #include "files/file_site_state.h"
@@ -61,7 +61,7 @@ static void tell_count(const struct audit *audit, galley_static_finding_kind kin
     }
 }
 
-/* ---- what a name says -------------------------------------------------------------------------- */
+/* ---- what a name says ------------------------------------------------------------------------ */
 
 static bool is_one_of(struct span name, const char *const *names)
 {
@@ -123,7 +123,7 @@ static size_t base_len(struct span name)
     return 0;
 }
 
-/* ---- kinds of names ---------------------------------------------------------------------------- */
+/* ---- kinds of names -------------------------------------------------------------------------- */
 
 static bool is_served(const struct audit *audit, const struct candidate *candidate)
 {
@@ -231,7 +231,7 @@ static void look_at(struct audit *audit, const struct candidate *candidate, unsi
     }
 }
 
-/* ---- the walk ---------------------------------------------------------------------------------- */
+/* ---- the walk -------------------------------------------------------------------------------- */
 
 /* Sets audit->path; false: too long, so that no client can ask for it. */
 static bool enter(struct audit *audit, size_t dir_len, const char *name)
@@ -283,7 +283,7 @@ static void walk(struct audit *audit, int dir_fd, unsigned depth)
     audit->path[dir_len] = '\0';
 }
 
-/* ---- what is picked up ------------------------------------------------------------------------- */
+/* ---- what is picked up ----------------------------------------------------------------------- */
 
 static bool tell_if_there(struct audit *audit, galley_static_finding_kind kind, struct span name)
 {

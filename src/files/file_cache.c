@@ -1,6 +1,7 @@
 /* files/file_cache.c — the loop's side: a table of references, loads on the pool, waiters.
- * What the store has taken out must not live on here, or budgets would be those of paper and the descriptor of a deleted
- * file would be held for ever: the store tells, and the loop looks through its references, a few at a time. */
+ * What the store has taken out must not live on here, or budgets would be those of paper and the
+ * descriptor of a deleted file would be held for ever: the store tells, and the loop looks through
+ * its references, a few at a time. */
 #include "files/file_cache.h"
 
 #include "base/alloc.h"
@@ -181,8 +182,8 @@ struct file_entry *file_cache_find(struct file_cache *cache, struct span path)
     return entry;
 }
 
-/* Without memory the entry is simply not remembered; nor is one that was taken out before it came here, for no sweep
- * would follow. */
+/* Without memory the entry is simply not remembered; nor is one that was taken out before it came
+ * here, for no sweep would follow. */
 static void remember(struct file_cache *cache, struct file_entry *entry)
 {
     if (atomic_load_explicit(&entry->is_stale, memory_order_relaxed)) {

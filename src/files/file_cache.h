@@ -1,13 +1,16 @@
-/* files/file_cache.h — entries by path, one cache per loop and site, in front of the shared store (files/file_store.h).
+/* files/file_cache.h — entries by path, one cache per loop and site, in front of the shared store
+ * (files/file_store.h).
  *
- * A table of references to the store's entries; a hit reads one hash slot and one relaxed flag: no lock, no system call,
- * no shared write but the reference taken for the send. What may block (open, stat, read, hash) is a pool job; loads of
- * the same path at the same time are joined into one. Used on its loop only.
+ * A table of references to the store's entries; a hit reads one hash slot and one relaxed flag: no
+ * lock, no system call, no shared write but the reference taken for the send. What may block (open,
+ * stat, read, hash) is a pool job; loads of the same path at the same time are joined into one.
+ * Used on its loop only.
  *
- * Freshness: a watched entry (inotify on every directory that the path led through) is marked stale at once; one that
- * cannot be watched is looked at again when older than a second. After a queue overflow everything is stale.
- * What the store has taken out (stale, or over its budget) is let go of within a few turns, asked for or not: so the
- * store's budgets of memory and descriptors hold for the caches too. */
+ * Freshness: a watched entry (inotify on every directory that the path led through) is marked stale
+ * at once; one that cannot be watched is looked at again when older than a second. After a queue
+ * overflow everything is stale. What the store has taken out (stale, or over its budget) is let go
+ * of within a few turns, asked for or not: so the store's budgets of memory and descriptors hold
+ * for the caches too. */
 #ifndef FILES_FILE_CACHE_H
 #define FILES_FILE_CACHE_H
 
@@ -28,12 +31,14 @@ struct file_waiter {
 /** pool: where loads run (NULL: at once, tests). NULL: out of memory. */
 struct file_cache *file_cache_create(struct file_store *store, struct loop *loop,
                                      galley_pool *pool);
-/** Waiters still pending are called with GALLEY_ECANCELED; memory goes when the last load has come back and
- *  the loop has run what was posted to it. */
+/** Waiters still pending are called with GALLEY_ECANCELED; memory goes when the last load has come
+ *  back and the loop has run what was posted to it. */
 void file_cache_destroy(struct file_cache *cache);
-/** A fresh entry, borrowed until the loop's next turn (take a ref to keep it), or NULL: cold or stale. */
+/** A fresh entry, borrowed until the loop's next turn (take a ref to keep it), or NULL: cold or
+ * stale. */
 struct file_entry *file_cache_find(struct file_cache *cache, struct span path);
-/** Load it; the waiter is called exactly once, never inside this call. GALLEY_EFULL, GALLEY_ECLOSED: nothing started. */
+/** Load it; the waiter is called exactly once, never inside this call. GALLEY_EFULL,
+ * GALLEY_ECLOSED: nothing started. */
 int file_cache_load(struct file_cache *cache, struct span path, struct file_waiter *waiter);
 
 #endif

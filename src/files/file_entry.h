@@ -1,9 +1,10 @@
 /* files/file_entry.h — what is known about one path of a site, ready to be sent.
  *
- * Made by the loader on the pool, then immutable but for `refs` and `is_stale`; shared by all loops. An entry is
- * looked up by the normalized request path. A regular file has one variant for each coding that lies beside it
- * (identity first); small variants are in memory, large ones keep a descriptor. The header lines that never change for
- * a variant are made once, by the site's `decorate`, so that a hit builds nothing. */
+ * Made by the loader on the pool, then immutable but for `refs` and `is_stale`; shared by all
+ * loops. An entry is looked up by the normalized request path. A regular file has one variant for
+ * each coding that lies beside it (identity first); small variants are in memory, large ones keep a
+ * descriptor. The header lines that never change for a variant are made once, by the site's
+ * `decorate`, so that a hit builds nothing. */
 #ifndef FILES_FILE_ENTRY_H
 #define FILES_FILE_ENTRY_H
 

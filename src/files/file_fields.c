@@ -14,8 +14,8 @@ static void append_field(struct buf *out, const char *name, struct span value)
     buf_append_text(out, "\r\n");
 }
 
-/* RFC 9110 §15.4.5: what a 304 carries of the 200: here ETag, Vary, Cache-Control, and the owner's own (Expires among
- * them). The same lines begin the other two. */
+/* RFC 9110 §15.4.5: what a 304 carries of the 200: here ETag, Vary, Cache-Control, and the owner's
+ * own (Expires among them). The same lines begin the other two. */
 static void append_shared(struct buf *out, const galley_static *site,
                           const struct file_entry *entry, const struct file_variant *variant)
 {

@@ -1,5 +1,6 @@
-/* files/file_fields.h — the header lines of a file, made once when it is loaded, so that a hit builds nothing.
- * On a worker. The lines are copied into heads as they are: whatever goes in here was checked or is galley's own. */
+/* files/file_fields.h — the header lines of a file, made once when it is loaded, so that a hit
+ * builds nothing. On a worker. The lines are copied into heads as they are: whatever goes in here
+ * was checked or is galley's own. */
 #ifndef FILES_FILE_FIELDS_H
 #define FILES_FILE_FIELDS_H
 

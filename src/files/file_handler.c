@@ -1,5 +1,5 @@
-/* files/file_handler.c — the two ways into the room for a request: galley_static_serve() as a route's handler, and
- * file_site_reply() for galley_res_file(). Both on the loop. */
+/* files/file_handler.c — the two ways into the room for a request: galley_static_serve() as a
+ * route's handler, and file_site_reply() for galley_res_file(). Both on the loop. */
 #include "files/file_lookup.h"
 #include "files/file_respond.h"
 
@@ -28,7 +28,8 @@ static int serve(galley_static *site, struct exchange *exchange)
     }
 }
 
-/* Joined to the loop that we are on? A handler registered past the server's knowledge could be anywhere. */
+/* Joined to the loop that we are on? A handler registered past the server's knowledge could be
+ * anywhere. */
 static bool is_at_home(const galley_static *site, const struct exchange *exchange)
 {
     const struct exchange_services *services = exchange->services;

@@ -7,7 +7,8 @@
 #include "files/file_lookup.h"
 #include "files/file_respond.h"
 
-/* In the exchange's arena, which lives until the exchange is resumed. The worker touches nothing else of the exchange. */
+/* In the exchange's arena, which lives until the exchange is resumed. The worker touches nothing
+ * else of the exchange. */
 struct listing_job {
     struct offload offload;
     galley_static *site;
@@ -53,7 +54,8 @@ static int set_fields(const struct listing_job *job)
         rc = response_set_field(exchange, SPAN("Cache-Control"), SPAN("no-cache"));
     }
     if (rc == GALLEY_OK && !job->is_json && !job->site->has_own_policy) {
-        /* Names are the visitors' in an upload folder: should one ever get out of its quotes, it still cannot run. */
+        /* Names are the visitors' in an upload folder: should one ever get out of its quotes, it
+         * still cannot run. */
         rc = response_set_field(exchange, SPAN("Content-Security-Policy"),
                                 SPAN("default-src 'none'; style-src 'unsafe-inline'"));
     }

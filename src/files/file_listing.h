@@ -1,7 +1,9 @@
-/* files/file_listing.h — what is in a directory, as HTML for people or JSON for programs (by Accept).
+/* files/file_listing.h — what is in a directory, as HTML for people or JSON for programs (by
+ * Accept).
  *
- * Three steps: start (loop: suspend, give to a worker), read and write (worker: nothing but its own memory), finish (loop:
- * response). Only names that a client can get are listed: hidden ones and links that lead out are not there. */
+ * Three steps: start (loop: suspend, give to a worker), read and write (worker: nothing but its own
+ * memory), finish (loop: response). Only names that a client can get are listed: hidden ones and
+ * links that lead out are not there. */
 #ifndef FILES_FILE_LISTING_H
 #define FILES_FILE_LISTING_H
 
@@ -30,8 +32,8 @@ struct listing {
 /** On the loop: FILE_LATER, or a handler result. */
 int file_listing_start(galley_static *site, struct exchange *exchange, struct file_entry *entry);
 
-/** On a worker: read the directory, sorted: directories first. dir must stay. 0, GALLEY_ENOTFOUND (it has gone), GALLEY_EFULL,
- *  GALLEY_ESYS. Call file_listing_finish() in any case. */
+/** On a worker: read the directory, sorted: directories first. dir must stay. 0, GALLEY_ENOTFOUND
+ *  (it has gone), GALLEY_EFULL, GALLEY_ESYS. Call file_listing_finish() in any case. */
 int file_listing_read(struct listing *listing, const galley_static *site, struct span dir);
 void file_listing_finish(struct listing *listing);
 /** Pure: the page. Failure is sticky in out. */

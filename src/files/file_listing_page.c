@@ -1,7 +1,8 @@
 /* files/file_listing_page.c — a listing as HTML and as JSON. Pure; on a worker.
  *
- * A name is bytes that anybody may have chosen. In text it is shown as UTF-8 with everything replaced that is none, or
- * controls; in links it is percent-encoded byte by byte, so that also such a name leads to its file. */
+ * A name is bytes that anybody may have chosen. In text it is shown as UTF-8 with everything
+ * replaced that is none, or controls; in links it is percent-encoded byte by byte, so that also
+ * such a name leads to its file. */
 #include "files/file_listing.h"
 
 #include "http/date.h"
@@ -9,7 +10,7 @@
 
 #define REPLACEMENT "\xEF\xBF\xBD" /* U+FFFD */
 
-/* ---- text from bytes --------------------------------------------------------------------------- */
+/* ---- text from bytes ------------------------------------------------------------------------- */
 
 static bool is_continuation(char c)
 {
@@ -27,8 +28,8 @@ static size_t sequence_len(unsigned char first)
     return first >= 0xF0 && first <= 0xF4 ? 4 : 0;
 }
 
-/* Unicode, table 3-7: the second byte excludes overlong forms, surrogates and what is above U+10FFFF; the C1 controls
- * (U+0080 to U+009F) are left out too. */
+/* Unicode, table 3-7: the second byte excludes overlong forms, surrogates and what is above
+ * U+10FFFF; the C1 controls (U+0080 to U+009F) are left out too. */
 static bool is_second_byte(unsigned char first, unsigned char second)
 {
     switch (first) {
@@ -128,7 +129,7 @@ static void append_link(struct buf *out, const struct listing_name *name)
     }
 }
 
-/* ---- dates and sizes --------------------------------------------------------------------------- */
+/* ---- dates and sizes ------------------------------------------------------------------------- */
 
 struct moment {
     int64_t year;
@@ -166,7 +167,7 @@ static void append_size(struct buf *out, uint64_t bytes)
     }
 }
 
-/* ---- HTML -------------------------------------------------------------------------------------- */
+/* ---- HTML ------------------------------------------------------------------------------------ */
 
 static const char style[] =
     "<style>\n"
@@ -233,7 +234,7 @@ void file_listing_write_html(struct buf *out, const struct listing *listing)
     }
 }
 
-/* ---- JSON -------------------------------------------------------------------------------------- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 static void append_object(struct buf *out, const struct listing_name *name)
 {

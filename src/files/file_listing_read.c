@@ -1,6 +1,6 @@
 /* files/file_listing_read.c — a directory becomes a sorted array of names. On a worker.
- * Opened beneath the root like everything else; names are looked at by the open directory, without following links; a link
- * is listed as what a client would get by it, or not at all. */
+ * Opened beneath the root like everything else; names are looked at by the open directory, without
+ * following links; a link is listed as what a client would get by it, or not at all. */
 #include "files/file_listing.h"
 
 #include "base/fd.h"
@@ -127,7 +127,8 @@ static int read_names(struct reading *reading)
     return rc;
 }
 
-/* Directories first; then as people look for names: without regard to case, and by bytes where that says nothing. */
+/* Directories first; then as people look for names: without regard to case, and by bytes where that
+ * says nothing. */
 static int compare(const void *a, const void *b)
 {
     const struct listing_name *left = a;

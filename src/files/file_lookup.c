@@ -1,5 +1,6 @@
-/* files/file_lookup.c — stages; a hit goes through without allocating, a cold path suspends the exchange and goes on when
- * the worker is back. An exchange whose client has gone ends at the next step. */
+/* files/file_lookup.c — stages; a hit goes through without allocating, a cold path suspends the
+ * exchange and goes on when the worker is back. An exchange whose client has gone ends at the next
+ * step. */
 #include "files/file_lookup.h"
 
 #include "files/file_listing.h"
@@ -21,9 +22,10 @@ static struct file_site_counters *counters_of(const struct file_lookup *lookup)
     return &file_site_loop_of(lookup->site, lookup->exchange)->counters;
 }
 
-/* ---- what an entry means in each stage --------------------------------------------------------- */
+/* ---- what an entry means in each stage ------------------------------------------------------- */
 
-/* RFC 9110 §12.5.5: in an application another Accept may get its index where this one gets a 404, and the other way round. */
+/* RFC 9110 §12.5.5: in an application another Accept may get its index where this one gets a 404,
+ * and the other way round. */
 static int add_vary(struct file_lookup *lookup, int result)
 {
     bool is_spa = (lookup->site->flags & GALLEY_STATIC_SPA) != 0;
@@ -69,7 +71,8 @@ static int respond_redirect(struct file_lookup *lookup, struct span entry_locati
     }
     counter_add(&counters_of(lookup)->redirects, 1);
     enum method method = exchange->request.method;
-    /* RFC 9110 §15.4.9: 308 keeps the method; to GET and HEAD 301 says the same to older clients too. */
+    /* RFC 9110 §15.4.9: 308 keeps the method; to GET and HEAD 301 says the same to older clients
+     * too. */
     int status = method == METHOD_GET || method == METHOD_HEAD ? 301 : 308;
     response_be_page(exchange, status);
     exchange->response.ready_fields = lookup->site->common_lines;
@@ -141,7 +144,7 @@ static int answer(struct file_lookup *lookup, struct file_entry *entry)
     return answer_reply(lookup, entry);
 }
 
-/* ---- waiting for a worker ---------------------------------------------------------------------- */
+/* ---- waiting for a worker -------------------------------------------------------------------- */
 
 static int answer_failure(struct file_lookup *lookup, int error)
 {

@@ -1,5 +1,6 @@
-/* files/file_lookup.h — the search for what answers a request: the path itself, else the site's index (SPA), else the page
- * for 404; each step is a look into the cache, and a wait where the disk has to be asked. On the loop. */
+/* files/file_lookup.h — the search for what answers a request: the path itself, else the site's
+ * index (SPA), else the page for 404; each step is a look into the cache, and a wait where the disk
+ * has to be asked. On the loop. */
 #ifndef FILES_FILE_LOOKUP_H
 #define FILES_FILE_LOOKUP_H
 
@@ -12,7 +13,8 @@ enum file_stage {
     FILE_STAGE_REPLY,     /* galley_res_file() */
 };
 
-/** The answer is not decided yet: exchange_resume() will be called. No handler result has this value. */
+/** The answer is not decided yet: exchange_resume() will be called. No handler result has this
+ * value. */
 #define FILE_LATER INT32_MIN
 
 /** A handler result, or FILE_LATER. path is for FILE_STAGE_REPLY only. */

@@ -1,5 +1,5 @@
-/* files/file_path.c — the router, the cache and the opener all work with the same normalized string; nothing is decoded
- * here a second time. */
+/* files/file_path.c — the router, the cache and the opener all work with the same normalized
+ * string; nothing is decoded here a second time. */
 #include "files/file_path.h"
 
 #include "base/buf.h"
@@ -30,8 +30,8 @@ int file_path_of(const galley_static *site, const struct exchange *exchange,
         *ret_path = (struct file_path){target->path, SPAN("")};
         return GALLEY_OK;
     }
-    /* The parameter is the end of the path, or it is not one that names files. Compared, not trusted: what is opened is
-     * always a piece of the path that the router saw. */
+    /* The parameter is the end of the path, or it is not one that names files. Compared, not
+     * trusted: what is opened is always a piece of the path that the router saw. */
     size_t start = target->path.len >= len ? target->path.len - len : 0;
     struct span end = span_from(target->path, start);
     if (end.len != len || end.ptr[0] != '/' || !span_equal(span_from(end, 1), param)) {
@@ -65,7 +65,7 @@ int file_path_location(struct exchange *exchange, const struct file_path *path,
     return GALLEY_OK;
 }
 
-/* ---- pages ------------------------------------------------------------------------------------- */
+/* ---- pages ----------------------------------------------------------------------------------- */
 
 /* "q=0", "q=0.00": RFC 9110 §12.4.2, not acceptable. */
 static bool is_refused(struct span params)

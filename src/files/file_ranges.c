@@ -1,7 +1,9 @@
-/* files/file_ranges.c — one range: 206 with Content-Range; several: multipart/byteranges; none that fits: 416.
+/* files/file_ranges.c — one range: 206 with Content-Range; several: multipart/byteranges; none that
+ * fits: 416.
  *
- * Ranges are of the identity variant only: the parts of a compressed neighbour would be useless to whoever asks for "the
- * first 500 bytes", and a client that holds parts of another variant sees another strong ETag (RFC 9110 §15.3.7.3). */
+ * Ranges are of the identity variant only: the parts of a compressed neighbour would be useless to
+ * whoever asks for "the first 500 bytes", and a client that holds parts of another variant sees
+ * another strong ETag (RFC 9110 §15.3.7.3). */
 #include "files/file_ranges.h"
 
 #include "base/random.h"
@@ -11,7 +13,8 @@
 bool file_ranges_are_asked(const struct exchange *exchange)
 {
     const struct request *request = &exchange->request;
-    /* RFC 9110 §14.2: Range on any other method than GET is ignored. Two lines say nothing together. */
+    /* RFC 9110 §14.2: Range on any other method than GET is ignored. Two lines say nothing
+     * together. */
     return request->method == METHOD_GET && request->fields &&
            fields_has(request->fields, FIELD_RANGE) &&
            fields_count_of(request->fields, FIELD_RANGE) == 1;

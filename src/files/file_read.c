@@ -1,4 +1,5 @@
-/* files/file_read.c — reading and hashing. A file that changes while it is read is read again, a few times. */
+/* files/file_read.c — reading and hashing. A file that changes while it is read is read again, a
+ * few times. */
 #include "files/file_read.h"
 
 #include "base/alloc.h"
@@ -21,7 +22,8 @@
 
 enum { READ_ATTEMPTS = 4, HASH_PIECE_BYTES = 256 * 1024 };
 
-/* 1990-01-01: earlier times are made up by tools that build reproducible images, and no use as validators. */
+/* 1990-01-01: earlier times are made up by tools that build reproducible images, and no use as
+ * validators. */
 static const int64_t first_believable_mtime_s = 631152000;
 
 struct file_stamp file_stamp_of(const struct stat *stat)
@@ -155,8 +157,8 @@ static int read_once(struct file_entry *entry, const struct file_store_options *
     return stamp_after.size == stamp.size && stamp_after.mtime_ns == stamp.mtime_ns ? 0 : -EAGAIN;
 }
 
-/* A file that never stands still (a log being written) is sent from its descriptor, without a claim about its
- * content beyond a weak tag. */
+/* A file that never stands still (a log being written) is sent from its descriptor, without a claim
+ * about its content beyond a weak tag. */
 static int read_moving(struct file_entry *entry, const struct file_store_options *options,
                        struct file_variant *variant, const struct stat *stat)
 {

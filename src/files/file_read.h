@@ -1,4 +1,5 @@
-/* files/file_read.h — one open file becomes one variant: content or descriptor, stamp, validators. Workers; blocks. */
+/* files/file_read.h — one open file becomes one variant: content or descriptor, stamp, validators.
+ * Workers; blocks. */
 #ifndef FILES_FILE_READ_H
 #define FILES_FILE_READ_H
 
@@ -7,9 +8,9 @@
 
 #include <sys/stat.h>
 
-/** Add a variant made of fd (taken over, also on failure) to the entry: in memory when small, ETag strong up to
- *  max_hash_file, Last-Modified from `mtime_s`. 0, -ENOMEM, -EIO…, or -EAGAIN when the file kept changing while it was
- *  read. */
+/** Add a variant made of fd (taken over, also on failure) to the entry: in memory when small, ETag
+ *  strong up to max_hash_file, Last-Modified from `mtime_s`. 0, -ENOMEM, -EIO…, or -EAGAIN when the
+ *  file kept changing while it was read. */
 int file_read_variant(struct file_entry *entry, const struct file_store_options *options,
                       enum coding coding, int fd, const struct stat *stat);
 

@@ -1,4 +1,5 @@
-/* files/file_resolve.c — one function a question: a directory? its index? the name itself? its neighbours? */
+/* files/file_resolve.c — one function a question: a directory? its index? the name itself? its
+ * neighbours? */
 #include "files/file_resolve.h"
 
 #include "base/alloc.h"
@@ -61,7 +62,8 @@ int file_name_of_path(char *out, size_t room, struct span path)
     return (int)len;
 }
 
-/* 0 for what a client is told as "not there"; else the code of an answer that is not the client's doing. */
+/* 0 for what a client is told as "not there"; else the code of an answer that is not the client's
+ * doing. */
 static int code_of_errno(struct resolution *r, int sys_errno)
 {
     switch (sys_errno) {

@@ -1,5 +1,6 @@
-/* files/file_respond.c — the order is that of RFC 9110 §13.2: select a representation, conditions, If-Range, Range.
- * On a hit: a few tests of bits, one reference, one part of a chain; nothing is allocated or copied. */
+/* files/file_respond.c — the order is that of RFC 9110 §13.2: select a representation, conditions,
+ * If-Range, Range. On a hit: a few tests of bits, one reference, one part of a chain; nothing is
+ * allocated or copied. */
 #include "files/file_respond.h"
 
 #include "http/negotiate.h"
@@ -8,7 +9,7 @@
 
 #include "files/file_ranges.h"
 
-/* ---- pieces ------------------------------------------------------------------------------------ */
+/* ---- pieces ---------------------------------------------------------------------------------- */
 
 int file_answer_add(const struct file_answer *answer, uint64_t from, uint64_t len)
 {
@@ -64,7 +65,7 @@ static const struct file_variant *select_variant(const struct exchange *exchange
     return &entry->variants[0];
 }
 
-/* ---- errors ------------------------------------------------------------------------------------ */
+/* ---- errors ---------------------------------------------------------------------------------- */
 
 static void count_error(struct file_site_counters *counters, int status)
 {
@@ -120,7 +121,7 @@ int file_respond_refusal(galley_static *site, struct exchange *exchange)
     return rc == GALLEY_OK ? response_set_field(exchange, SPAN("Allow"), FILE_ALLOWED) : rc;
 }
 
-/* ---- 200 and its relatives --------------------------------------------------------------------- */
+/* ---- 200 and its relatives ------------------------------------------------------------------- */
 
 static bool has_condition(const struct fields *fields)
 {
@@ -179,7 +180,7 @@ int file_respond(galley_static *site, struct exchange *exchange, struct file_ent
     return respond_whole(&answer);
 }
 
-/* ---- the site's own page for an error ---------------------------------------------------------- */
+/* ---- the site's own page for an error -------------------------------------------------------- */
 
 /* RFC 9110 §13.2.1: conditions are for what would be a 2xx; so are ranges and validators. */
 int file_respond_page(galley_static *site, struct exchange *exchange, struct file_entry *entry,
@@ -200,7 +201,7 @@ int file_respond_page(galley_static *site, struct exchange *exchange, struct fil
     return rc == GALLEY_OK ? file_answer_add(&answer, 0, answer.variant->size) : rc;
 }
 
-/* ---- galley_res_file() ------------------------------------------------------------------------- */
+/* ---- galley_res_file() ----------------------------------------------------------------------- */
 
 /* Did the handler say something that the file's own lines would contradict? */
 static bool has_own_validators(const struct response *response)

@@ -1,6 +1,6 @@
 /* files/file_respond.h — from an entry to a response: conditions, variant, ranges, fields, body.
- * On the exchange's loop, by the lookup (file_lookup.c) and the listing. All return a handler result; 0: as set. The entry is
- * borrowed for the call; what is sent of it takes references. */
+ * On the exchange's loop, by the lookup (file_lookup.c) and the listing. All return a handler
+ * result; 0: as set. The entry is borrowed for the call; what is sent of it takes references. */
 #ifndef FILES_FILE_RESPOND_H
 #define FILES_FILE_RESPOND_H
 

@@ -1,4 +1,5 @@
-/* files/file_rules.c — globs without recursion: two places to come back to, one for each kind of star. */
+/* files/file_rules.c — globs without recursion: two places to come back to, one for each kind of
+ * star. */
 #include "files/file_rules.h"
 
 #include <galley/base.h>

@@ -1,5 +1,6 @@
-/* files/file_rules.h — Cache-Control by pattern: the first rule that matches a file's name gives the value.
- * Made once by the site's options, read by decorate on workers; immutable, any thread. */
+/* files/file_rules.h — Cache-Control by pattern: the first rule that matches a file's name gives
+ * the value. Made once by the site's options, read by decorate on workers; immutable, any
+ * thread. */
 #ifndef FILES_FILE_RULES_H
 #define FILES_FILE_RULES_H
 
@@ -17,10 +18,11 @@ struct file_rules {
     size_t count;
 };
 
-/** `*`: any bytes but '/'; `**`: any bytes; `?`: one byte but '/'. Takes at most name.len * pattern.len steps for each kind
- *  of star, whatever the pattern. */
+/** `*`: any bytes but '/'; `**`: any bytes; `?`: one byte but '/'. Takes at most name.len *
+ *  pattern.len steps for each kind of star, whatever the pattern. */
 bool file_rules_glob(struct span pattern, struct span name);
-/** Append; copies into the arena. The array must have been made large enough. 0 or GALLEY_ENOMEM. */
+/** Append; copies into the arena. The array must have been made large enough. 0 or
+ * GALLEY_ENOMEM. */
 int file_rules_add(struct file_rules *rules, struct arena *arena, struct span pattern,
                    struct span value);
 /** The value for a name below the root ("guide/index.html"); ptr NULL: no rule. */

@@ -1,4 +1,5 @@
-/* files/file_site.c — a site's life: made from options, joined to the loops of a server, left again. */
+/* files/file_site.c — a site's life: made from options, joined to the loops of a server, left
+ * again. */
 #include "files/file_site.h"
 
 #include "base/alloc.h"
@@ -14,7 +15,7 @@
 
 enum { WATCH_TIMER_MS = 500 };
 
-/* ---- making and ending ------------------------------------------------------------------------- */
+/* ---- making and ending ----------------------------------------------------------------------- */
 
 static galley_static *create_empty(void)
 {
@@ -83,7 +84,7 @@ void galley_static_free(galley_static *st)
     mem_free(st);
 }
 
-/* ---- changes on the disk, on the first loop ---------------------------------------------------- */
+/* ---- changes on the disk, on the first loop -------------------------------------------------- */
 
 static void socket_closed(struct loop_socket *socket)
 {
@@ -148,7 +149,7 @@ void file_site_stop(galley_static *site)
     }
 }
 
-/* ---- joining a server -------------------------------------------------------------------------- */
+/* ---- joining a server ------------------------------------------------------------------------ */
 
 static int create_caches(galley_static *site, const struct file_site_env *env)
 {
@@ -218,7 +219,7 @@ void file_site_detach(galley_static *site)
     site->loop_count = 0;
 }
 
-/* ---- counters ---------------------------------------------------------------------------------- */
+/* ---- counters -------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;

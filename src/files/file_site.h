@@ -1,5 +1,5 @@
-/* files/file_site.h — what server/ needs from this room: a site (galley_static) joined to the loops of a server, and answers
- * with a file of the program's own choosing (galley_res_file). */
+/* files/file_site.h — what server/ needs from this room: a site (galley_static) joined to the loops
+ * of a server, and answers with a file of the program's own choosing (galley_res_file). */
 #ifndef FILES_FILE_SITE_H
 #define FILES_FILE_SITE_H
 
@@ -14,18 +14,20 @@ struct file_site_env {
     const struct log_sink *log;
 };
 
-/** Set-up thread, before the loops run: a cache per loop; the first loop polls for changes (its start is posted to that
- *  loop). 0, GALLEY_ENOMEM, or GALLEY_ESTATE when the site is joined to another server already. */
+/** Set-up thread, before the loops run: a cache per loop; the first loop polls for changes (its
+ *  start is posted to that loop). 0, GALLEY_ENOMEM, or GALLEY_ESTATE when the site is joined to
+ *  another server already. */
 int file_site_attach(galley_static *site, const struct file_site_env *env);
-/** On loop 0 while it still runs: stop polling. The site's caches are given up by file_site_detach() after all loops have
- *  stopped and their exchanges ended. */
+/** On loop 0 while it still runs: stop polling. The site's caches are given up by
+ *  file_site_detach() after all loops have stopped and their exchanges ended. */
 void file_site_stop(galley_static *site);
 void file_site_detach(galley_static *site);
 
-/** A site without a root for galley_res_file(): paths are the program's own, relative to the working directory. */
+/** A site without a root for galley_res_file(): paths are the program's own, relative to the
+ * working directory. */
 galley_static *file_site_for_replies(galley_error *err);
-/** Answer `exchange` with the file (status from exchange->response.status), later if it is cold: fits
- *  exchange_services.send_file. */
+/** Answer `exchange` with the file (status from exchange->response.status), later if it is cold:
+ *  fits exchange_services.send_file. */
 void file_site_reply(galley_static *site, struct exchange *exchange, struct span path);
 
 /** Name/value counters of the site, for stats: *it = 0 first, false at the end. */

@@ -1,6 +1,7 @@
-/* files/file_site_options.c — a user's options, checked and copied: every refusal is one sentence that names the field.
- * Called by galley_static_new() on the set-up thread. What gets through here is sent as it is, so nothing that could end a
- * line early passes, and no field that the server makes itself. */
+/* files/file_site_options.c — a user's options, checked and copied: every refusal is one sentence
+ * that names the field. Called by galley_static_new() on the set-up thread. What gets through here
+ * is sent as it is, so nothing that could end a line early passes, and no field that the server
+ * makes itself. */
 #include "files/file_site_state.h"
 
 #include "base/error.h"
@@ -29,8 +30,8 @@ static int out_of_memory(galley_error *err)
     return error_set(err, GALLEY_ENOMEM, "static options: out of memory");
 }
 
-/* An older program brings a shorter struct, a newer one a longer: what it asks for beyond what is known here must be
- * nothing. */
+/* An older program brings a shorter struct, a newer one a longer: what it asks for beyond what is
+ * known here must be nothing. */
 static int copy_options(galley_static_options *ret_options, const galley_static_options *opt,
                         galley_error *err)
 {
@@ -54,7 +55,7 @@ static int copy_options(galley_static_options *ret_options, const galley_static_
     return GALLEY_OK;
 }
 
-/* ---- names ------------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 static bool is_plain_name(struct span name)
 {
@@ -117,7 +118,7 @@ static int take_param(struct taking *taking)
     return site->param.ptr ? GALLEY_OK : out_of_memory(taking->err);
 }
 
-/* ---- fields of every answer -------------------------------------------------------------------- */
+/* ---- fields of every answer ------------------------------------------------------------------ */
 
 /* What this room or the driver says itself: a second line could only contradict it. */
 static bool is_made_by_server(struct span name)
@@ -201,7 +202,8 @@ static int keep_lines(struct taking *taking, struct span *ret_lines)
     return ret_lines->ptr ? GALLEY_OK : out_of_memory(taking->err);
 }
 
-/* Fetch standard, "CORS protocol": what scripts of other origins may read, and what the preflight asks. */
+/* Fetch standard, "CORS protocol": what scripts of other origins may read, and what the preflight
+ * asks. */
 static int take_lines(struct taking *taking)
 {
     galley_static *site = taking->site;
@@ -228,7 +230,7 @@ static int take_lines(struct taking *taking)
     return keep_lines(taking, &site->preflight_lines);
 }
 
-/* ---- Cache-Control ----------------------------------------------------------------------------- */
+/* ---- Cache-Control --------------------------------------------------------------------------- */
 
 static int take_rule(struct taking *taking, const galley_static_rule *rule)
 {
@@ -267,7 +269,7 @@ static int take_rules(struct taking *taking)
     return rc;
 }
 
-/* ---- all of it --------------------------------------------------------------------------------- */
+/* ---- all of it ------------------------------------------------------------------------------- */
 
 static int take_flags(struct taking *taking, struct file_store_options *ret_store)
 {

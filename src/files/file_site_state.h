@@ -1,7 +1,8 @@
 /* files/file_site_state.h — inside the files room: what a galley_static is.
  *
- * Options and ready lines are made by galley_static_new() and immutable afterwards. `loops` is made by
- * file_site_attach(); each element belongs to its loop's thread (counters: written there, read anywhere). */
+ * Options and ready lines are made by galley_static_new() and immutable afterwards. `loops` is made
+ * by file_site_attach(); each element belongs to its loop's thread (counters: written there, read
+ * anywhere). */
 #ifndef FILES_FILE_SITE_STATE_H
 #define FILES_FILE_SITE_STATE_H
 
@@ -64,7 +65,8 @@ struct galley_static {
     struct file_site_watch watch;
 };
 
-/** Check and copy the options into the site; defaults for the store go to *ret_store. 0 or what *err says. */
+/** Check and copy the options into the site; defaults for the store go to *ret_store. 0 or what
+ * *err says. */
 int file_site_take_options(galley_static *site, const galley_static_options *options,
                            struct file_store_options *ret_store, galley_error *err);
 

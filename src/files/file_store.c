@@ -1,60 +1,25 @@
-/* files/file_store.c — the table of entries, its budget, and the way of a load:
- * fresh? -> note the load as under way -> watch the directories of the path -> look at the disk -> keep, unless a
- * change was seen meanwhile. Watching comes before looking, so that no change falls between the two. */
-#include "files/file_store.h"
+/* files/file_store.c — the table of entries, its budget, and what a change does to them. The way of
+ * a load is in file_load.c. */
+#include "files/file_store_state.h"
 
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "base/fd.h"
-#include "base/table.h"
-#include "files/file_resolve.h"
-#include "files/file_told.h"
-#include "files/file_watch.h"
-#include "files/path_guard.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 enum {
-    UNWATCHED_FRESH_MS = 1000,
     ENTRY_OVERHEAD_BYTES = 512,
     MAX_OPEN_FILES = 256,
     MAX_MISSING = 1024 /* each change of a directory walks through them, on a loop */
 };
 
-struct file_store {
-    struct file_store_options options;
-    struct file_store_counters counters;
-    struct log_limit watch_log;
-    struct file_root root;
-    char root_path[PATH_MAX];
-    char index[256];
-    pthread_mutex_t lock; /* guards all below */
-    struct table entries;
-    struct list order;   /* oldest first */
-    struct list missing; /* those of them that are FILE_MISSING: by missing_link */
-    unsigned missing_count;
-    struct list loading; /* struct loading */
-    struct list listeners;
-    struct file_watch watch;
-    size_t used_bytes;
-    unsigned used_fds;
-};
-
-/* A load under way, on its worker's stack. */
-struct loading {
-    struct list link;
-    struct span path;
-    bool is_touched; /* a change was seen meanwhile: what was read may be old */
-};
-
-/* ---- entries, under the lock ------------------------------------------------------------------ */
+/* ---- entries, under the lock ----------------------------------------------------------------- */
 
 static void tell_listeners(struct file_store *store)
 {
@@ -100,7 +65,8 @@ static void evict(struct file_store *store, struct file_entry *entry)
     take_out(store, entry);
 }
 
-/* Anybody can ask for any number of names: of those that are nowhere only the newest are remembered. */
+/* Anybody can ask for any number of names: of those that are nowhere only the newest are
+ * remembered. */
 static void keep_missing(struct file_store *store, struct file_entry *newest)
 {
     list_push_back(&store->missing, &newest->missing_link);
@@ -134,8 +100,7 @@ static void keep_budget(struct file_store *store, const struct file_entry *newes
     }
 }
 
-/* The process has no descriptor left: those kept for files that nobody asked for lately are the first to go. */
-static void give_back_descriptors(struct file_store *store)
+void file_store_give_back_descriptors(struct file_store *store)
 {
     for (size_t rounds = store->entries.count; rounds > 0; rounds--) {
         struct file_entry *entry = to_the_back(store);
@@ -145,7 +110,38 @@ static void give_back_descriptors(struct file_store *store)
     }
 }
 
-/* ---- what the watcher tells, under the lock ---------------------------------------------------- */
+void file_store_keep(struct file_store *store, struct file_entry *entry,
+                     const struct loading *loading, struct span dir_path)
+{
+    struct file_entry *old = table_get(&store->entries, entry->path);
+    if (old) {
+        file_watch_detach(&store->watch, old);
+        take_out(store, old);
+    }
+    struct watch_dir *dir = entry->is_watched ? file_watch_find(&store->watch, dir_path) : NULL;
+    entry->is_watched = dir != NULL;
+    if (loading->is_touched || table_put(&store->entries, entry->path, entry) != 0) {
+        atomic_store_explicit(&entry->is_stale, true, memory_order_relaxed);
+        file_watch_trim(&store->watch, dir);
+        return;
+    }
+    file_entry_ref(entry);
+    entry->is_in_store = true;
+    list_push_back(&store->order, &entry->store_link);
+    store->used_bytes += entry->memory_bytes + ENTRY_OVERHEAD_BYTES;
+    store->used_fds += entry->open_fds;
+    if (dir) {
+        file_watch_attach(dir, entry);
+    } else {
+        counter_add_shared(&store->counters.unwatched, 1);
+    }
+    if (entry->kind == FILE_MISSING) {
+        keep_missing(store, entry);
+    }
+    keep_budget(store, entry);
+}
+
+/* ---- what the watcher tells, under the lock -------------------------------------------------- */
 
 static void on_touched(void *ctx, struct file_entry *entry)
 {
@@ -195,7 +191,7 @@ static void on_all_touched(void *ctx)
     on_tree_touched(store, SPAN_NONE);
 }
 
-/* ---- making and ending ------------------------------------------------------------------------- */
+/* ---- making and ending ----------------------------------------------------------------------- */
 
 /* Connections take four fifths of the process's descriptors; files must leave some of the rest. */
 static unsigned default_open_files(void)
@@ -320,198 +316,7 @@ void file_store_unlisten(struct file_store *store, struct file_listener *listene
     pthread_mutex_unlock(&store->lock);
 }
 
-/* ---- loading ----------------------------------------------------------------------------------- */
-
-bool file_store_is_fresh(const struct file_entry *entry, int64_t now_ms)
-{
-    if (atomic_load_explicit(&entry->is_stale, memory_order_relaxed)) {
-        return false;
-    }
-    return entry->is_watched ||
-           now_ms - atomic_load_explicit(&entry->checked_ms, memory_order_relaxed) <
-               UNWATCHED_FRESH_MS;
-}
-
-/* Without the last name; "" for a single one. */
-static struct span parent_of(struct span dir_path)
-{
-    size_t len = dir_path.len;
-    while (len > 0 && dir_path.ptr[len - 1] != '/') {
-        len--;
-    }
-    return span_make(dir_path.ptr, len > 0 ? len - 1 : 0);
-}
-
-/* False: there is no such directory. *ret_is_watched: a change of anything in it will be told. */
-static bool watch_directory(struct file_store *store, struct span dir_path, bool *ret_is_watched)
-{
-    int fd = path_guard_open_directory(store->root.fd, dir_path);
-    *ret_is_watched = false;
-    if (fd < 0) {
-        return false;
-    }
-    pthread_mutex_lock(&store->lock);
-    struct watch_dir *parent =
-        dir_path.len ? file_watch_find(&store->watch, parent_of(dir_path)) : NULL;
-    if (parent || dir_path.len == 0) {
-        *ret_is_watched = file_watch_add(&store->watch, parent, dir_path, fd) != NULL;
-    }
-    pthread_mutex_unlock(&store->lock);
-    /* Behind a symlink, changes further along its way would not be seen. */
-    *ret_is_watched = *ret_is_watched && store->root.path.ptr &&
-                      path_guard_is_direct(fd, store->root.path, dir_path) &&
-                      file_told_of(store->root.fd, fd);
-    fd_close(&fd);
-    return true;
-}
-
-/* Watch the directories that lead to `name`, top down. Returns the length of the deepest one that exists;
- * *ret_is_watched: all of them are watched. */
-static size_t watch_directories(struct file_store *store, struct span name, bool *ret_is_watched)
-{
-    size_t deepest_len = 0;
-    struct span dir_path = span_make(name.ptr, 0);
-    bool is_watched = true;
-    while (is_watched && watch_directory(store, dir_path, &is_watched)) {
-        *ret_is_watched = is_watched;
-        deepest_len = dir_path.len;
-        size_t from = dir_path.len + (dir_path.len > 0);
-        const char *slash = from < name.len ? memchr(name.ptr + from, '/', name.len - from) : NULL;
-        if (!slash) {
-            break;
-        }
-        dir_path.len = (size_t)(slash - name.ptr);
-    }
-    return deepest_len;
-}
-
-/* The part of the path behind the deepest directory: its first name. */
-static void set_watch_name(struct file_entry *entry, const char *name, size_t dir_len)
-{
-    const char *rest = name + dir_len + (dir_len > 0 && name[dir_len] == '/');
-    entry->watch_name = file_entry_text(entry, span_make(rest, strcspn(rest, "/")));
-    if (!entry->watch_name.ptr) {
-        entry->watch_name =
-            SPAN(""); /* every name touches it: more often than needed, never too late */
-    }
-}
-
-/* Under the lock: put the entry into the table and on its directory. */
-static void keep(struct file_store *store, struct file_entry *entry, const struct loading *loading,
-                 struct span dir_path)
-{
-    struct file_entry *old = table_get(&store->entries, entry->path);
-    if (old) {
-        file_watch_detach(&store->watch, old);
-        take_out(store, old);
-    }
-    struct watch_dir *dir = entry->is_watched ? file_watch_find(&store->watch, dir_path) : NULL;
-    entry->is_watched = dir != NULL;
-    if (loading->is_touched || table_put(&store->entries, entry->path, entry) != 0) {
-        atomic_store_explicit(&entry->is_stale, true, memory_order_relaxed);
-        file_watch_trim(&store->watch, dir);
-        return;
-    }
-    file_entry_ref(entry);
-    entry->is_in_store = true;
-    list_push_back(&store->order, &entry->store_link);
-    store->used_bytes += entry->memory_bytes + ENTRY_OVERHEAD_BYTES;
-    store->used_fds += entry->open_fds;
-    if (dir) {
-        file_watch_attach(dir, entry);
-    } else {
-        counter_add_shared(&store->counters.unwatched, 1);
-    }
-    if (entry->kind == FILE_MISSING) {
-        keep_missing(store, entry);
-    }
-    keep_budget(store, entry);
-}
-
-static int resolve_now(struct file_store *store, struct file_entry *entry, bool is_watched)
-{
-    bool is_direct = false;
-    atomic_store_explicit(&entry->checked_ms, galley_now_ms(), memory_order_relaxed);
-    counter_add_shared(&store->counters.loads, 1);
-    int code = file_resolve(entry, &store->root, &store->options, &store->counters, &is_direct);
-    entry->is_watched = is_watched && is_direct;
-    return code;
-}
-
-static struct file_entry *look_at_disk(struct file_store *store, struct loading *loading,
-                                       int *ret_error)
-{
-    char name[PATH_MAX];
-    int name_len =
-        store->root.fd == AT_FDCWD ? -1 : file_name_of_path(name, sizeof(name), loading->path);
-    struct file_entry *entry = file_entry_create(loading->path);
-    bool is_watched = false;
-    size_t dir_len = 0;
-    if (entry && name_len >= 0 && store->watch.fd >= 0) {
-        dir_len = watch_directories(store, span_make(name, (size_t)name_len), &is_watched);
-        set_watch_name(entry, name, dir_len);
-    }
-    int code = entry ? resolve_now(store, entry, is_watched) : GALLEY_EFULL;
-    pthread_mutex_lock(&store->lock);
-    list_remove(&loading->link);
-    if (code == 0) {
-        keep(store, entry, loading, span_make(name, dir_len));
-    } else if (code == GALLEY_EFULL) {
-        give_back_descriptors(store);
-    }
-    pthread_mutex_unlock(&store->lock);
-    if (code != 0) {
-        counter_add_shared(&store->counters.errors, 1);
-        file_entry_unref(entry);
-        *ret_error = code;
-        return NULL;
-    }
-    return entry;
-}
-
-/* An unwatched entry whose file is still the same is good for another second. */
-static bool is_unchanged(struct file_store *store, struct file_entry *entry)
-{
-    if (atomic_load_explicit(&entry->is_stale, memory_order_relaxed) || entry->is_watched) {
-        return false;
-    }
-    int64_t now_ms = galley_now_ms();
-    if (!file_resolve_is_unchanged(entry, &store->root, &store->options)) {
-        return false;
-    }
-    counter_add_shared(&store->counters.unchanged, 1);
-    atomic_store_explicit(&entry->checked_ms, now_ms, memory_order_relaxed);
-    return true;
-}
-
-struct file_entry *file_store_load(struct file_store *store, struct span path, int *ret_error)
-{
-    struct loading loading = {.path = path};
-    pthread_mutex_lock(&store->lock);
-    struct file_entry *known = table_get(&store->entries, path);
-    bool is_fresh = known && file_store_is_fresh(known, galley_now_ms());
-    if (known) {
-        file_entry_ref(known);
-    }
-    if (!is_fresh) {
-        list_push_back(&store->loading, &loading.link);
-    }
-    pthread_mutex_unlock(&store->lock);
-    *ret_error = 0;
-    if (is_fresh) {
-        return known;
-    }
-    if (known && is_unchanged(store, known)) {
-        pthread_mutex_lock(&store->lock);
-        list_remove(&loading.link);
-        pthread_mutex_unlock(&store->lock);
-        return known;
-    }
-    file_entry_unref(known);
-    return look_at_disk(store, &loading, ret_error);
-}
-
-/* ---- looking in -------------------------------------------------------------------------------- */
+/* ---- looking in ------------------------------------------------------------------------------ */
 
 int file_store_watch_fd(const struct file_store *store)
 {

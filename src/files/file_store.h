@@ -1,9 +1,9 @@
 /* files/file_store.h — the entries of one site, shared by all loops: loading, keeping, forgetting.
  *
- * One mutex, touched only on the cold path (workers) and by the watcher, never held during I/O on files. The store keeps
- * entries up to a budget, first in first out with a second chance for those that were hit; one that is put out is
- * marked stale, so that no loop keeps what the watcher no longer knows.
- * Any thread, but file_store_watch_ready(): the loop that polls. */
+ * One mutex, touched only on the cold path (workers) and by the watcher, never held during I/O on
+ * files. The store keeps entries up to a budget, first in first out with a second chance for those
+ * that were hit; one that is put out is marked stale, so that no loop keeps what the watcher no
+ * longer knows. Any thread, but file_store_watch_ready(): the loop that polls. */
 #ifndef FILES_FILE_STORE_H
 #define FILES_FILE_STORE_H
 
@@ -49,15 +49,15 @@ struct file_store_counters {
     struct counter unwatched;    /* entries that cannot be watched */
 };
 
-/** Zero in any size means the default above. NULL with one sentence: "serve /srv/www: No such file or
- *  directory". Opens the inotify descriptor too (without one all entries are unwatched). */
+/** Zero in any size means the default above. NULL with one sentence: "serve /srv/www: No such file
+ *  or directory". Opens the inotify descriptor too (without one all entries are unwatched). */
 struct file_store *file_store_create(const struct file_store_options *options, galley_error *err);
 /** No load may be running. Entries live on while somebody holds a reference. */
 void file_store_destroy(struct file_store *store);
 
-/** Told that entries have been taken out of the store, so that those who hold references let go of them: memory and
- *  descriptors are given back only with the last reference. Called under the store's lock, on any thread: it must not
- *  block, nor call the store. */
+/** Told that entries have been taken out of the store, so that those who hold references let go of
+ *  them: memory and descriptors are given back only with the last reference. Called under the
+ *  store's lock, on any thread: it must not block, nor call the store. */
 struct file_listener {
     struct list link;
     void (*taken_out)(struct file_listener *listener);
@@ -71,9 +71,9 @@ int file_store_watch_fd(const struct file_store *store);
 /** Read the pending events and mark what they touch; never blocks. */
 void file_store_watch_ready(struct file_store *store);
 
-/** What is at `path`, from the store if fresh, else from the disk, on this thread, which may block. The caller
- *  owns a reference. NULL with *ret_error GALLEY_EFULL (descriptors or memory used up: 503; the store then gives back
- *  the descriptors that were not used lately) or
+/** What is at `path`, from the store if fresh, else from the disk, on this thread, which may block.
+ *  The caller owns a reference. NULL with *ret_error GALLEY_EFULL (descriptors or memory used up:
+ *  503; the store then gives back the descriptors that were not used lately) or
  *  GALLEY_ESYS (an I/O error: 500). */
 struct file_entry *file_store_load(struct file_store *store, struct span path, int *ret_error);
 

@@ -7,7 +7,8 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
-/* File systems that others than this kernel write to; not all of them are in every <linux/magic.h>. */
+/* File systems that others than this kernel write to; not all of them are in every
+ * <linux/magic.h>. */
 static const uint32_t shared_magics[] = {
     NFS_SUPER_MAGIC, SMB_SUPER_MAGIC, CODA_SUPER_MAGIC, AFS_SUPER_MAGIC,
     V9FS_MAGIC,      NCP_SUPER_MAGIC, 0xFF534D42, /* CIFS */

@@ -49,7 +49,7 @@ struct watch_dir *file_watch_find(const struct file_watch *watch, struct span di
     return table_get(&watch->by_path, dir_path);
 }
 
-/* ---- records ---------------------------------------------------------------------------------- */
+/* ---- records --------------------------------------------------------------------------------- */
 
 static int enter_by_wd(struct file_watch *watch, struct watch_dir *dir)
 {
@@ -166,7 +166,7 @@ void file_watch_detach(struct file_watch *watch, struct file_entry *entry)
     file_watch_trim(watch, dir);
 }
 
-/* ---- events ----------------------------------------------------------------------------------- */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 static bool is_index_name(const struct file_watch *watch, struct span name)
 {

@@ -1,8 +1,10 @@
-/* files/file_watch.h — which directories are watched (inotify), and which entries a change in them touches.
+/* files/file_watch.h — which directories are watched (inotify), and which entries a change in them
+ * touches.
  *
- * A record for each watched directory, by its path below the root ("" is the root); its parents are watched too, so that
- * a renamed or swapped directory on the way is noticed. Entries hang on the deepest watched directory of their path.
- * Belongs to the store and is used under its lock; only file_watch_read() does a system call that reads. */
+ * A record for each watched directory, by its path below the root ("" is the root); its parents are
+ * watched too, so that a renamed or swapped directory on the way is noticed. Entries hang on the
+ * deepest watched directory of their path. Belongs to the store and is used under its lock; only
+ * file_watch_read() does a system call that reads. */
 #ifndef FILES_FILE_WATCH_H
 #define FILES_FILE_WATCH_H
 
@@ -27,7 +29,8 @@ struct file_watch {
     const char *index;  /* names of index files, separated by spaces */
     /** A change touches this entry; the watcher has already let go of it. */
     void (*touched)(void *ctx, struct file_entry *entry);
-    /** Everything whose path begins with this directory (slash behind it unless empty) may have changed. */
+    /** Everything whose path begins with this directory (slash behind it unless empty) may have
+     * changed. */
     void (*tree_touched)(void *ctx, struct span dir_path);
     /** Something called `name` in the directory changed: for loads under way. */
     void (*name_touched)(void *ctx, struct span dir_path, struct span name);
@@ -43,8 +46,8 @@ void file_watch_init(struct file_watch *watch, const char *index);
 void file_watch_finish(struct file_watch *watch);
 
 struct watch_dir *file_watch_find(const struct file_watch *watch, struct span dir_path);
-/** Watch the directory behind the O_PATH descriptor under this path. The parent (NULL for the root) must be watched.
- *  NULL: cannot be watched. */
+/** Watch the directory behind the O_PATH descriptor under this path. The parent (NULL for the root)
+ *  must be watched. NULL: cannot be watched. */
 struct watch_dir *file_watch_add(struct file_watch *watch, struct watch_dir *parent,
                                  struct span dir_path, int dir_fd);
 /** Hang an entry on a directory; entry->watch_name says which names touch it. */

@@ -1,4 +1,5 @@
-/* files/path_guard.c — opening beneath the root: openat2, and a walk without symlinks where it is missing. */
+/* files/path_guard.c — opening beneath the root: openat2, and a walk without symlinks where it is
+ * missing. */
 #include "files/path_guard.h"
 
 #include "base/fd.h"
@@ -30,7 +31,8 @@ static int open_by_kernel(int root_fd, const char *path, uint64_t flags)
         if (fd >= 0) {
             return (int)fd;
         }
-        /* EAGAIN: a rename went on while ".." of a symlink was resolved; only a new walk is safe. */
+        /* EAGAIN: a rename went on while ".." of a symlink was resolved; only a new walk is
+         * safe. */
         if (errno != EAGAIN && errno != EINTR) {
             return -errno;
         }
@@ -122,7 +124,8 @@ int path_guard_open(int root_fd, struct span path, struct stat *ret_stat)
     if (!make_c_path(c_path, path)) {
         return -ENAMETOOLONG;
     }
-    /* Look before opening: opening some devices has effects. The second look is the one that counts. */
+    /* Look before opening: opening some devices has effects. The second look is the one that
+     * counts. */
     int probe = open_beneath(root_fd, c_path, O_PATH | O_CLOEXEC);
     if (probe < 0) {
         return probe;
