@@ -1,8 +1,10 @@
-/* examples/book — the exercise that galley starts from: a small web server on 127.0.0.1:7878 whose requests are worked
- * through by a fixed pool of threads. GET / is hello.html, GET /sleep the same page after five seconds without
- * delaying anybody else, everything else 404.html; Ctrl+C finishes what runs and joins every worker.
+/* examples/book — the exercise that galley starts from: a small web server on 127.0.0.1:7878 whose
+ * requests are worked through by a fixed pool of threads. GET / is hello.html, GET /sleep the same
+ * page after five seconds without delaying anybody else, everything else 404.html; Ctrl+C finishes
+ * what runs and joins every worker.
  *
- * book [--port=N] [--workers=N] [--loops=N] [--max-requests=N] [--sleep=SECONDS] [--patience=SECONDS] [FOLDER]
+ * book [--port=N] [--workers=N] [--loops=N] [--max-requests=N] [--sleep=SECONDS]
+ *      [--patience=SECONDS] [FOLDER]
  * FOLDER holds hello.html and 404.html; default: the current one. Port 0 takes any free port. */
 #include <galley/access_log.h>
 
@@ -44,8 +46,8 @@ static int missing(galley_request *rq, galley_response *rs, void *arg)
     return galley_res_file(rs, 404, "404.html");
 }
 
-/* Only GET gets a page. A path that exists would answer other methods with 405, as the standard has it; the exercise
- * wants 404 for them too, so each path also has a route for every other method. */
+/* Only GET gets a page. A path that exists would answer other methods with 405, as the standard has
+ * it; the exercise wants 404 for them too, so each path also has a route for every other method. */
 static void add_routes(galley_server *server, struct settings *settings)
 {
     galley_route_options on_loop = GALLEY_ROUTE_OPTIONS_INIT;
@@ -82,7 +84,8 @@ static void tell_server(void *ctx, int level, const char *line)
 
 /* ---- the pool and the server ---- */
 
-/* Zero in an option means its default, so zero workers go to galley_pool_new(), which refuses them. */
+/* Zero in an option means its default, so zero workers go to galley_pool_new(), which refuses
+ * them. */
 static galley_pool *make_pool(unsigned workers, galley_error *err)
 {
     galley_pool_options options = GALLEY_POOL_OPTIONS_INIT;
@@ -95,7 +98,8 @@ static galley_pool *make_pool(unsigned workers, galley_error *err)
     return galley_pool_open(&options, err);
 }
 
-/* No result of the calls after new is looked at: the first failure is kept, and galley_server_run() refuses with it. */
+/* No result of the calls after new is looked at: the first failure is kept, and galley_server_run()
+ * refuses with it. */
 static galley_server *make_server(struct settings *settings, galley_pool *pool, galley_error *err)
 {
     galley_server_options options = GALLEY_SERVER_OPTIONS_INIT;

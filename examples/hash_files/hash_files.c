@@ -1,6 +1,8 @@
-/* hash_files — hash the files named on the command line, all CPUs at work. No server in sight: the pool is for any work.
- * One job a file; the queue is bounded, so a million names need no more memory for jobs than a thousand.
- * usage: hash_files FILE...   Prints FNV-1a sums in the order of the names; exit 1 if a file could not be read. */
+/* hash_files — hash the files named on the command line, all CPUs at work. No server in sight: the
+ * pool is for any work. One job a file; the queue is bounded, so a million names need no more
+ * memory for jobs than a thousand.
+ * usage: hash_files FILE...   Prints FNV-1a sums in the order of the names; exit 1 if a file could
+ * not be read. */
 #include <galley/pool.h>
 
 #include <inttypes.h>

@@ -1,9 +1,9 @@
 /*
  * galley/access_log.h — one line for each answered request, written by a thread of its own.
  *
- * The event loops only leave a fixed-size record in a ring of theirs: no system call, no lock, no allocation, no
- * formatting on the request's path. Where the writer cannot keep up, or a disk is full, lines are lost and counted,
- * never waited for.
+ * The event loops only leave a fixed-size record in a ring of theirs: no system call, no lock, no
+ * allocation, no formatting on the request's path. Where the writer cannot keep up, or a disk is
+ * full, lines are lost and counted, never waited for.
  */
 #ifndef GALLEY_ACCESS_LOG_H
 #define GALLEY_ACCESS_LOG_H
@@ -15,8 +15,9 @@ extern "C" {
 #endif
 
 /**
- * Formats. In each of them, one request is one line whatever bytes the client sent: control bytes, quotes and the
- * backslash are escaped, in COMBINED and DEV also every byte above 7E; text over the record's bounds is cut.
+ * Formats. In each of them, one request is one line whatever bytes the client sent: control bytes,
+ * quotes and the backslash are escaped, in COMBINED and DEV also every byte above 7E; text over the
+ * record's bounds is cut.
  */
 enum {
     GALLEY_ACCESS_DEV = 0,      /* for a person who watches: 12:34:56 200 GET /path 1.2 kB 3 ms   */
@@ -32,14 +33,15 @@ enum {
 };
 
 /**
- * Takes whole lines: len bytes, ending in a line end. Called on the log's writer thread, never by two threads at
- * once; it may block, at the price of lost lines. 0, or anything else when the lines were lost.
+ * Takes whole lines: len bytes, ending in a line end. Called on the log's writer thread, never by
+ * two threads at once; it may block, at the price of lost lines. 0, or anything else when the lines
+ * were lost.
  */
 typedef int galley_log_write_fn(void *ctx, const char *lines, size_t len);
 
 /**
- * Start from GALLEY_ACCESS_LOG_OPTIONS_INIT; zero means the default everywhere. The lines go to `write` if it is
- * given, else to the file `path`, else to the descriptor `fd`.
+ * Start from GALLEY_ACCESS_LOG_OPTIONS_INIT; zero means the default everywhere. The lines go to
+ * `write` if it is given, else to the file `path`, else to the descriptor `fd`.
  */
 typedef struct galley_access_log_options {
     size_t size;      /* sizeof(galley_access_log_options): tells versions apart           */
@@ -68,33 +70,33 @@ typedef struct galley_access_log_stats {
 } galley_access_log_stats;
 
 /**
- * Set-up call: write an access log. Opens the file now, so that a wrong path is told at once and privileges can be
- * dropped before the start; the writer thread runs from start to stop, and what is in the rings at the stop is
- * written.
+ * Set-up call: write an access log. Opens the file now, so that a wrong path is told at once and
+ * privileges can be dropped before the start; the writer thread runs from start to stop, and what
+ * is in the rings at the stop is written.
  *
  * opt: NULL for coloured lines to standard output. A second call replaces the first.
  *
- * Returns 0; GALLEY_EINVAL (a bad option, srv NULL), GALLEY_ENOMEM, GALLEY_ESYS (the file cannot be opened),
- * GALLEY_ESTATE (the server runs). Like every set-up failure it is remembered, and galley_server_run() tells it.
- * The thread that sets the server up; may block on the file system.
+ * Returns 0; GALLEY_EINVAL (a bad option, srv NULL), GALLEY_ENOMEM, GALLEY_ESYS (the file cannot be
+ * opened), GALLEY_ESTATE (the server runs). Like every set-up failure it is remembered, and
+ * galley_server_run() tells it. The thread that sets the server up; may block on the file system.
  */
 GALLEY_API int galley_server_access_log(galley_server *srv, const galley_access_log_options *opt);
 
 /**
- * Let go of the log's file and open its path again: after a rename, for log rotation. Lines that were recorded
- * before the call go to the old file. When the path cannot be opened the old file is kept and the server's log says
- * so. Does nothing for a log without a path.
+ * Let go of the log's file and open its path again: after a rename, for log rotation. Lines that
+ * were recorded before the call go to the old file. When the path cannot be opened the old file is
+ * kept and the server's log says so. Does nothing for a log without a path.
  *
- * Returns 0; GALLEY_EINVAL (srv NULL), GALLEY_ESTATE (no access log). Any thread, async-signal-safe; does not block:
- * the writer thread does it.
+ * Returns 0; GALLEY_EINVAL (srv NULL), GALLEY_ESTATE (no access log). Any thread,
+ * async-signal-safe; does not block: the writer thread does it.
  */
 GALLEY_API int galley_server_reopen_logs(galley_server *srv);
 
 /**
  * What became of the lines.
  *
- * Returns 0; GALLEY_EINVAL (NULL, or stats->size too small), GALLEY_ESTATE (no access log). Any thread; does not
- * block.
+ * Returns 0; GALLEY_EINVAL (NULL, or stats->size too small), GALLEY_ESTATE (no access log). Any
+ * thread; does not block.
  */
 GALLEY_API int galley_server_access_log_stats(const galley_server *srv,
                                               galley_access_log_stats *stats);

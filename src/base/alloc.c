@@ -1,6 +1,7 @@
 /* base/alloc.c — the C library's allocator behind one door; see alloc.h.
- * With GALLEY_FAULTS three atomics stand in the door: which allocation shall fail, whether one did, and how many
- * blocks live. They are shared by all threads and relaxed: each is a number of its own and orders nothing. */
+ * With GALLEY_FAULTS three atomics stand in the door: which allocation shall fail, whether one did,
+ * and how many blocks live. They are shared by all threads and relaxed: each is a number of its own
+ * and orders nothing. */
 #include "base/alloc.h"
 
 #include <stdatomic.h>
@@ -10,7 +11,8 @@
 
 #ifdef GALLEY_FAULTS
 
-/* Partner of fail_countdown: mem_fail_nth stores, every allocation takes one off. 0: nothing planted. */
+/* Partner of fail_countdown: mem_fail_nth stores, every allocation takes one off. 0: nothing
+ * planted. */
 static _Atomic uint64_t fail_countdown;
 static _Atomic int fail_happened; /* set by the thread that met the fault, read by the test */
 static _Atomic int64_t live_blocks;
@@ -103,7 +105,8 @@ static inline size_t at_least_one(size_t bytes)
     return bytes ? bytes : 1;
 }
 
-/* No object may be larger than a pointer difference; sanitizers stop the program where malloc says no. */
+/* No object may be larger than a pointer difference; sanitizers stop the program where malloc says
+ * no. */
 static inline bool is_refused(size_t bytes)
 {
     return bytes > PTRDIFF_MAX || must_fail();

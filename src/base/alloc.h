@@ -1,7 +1,8 @@
 /* base/alloc.h — the one door through which every allocation of galley passes.
- * Test builds (GALLEY_FAULTS) can make the n-th allocation fail and count the live ones; release builds
- * compile to the C library's calls. Any thread. All return NULL when memory is out or more than PTRDIFF_MAX bytes
- * are asked for; nothing aborts. No bytes give a block that can be freed, not NULL. */
+ * Test builds (GALLEY_FAULTS) can make the n-th allocation fail and count the live ones; release
+ * builds compile to the C library's calls. Any thread. All return NULL when memory is out or more
+ * than PTRDIFF_MAX bytes are asked for; nothing aborts. No bytes give a block that can be freed,
+ * not NULL. */
 #ifndef BASE_ALLOC_H
 #define BASE_ALLOC_H
 
@@ -20,7 +21,8 @@ void mem_free(void *block);
 /** NUL-terminated copy of len bytes. */
 char *mem_copy_text(const char *text, size_t len);
 
-/** Let the n-th allocation from now on fail (1: the next), once; 0: none. Test builds only, else no effect. */
+/** Let the n-th allocation from now on fail (1: the next), once; 0: none. Test builds only, else no
+ * effect. */
 void mem_fail_nth(uint64_t n);
 /** Did the failure planted by mem_fail_nth happen? */
 int mem_fail_happened(void);

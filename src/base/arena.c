@@ -1,7 +1,7 @@
 /* base/arena.c — bump allocation; see arena.h.
- * Blocks stand in one list, newest first. Only the head is bumped; a piece too large for an ordinary block gets
- * one of its own behind the head, so that the room left in the head is not lost. Texts are packed without
- * padding, everything else is aligned for any type. */
+ * Blocks stand in one list, newest first. Only the head is bumped; a piece too large for an
+ * ordinary block gets one of its own behind the head, so that the room left in the head is not
+ * lost. Texts are packed without padding, everything else is aligned for any type. */
 #include "base/arena.h"
 
 #include "base/alloc.h"

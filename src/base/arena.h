@@ -1,7 +1,8 @@
 /* base/arena.h — memory that dies together: one arena per exchange.
  * Bump allocation from blocks; the first block may be kept over arena_reset so that a steady state
- * allocates nothing. Under sanitizers each piece is a malloc of its own, so that the tools see through it.
- * Owned by one thread at a time. What alignment wastes counts as handed out, so that the limit bounds memory. */
+ * allocates nothing. Under sanitizers each piece is a malloc of its own, so that the tools see
+ * through it. Owned by one thread at a time. What alignment wastes counts as handed out, so that
+ * the limit bounds memory. */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
 
@@ -29,7 +30,8 @@ void arena_finish(struct arena *arena);
 
 /** Aligned for any type, not zeroed. NULL when memory or the limit is used up. */
 void *arena_alloc(struct arena *arena, size_t bytes);
-/** NUL-terminated copy (NUL not in len); ptr NULL when there is no room. A missing span is copied as an empty one. */
+/** NUL-terminated copy (NUL not in len); ptr NULL when there is no room. A missing span is copied
+ * as an empty one. */
 struct span arena_copy(struct arena *arena, struct span s);
 /** Formatted, NUL-terminated; ptr NULL when there is no room. */
 struct span arena_printf(struct arena *arena, const char *format, ...)

@@ -1,6 +1,6 @@
 /* base/buf.c — a growing byte buffer with sticky failure; see buf.h.
- * The block behind data is always one byte larger than capacity: printf may end its text with a NUL there, and
- * buf_take hands out a terminated text, without either counting in len or max_bytes. */
+ * The block behind data is always one byte larger than capacity: printf may end its text with a NUL
+ * there, and buf_take hands out a terminated text, without either counting in len or max_bytes. */
 #include "base/buf.h"
 
 #include "base/alloc.h"

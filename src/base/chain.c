@@ -1,8 +1,9 @@
 /* base/chain.c — the queue of output; see chain.h. One thread at a time.
- * Parts stand in parts[first .. first + count), no part is empty, and bytes is their sum. The array and the packs
- * of small copies are blocks of one size, so that one free list serves both; a pack goes back to the pool of the
- * chain that holds it then, whoever made it. Only chains of more than BLOCK_PARTS parts have an array of their own.
- * Before a release function runs, its part is out of the chain: it may look at the chain, or add to it. */
+ * Parts stand in parts[first .. first + count), no part is empty, and bytes is their sum. The array
+ * and the packs of small copies are blocks of one size, so that one free list serves both; a pack
+ * goes back to the pool of the chain that holds it then, whoever made it. Only chains of more than
+ * BLOCK_PARTS parts have an array of their own. Before a release function runs, its part is out of
+ * the chain: it may look at the chain, or add to it. */
 #include "base/chain.h"
 
 #include "base/alloc.h"
@@ -60,7 +61,8 @@ static void block_put(struct chain_pool *pool, void *block)
     pool->free_count++;
 }
 
-/* Marks a part whose arg is a pack; never called, because the block goes to the chain's pool instead. */
+/* Marks a part whose arg is a pack; never called, because the block goes to the chain's pool
+ * instead. */
 static void pack_mark(void *arg)
 {
     CHECK(arg == NULL); /* it is the pack: this cannot be reached */
@@ -124,7 +126,8 @@ static int reserve(struct chain *chain, uint32_t more)
     if (more > UINT32_MAX - chain->count) {
         return GALLEY_ENOMEM;
     }
-    /* Moving to the front pays only if much room is gained, else a long queue would be moved for each part. */
+    /* Moving to the front pays only if much room is gained, else a long queue would be moved for
+     * each part. */
     if (chain->first >= chain->capacity / 2 && chain->count + more <= chain->capacity &&
         chain->parts) {
         memmove(chain->parts, chain->parts + chain->first, chain->count * sizeof *chain->parts);

@@ -1,8 +1,9 @@
 /* base/chain.h — output waiting to be sent: a queue of memory pieces and file ranges, in order.
- * A piece's release function is called exactly once, when its last byte has been consumed or the chain is
- * cleared. The array of parts comes from a chain_pool (one per loop) and goes back when the chain is empty, so
- * that a steady state allocates nothing and an idle connection holds nothing. One thread at a time, the pool's; a
- * chain without a pool (NULL) may be filled on any one thread and then moved to one with a pool. */
+ * A piece's release function is called exactly once, when its last byte has been consumed or the
+ * chain is cleared. The array of parts comes from a chain_pool (one per loop) and goes back when
+ * the chain is empty, so that a steady state allocates nothing and an idle connection holds
+ * nothing. One thread at a time, the pool's; a chain without a pool (NULL) may be filled on any one
+ * thread and then moved to one with a pool. */
 #ifndef BASE_CHAIN_H
 #define BASE_CHAIN_H
 
@@ -11,8 +12,8 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
-/** Runs inside chain_consume, chain_clear or chain_add*, when its part is out of the chain: it may look at the chain
- *  and add to it, but not consume, clear, move or init it. */
+/** Runs inside chain_consume, chain_clear or chain_add*, when its part is out of the chain: it may
+ *  look at the chain and add to it, but not consume, clear, move or init it. */
 typedef void chain_release_fn(void *arg);
 
 struct chain_part {
@@ -52,20 +53,22 @@ static inline bool chain_is_empty(const struct chain *chain)
     return chain->count == 0;
 }
 
-/** Append memory. On GALLEY_ENOMEM nothing was appended and release was NOT called. len 0: release is called at
- *  once and 0 returned. */
+/** Append memory. On GALLEY_ENOMEM nothing was appended and release was NOT called. len 0: release
+ *  is called at once and 0 returned. */
 int chain_add(struct chain *chain, const void *data, size_t len, chain_release_fn *release,
               void *arg);
-/** Append a copy of the bytes (owned by the chain; small pieces are packed together where possible). */
+/** Append a copy of the bytes (owned by the chain; small pieces are packed together where
+ * possible). */
 int chain_add_copy(struct chain *chain, const void *data, size_t len);
 /** Append len bytes of fd from offset; same rules as chain_add. */
 int chain_add_file(struct chain *chain, int fd, off_t offset, uint64_t len,
                    chain_release_fn *release, void *arg);
-/** Move all parts of `from` behind those of `to`; on GALLEY_ENOMEM both stay as they were. Their pools may differ. */
+/** Move all parts of `from` behind those of `to`; on GALLEY_ENOMEM both stay as they were. Their
+ * pools may differ. */
 int chain_move(struct chain *to, struct chain *from);
 
-/** Fill iov with the memory pieces at the front, up to the first file range; returns how many (0: the front is a
- *  file range or the chain is empty). */
+/** Fill iov with the memory pieces at the front, up to the first file range; returns how many (0:
+ *  the front is a file range or the chain is empty). */
 int chain_iov(const struct chain *chain, struct iovec *iov, int max);
 /** The front part; NULL when empty. */
 const struct chain_part *chain_front(const struct chain *chain);

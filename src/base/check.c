@@ -1,6 +1,6 @@
 /* base/check.c — what happens when a CHECK fails: one line on stderr, then abort().
- * Called by the CHECK macros only. Any thread, also with a broken heap: nothing is allocated and stdio is not used
- * for the output. */
+ * Called by the CHECK macros only. Any thread, also with a broken heap: nothing is allocated and
+ * stdio is not used for the output. */
 #include "base/check.h"
 
 #include <stdio.h>

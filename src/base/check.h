@@ -1,6 +1,6 @@
 /* base/check.h — assertions for programming errors, never for input.
- * CHECK is cheap and stays in release builds; DEBUG_CHECK is compiled out there. A failed check stops the
- * program with one line: going on would mean working with a broken invariant. */
+ * CHECK is cheap and stays in release builds; DEBUG_CHECK is compiled out there. A failed check
+ * stops the program with one line: going on would mean working with a broken invariant. */
 #ifndef BASE_CHECK_H
 #define BASE_CHECK_H
 

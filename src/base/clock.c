@@ -1,6 +1,6 @@
 /* base/clock.c — CLOCK_MONOTONIC and CLOCK_REALTIME as plain numbers.
- * Any thread; no system call where the kernel offers these clocks through the vDSO. The loop reads the clock once a
- * turn and hands the number down; rooms that are pure never call this. */
+ * Any thread; no system call where the kernel offers these clocks through the vDSO. The loop reads
+ * the clock once a turn and hands the number down; rooms that are pure never call this. */
 #include "base/clock.h"
 
 #include <time.h>

@@ -1,6 +1,6 @@
 /* base/clock.h — the two clocks, in milliseconds, seconds or nanoseconds as the name says.
- * Deadlines use the monotonic one, Date and Last-Modified the wall one: only the second can jump, when somebody sets
- * it. Any thread; never blocks, never fails. */
+ * Deadlines use the monotonic one, Date and Last-Modified the wall one: only the second can jump,
+ * when somebody sets it. Any thread; never blocks, never fails. */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 

@@ -1,6 +1,7 @@
 /* base/counter.h — event counts: one thread writes, any thread reads.
- * Relaxed atomics: a count orders nothing, and a reader may see two counters at slightly different moments. No
- * read-modify-write, so an increment costs a plain add. Partner of each load is the adding thread's store. */
+ * Relaxed atomics: a count orders nothing, and a reader may see two counters at slightly different
+ * moments. No read-modify-write, so an increment costs a plain add. Partner of each load is the
+ * adding thread's store. */
 #ifndef BASE_COUNTER_H
 #define BASE_COUNTER_H
 

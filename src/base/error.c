@@ -1,6 +1,6 @@
 /* base/error.c — fills galley_error; see error.h.
- * Called by constructors and configuration; never on the request path, where no error text is made. Any thread; the
- * struct belongs to the caller. */
+ * Called by constructors and configuration; never on the request path, where no error text is made.
+ * Any thread; the struct belongs to the caller. */
 #include "base/error.h"
 
 #include "base/text.h"
@@ -34,7 +34,8 @@ int error_set(galley_error *err, int code, const char *format, ...)
     return code;
 }
 
-/* strerror() keeps its text where other threads write; strerror_r comes in two kinds, told apart by type. */
+/* strerror() keeps its text where other threads write; strerror_r comes in two kinds, told apart by
+ * type. */
 static const char *pick_pointer(const char *text, const char *buffer)
 {
     (void)buffer;

@@ -1,6 +1,6 @@
 /* base/error_list.h — one row for each result code of galley/base.h: the code and its sentence.
- * Read by public.c for galley_strerror. In the order of the codes, 0 downward; a test compares the rows with the
- * public header, so that neither can grow alone. */
+ * Read by public.c for galley_strerror. In the order of the codes, 0 downward; a test compares the
+ * rows with the public header, so that neither can grow alone. */
 #ifndef BASE_ERROR_LIST_H
 #define BASE_ERROR_LIST_H
 

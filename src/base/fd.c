@@ -1,6 +1,6 @@
-/* base/fd.c — small steps with descriptors that are easy to get wrong: EINTR, short counts, errno kept.
- * Called by the rooms that own descriptors (loop, net, files, observe). Any thread; reads and writes block when the
- * descriptor does. */
+/* base/fd.c — small steps with descriptors that are easy to get wrong: EINTR, short counts, errno
+ * kept. Called by the rooms that own descriptors (loop, net, files, observe). Any thread; reads and
+ * writes block when the descriptor does. */
 #include "base/fd.h"
 
 #include <errno.h>
@@ -11,7 +11,8 @@ void fd_close(int *fd)
 {
     if (*fd >= 0) {
         int saved = errno;
-        /* Not repeated on EINTR: on Linux the number is free by then and may be somebody else's already. */
+        /* Not repeated on EINTR: on Linux the number is free by then and may be somebody else's
+         * already. */
         close(*fd);
         errno = saved;
     }

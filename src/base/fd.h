@@ -1,6 +1,6 @@
 /* base/fd.h — file descriptors: closing without surprises, writing and reading to the end.
- * All descriptors of galley are close-on-exec from the call that makes them. Any thread; a descriptor has one owner,
- * and the owner's variable is -1 as soon as it is closed. */
+ * All descriptors of galley are close-on-exec from the call that makes them. Any thread; a
+ * descriptor has one owner, and the owner's variable is -1 as soon as it is closed. */
 #ifndef BASE_FD_H
 #define BASE_FD_H
 

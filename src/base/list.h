@@ -1,6 +1,7 @@
 /* base/list.h — intrusive, circular, doubly linked list. The head is a node too. No allocation.
- * The node is embedded in the struct that it links; CONTAINER_OF leads back. One thread at a time. Invariant: every
- * node is in a list, if only in one of its own, so that list_remove is always allowed after list_init. */
+ * The node is embedded in the struct that it links; CONTAINER_OF leads back. One thread at a time.
+ * Invariant: every node is in a list, if only in one of its own, so that list_remove is always
+ * allowed after list_init. */
 #ifndef BASE_LIST_H
 #define BASE_LIST_H
 

@@ -1,6 +1,6 @@
 /* base/log.c — makes one clean line and hands it to the sink; see log.h.
- * Any thread: the line is on the caller's stack, the sink does its own locking. Nothing is allocated, so that an
- * ENOMEM can be logged. */
+ * Any thread: the line is on the caller's stack, the sink does its own locking. Nothing is
+ * allocated, so that an ENOMEM can be logged. */
 #include "base/log.h"
 
 #include "base/clock.h"

@@ -1,6 +1,7 @@
-/* base/log.h — where low floors tell what happened: a sink given at construction, never a global printer.
- * The sink may be called from any thread, also by several at once; it gets one line without a line end or any other
- * control byte. It must not block for long: the loop is among its callers. */
+/* base/log.h — where low floors tell what happened: a sink given at construction, never a global
+ * printer. The sink may be called from any thread, also by several at once; it gets one line
+ * without a line end or any other control byte. It must not block for long: the loop is among its
+ * callers. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
@@ -25,7 +26,8 @@ static inline bool log_wants(const struct log_sink *sink, enum log_level level)
     return sink && sink->write && (int)level <= sink->level;
 }
 
-/** For events an attacker can repeat: at most one line a second each; says how many were left out. */
+/** For events an attacker can repeat: at most one line a second each; says how many were left
+ * out. */
 struct log_limit {
     _Atomic int64_t next_ms;  /* relaxed: an extra line now and then does no harm */
     _Atomic uint64_t skipped; /* relaxed: a count for people */

@@ -1,6 +1,6 @@
 /* base/public.c — the functions of galley/base.h: version, sentences for codes, the clock.
- * A file of its own because libgalley-pool exports them and libgalley, which links it, must not do so again.
- * Any thread; nothing here blocks or can fail. */
+ * A file of its own because libgalley-pool exports them and libgalley, which links it, must not do
+ * so again. Any thread; nothing here blocks or can fail. */
 #include <galley/base.h>
 
 #include "base/clock.h"

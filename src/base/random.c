@@ -1,6 +1,6 @@
 /* base/random.c — the kernel's random source; see random.h.
- * Called when something is made (a table, a server), not for each request. Any thread. getrandom(2) blocks only before
- * the kernel's pool is first ready, early in boot. */
+ * Called when something is made (a table, a server), not for each request. Any thread. getrandom(2)
+ * blocks only before the kernel's pool is first ready, early in boot. */
 #include "base/random.h"
 
 #include "base/clock.h"
@@ -10,7 +10,8 @@
 #include <string.h>
 #include <sys/random.h>
 
-/* Only where a sandbox refuses getrandom: different for every process and call, though not secret. */
+/* Only where a sandbox refuses getrandom: different for every process and call, though not
+ * secret. */
 static uint64_t fallback_u64(void)
 {
     static _Atomic uint64_t calls; /* partner: itself; makes two calls in one nanosecond differ */

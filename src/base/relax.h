@@ -1,5 +1,5 @@
-/* base/relax.h — a hint to the CPU that the caller waits in a loop: it saves power and leaves the core to its other
- * hardware thread. Nothing where there is no such instruction. Any thread. */
+/* base/relax.h — a hint to the CPU that the caller waits in a loop: it saves power and leaves the
+ * core to its other hardware thread. Nothing where there is no such instruction. Any thread. */
 #ifndef BASE_RELAX_H
 #define BASE_RELAX_H
 

@@ -1,6 +1,6 @@
 /* base/span.c — looking at borrowed bytes; see span.h.
- * Called by every room that reads requests. Pure: any thread, no allocation, never a byte past the span, and a missing
- * span (ptr NULL, len 0) is read as an empty one. */
+ * Called by every room that reads requests. Pure: any thread, no allocation, never a byte past the
+ * span, and a missing span (ptr NULL, len 0) is read as an empty one. */
 #include "base/span.h"
 
 #include "base/text.h"

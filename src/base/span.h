@@ -1,6 +1,6 @@
 /* base/span.h — borrowed bytes: a pointer and a length, never owned, not NUL-terminated by promise.
- * The type that every pure room (http, wire) speaks. A missing thing has ptr == NULL; an empty one has
- * len == 0 and ptr != NULL. Any thread. */
+ * The type that every pure room (http, wire) speaks. A missing thing has ptr == NULL; an empty one
+ * has len == 0 and ptr != NULL. Any thread. */
 #ifndef BASE_SPAN_H
 #define BASE_SPAN_H
 
@@ -52,7 +52,8 @@ struct span span_from(struct span s, size_t from);
 /** Without leading and trailing space and tab (OWS of RFC 9110 §5.6.3). */
 struct span span_trim(struct span s);
 
-/** Split at the first c: *head gets what stands before it, the rest after it is returned. Without a c,
+/** Split at the first c: *head gets what stands before it, the rest after it is returned. Without a
+ *  c,
  *  *head is all of s and the returned span is missing (ptr NULL). */
 struct span span_cut(struct span s, char c, struct span *head);
 

@@ -1,6 +1,7 @@
 /* base/table.c — open addressing with linear probing and tombstones; see table.h.
- * Invariants: capacity is a power of two with at least a quarter of the slots empty, so that every probe ends;
- * a slot is in use when value is not NULL; a free one has hash SLOT_EMPTY or SLOT_DELETED. */
+ * Invariants: capacity is a power of two with at least a quarter of the slots empty, so that every
+ * probe ends; a slot is in use when value is not NULL; a free one has hash SLOT_EMPTY or
+ * SLOT_DELETED. */
 #include "base/table.h"
 
 #include "base/alloc.h"
@@ -123,7 +124,8 @@ static struct table_slot *first_free(struct table_slot *slots, size_t capacity, 
     return &slots[i];
 }
 
-/* Into new slots, which also sweeps out the tombstones; larger only when the live entries need it. */
+/* Into new slots, which also sweeps out the tombstones; larger only when the live entries need
+ * it. */
 static int rebuild(struct table *table)
 {
     size_t capacity = table->capacity ? table->capacity : TABLE_FIRST_CAPACITY;

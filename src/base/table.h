@@ -1,6 +1,6 @@
-/* base/table.h — hash table from byte strings to pointers, keyed (SipHash-1-3 with a random key per table),
- * so that chosen names cannot make it slow. Open addressing; keys are borrowed from the values that own
- * them. One thread at a time. */
+/* base/table.h — hash table from byte strings to pointers, keyed (SipHash-1-3 with a random key per
+ * table), so that chosen names cannot make it slow. Open addressing; keys are borrowed from the
+ * values that own them. One thread at a time. */
 #ifndef BASE_TABLE_H
 #define BASE_TABLE_H
 
@@ -24,8 +24,8 @@ void table_init(struct table *table);
 void table_finish(struct table *table);
 /** The value or NULL. */
 void *table_get(const struct table *table, struct span key);
-/** Adds or replaces (value and key; value is not NULL); key.ptr must live as long as the entry. 0 or
- *  GALLEY_ENOMEM (nothing changed). */
+/** Adds or replaces (value and key; value is not NULL); key.ptr must live as long as the entry. 0
+ *  or GALLEY_ENOMEM (nothing changed). */
 int table_put(struct table *table, struct span key, void *value);
 /** Removes and returns the value, or NULL. Never shrinks, so it is safe inside table_next walks. */
 void *table_remove(struct table *table, struct span key);

@@ -1,6 +1,6 @@
 /* base/text.c — numbers and characters; see text.h.
- * Called by the parsers and writers of the protocols, and for every line that is logged. Pure: any thread, no locale,
- * no allocation, never a byte past the span. */
+ * Called by the parsers and writers of the protocols, and for every line that is logged. Pure: any
+ * thread, no locale, no allocation, never a byte past the span. */
 #include "base/text.h"
 
 #include <limits.h>

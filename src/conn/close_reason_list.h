@@ -1,5 +1,5 @@
-/* conn/close_reason_list.h — why a connection ended: one row gives the enum, the counter's name, whether it is an
- * error, and the sentence for the log. X(name, is_error, sentence) */
+/* conn/close_reason_list.h — why a connection ended: one row gives the enum, the counter's name,
+ * whether it is an error, and the sentence for the log. X(name, is_error, sentence) */
 #define CLOSE_REASON_LIST(X)                                                                       \
     X(NONE, 0, "still open")                                                                       \
     X(CLIENT_CLOSED, 0, "the client closed the connection")                                        \

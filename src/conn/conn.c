@@ -1,6 +1,7 @@
 /* conn/conn.c — birth and end of a connection. On its loop.
- * The end has one way: conn_close() -> the transport calls back for the last time -> the protocol is told -> memory is
- * freed. So no callback can meet a connection that has gone, in whatever order closing, resets and deadlines come. */
+ * The end has one way: conn_close() -> the transport calls back for the last time -> the protocol
+ * is told -> memory is freed. So no callback can meet a connection that has gone, in whatever order
+ * closing, resets and deadlines come. */
 #include "conn/conn.h"
 
 #include "base/alloc.h"
@@ -11,7 +12,7 @@
 
 #include <sys/socket.h>
 
-/* ---- the end ------------------------------------------------------------------------------------------------ */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 static void leave_set(struct conn *conn)
 {
@@ -36,8 +37,8 @@ static void on_transport_closed(struct transport *transport)
     leave_set(conn);
 }
 
-/* The first reason wins; but an answer that was to be followed by a quiet close and could not be sent is no quiet
- * close. */
+/* The first reason wins; but an answer that was to be followed by a quiet close and could not be
+ * sent is no quiet close. */
 static void set_reason(struct conn *conn, enum close_reason reason)
 {
     enum close_reason old = (enum close_reason)conn->close_reason;
@@ -47,7 +48,8 @@ static void set_reason(struct conn *conn, enum close_reason reason)
     }
 }
 
-/* What the server is to blame for is a warning; what clients can cause at will is for the curious. */
+/* What the server is to blame for is a warning; what clients can cause at will is for the
+ * curious. */
 static enum log_level level_of(enum close_reason reason)
 {
     switch (reason) {
@@ -90,8 +92,8 @@ void conn_close(struct conn *conn, enum close_reason reason, bool is_reset)
     transport_close(&conn->transport, is_reset);
 }
 
-/* RFC 9112 §9.6: close in two steps. Closing with bytes unread would send RST, which may take the answer away from a
- * client that is still sending. */
+/* RFC 9112 §9.6: close in two steps. Closing with bytes unread would send RST, which may take the
+ * answer away from a client that is still sending. */
 static void start_lingering(struct conn *conn)
 {
     if (transport_shutdown_write(&conn->transport) < 0) {
@@ -140,7 +142,7 @@ void conn_close_when_sent(struct conn *conn, enum close_reason reason)
     close_after_output(conn, reason, false);
 }
 
-/* ---- birth -------------------------------------------------------------------------------------------------- */
+/* ---- birth ----------------------------------------------------------------------------------- */
 
 static void read_peer(struct conn *conn)
 {

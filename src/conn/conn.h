@@ -1,8 +1,10 @@
-/* conn/conn.h — a connection's life: states with deadlines, reading, an output queue, one reason to close.
+/* conn/conn.h — a connection's life: states with deadlines, reading, an output queue, one reason to
+ * close.
  *
- * Knows nothing of HTTP: the protocol (conn/protocol.h) does. conn_enter() is the only function that changes the state;
- * it asserts the edge, re-arms the timer and counts. Everything here is called on the connection's loop.
- * A conn is freed by itself after its transport has called back for the last time. */
+ * Knows nothing of HTTP: the protocol (conn/protocol.h) does. conn_enter() is the only function
+ * that changes the state; it asserts the edge, re-arms the timer and counts. Everything here is
+ * called on the connection's loop. A conn is freed by itself after its transport has called back
+ * for the last time. */
 #ifndef CONN_CONN_H
 #define CONN_CONN_H
 
@@ -46,8 +48,8 @@ enum conn_state {
 const char *conn_state_name(enum conn_state state);
 
 /** Deadlines and rates; all times in ms. Filled by server/, never zero (0 is not "default" here).
- * A rate is an average since the state was entered. What a peer was faster in the past counts for it, but at most for
- * another idle_ms: who stalls for ever after a fast start is cut too. */
+ * A rate is an average since the state was entered. What a peer was faster in the past counts for
+ * it, but at most for another idle_ms: who stalls for ever after a fast start is cut too. */
 struct conn_limits {
     uint32_t handshake_ms;
     uint32_t head_ms;       /* first byte after connect, and whole head: 10 s, absolute */
@@ -99,24 +101,25 @@ struct conn {
     bool is_in_call : 1; /* a callback runs: sends and reads are started at its end */
 };
 
-/** Take fd over: fills the conn, opens the protocol, starts reading. On failure (memory) the fd is closed, counted, and
- *  NULL returned. */
+/** Take fd over: fills the conn, opens the protocol, starts reading. On failure (memory) the fd is
+ *  closed, counted, and NULL returned. */
 struct conn *conn_create(struct conn_set *set, int fd, const struct protocol *protocol);
 
-/** The only writer of state (conn_enter_since is its longer form). Edges are asserted; the timer is re-armed from the
- *  state's row. A head that follows CONN_FIRST keeps the time of the accept. */
+/** The only writer of state (conn_enter_since is its longer form). Edges are asserted; the timer is
+ *  re-armed from the state's row. A head that follows CONN_FIRST keeps the time of the accept. */
 void conn_enter(struct conn *conn, enum conn_state state);
-/** The same when the state's clock began earlier: the first bytes of a head came while an answer was being sent. */
+/** The same when the state's clock began earlier: the first bytes of a head came while an answer
+ * was being sent. */
 void conn_enter_since(struct conn *conn, enum conn_state state, int64_t began_ms);
 /** May conn_enter() be called with this state now? For tests of the table. */
 bool conn_may_enter(enum conn_state from, enum conn_state to);
 
-/** Reading on or off (back pressure). While on, protocol->received is called with what comes; one read that is under
- *  way when it is turned off still ends in a call. */
+/** Reading on or off (back pressure). While on, protocol->received is called with what comes; one
+ *  read that is under way when it is turned off still ends in a call. */
 void conn_read(struct conn *conn, bool on);
 
-/** Output is appended to conn->out by the protocol (chain_add…); this sends it: at the end of the current callback, all at
- *  once. protocol->sent is called when the chain has become empty. */
+/** Output is appended to conn->out by the protocol (chain_add…); this sends it: at the end of the
+ *  current callback, all at once. protocol->sent is called when the chain has become empty. */
 void conn_flush(struct conn *conn);
 
 /** Does output wait to be sent? */
@@ -125,14 +128,14 @@ static inline bool conn_has_output(const struct conn *conn)
     return !chain_is_empty(&conn->out);
 }
 
-/** After the last byte in `out` has been sent: shut down writing, linger, close. Nothing more is given to the
- *  protocol's `received`. */
+/** After the last byte in `out` has been sent: shut down writing, linger, close. Nothing more is
+ *  given to the protocol's `received`. */
 void conn_close_gracefully(struct conn *conn, enum close_reason reason);
-/** After the last byte in `out` has been sent: close, without lingering. For a peer that has announced that it sends
- *  nothing more. */
+/** After the last byte in `out` has been sent: close, without lingering. For a peer that has
+ *  announced that it sends nothing more. */
 void conn_close_when_sent(struct conn *conn, enum close_reason reason);
-/** Close now; is_reset sends RST (the client must not take a cut answer for a whole one). protocol->closed follows, never inside this
- *  call. */
+/** Close now; is_reset sends RST (the client must not take a cut answer for a whole one).
+ *  protocol->closed follows, never inside this call. */
 void conn_close(struct conn *conn, enum close_reason reason, bool is_reset);
 /** Closed, or on the way there: no request may begin and nothing may be added to `out`. */
 static inline bool conn_is_ending(const struct conn *conn)

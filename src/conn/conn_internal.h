@@ -1,4 +1,5 @@
-/* conn/conn_internal.h — what the files of conn/ need of each other; nobody else includes this. On the loop. */
+/* conn/conn_internal.h — what the files of conn/ need of each other; nobody else includes this. On
+ * the loop. */
 #ifndef CONN_CONN_INTERNAL_H
 #define CONN_CONN_INTERNAL_H
 
@@ -25,8 +26,8 @@ void conn_begin_states(struct conn *conn, enum conn_state state);
 void conn_arm_timer(struct conn *conn);
 
 /* conn_io.c */
-/** Everything that calls the protocol stands between these two: sends and reads asked for meanwhile are started by the
- *  second, once. */
+/** Everything that calls the protocol stands between these two: sends and reads asked for meanwhile
+ *  are started by the second, once. */
 void conn_begin_call(struct conn *conn);
 void conn_end_call(struct conn *conn);
 /** Give the kept send blocks of the set back. */

@@ -1,8 +1,9 @@
 /* conn/conn_io.c — reading and sending of a connection. On the loop.
  *
- * A send needs an operation and an array of pieces that stay until it is done: a block of its own (struct conn_send) that
- * is taken from the set while a send is under way, so that an idle connection holds none. At most one recv and one
- * send are under way. Sends start at the end of a callback, so that all that the callback appended leaves in one. */
+ * A send needs an operation and an array of pieces that stay until it is done: a block of its own
+ * (struct conn_send) that is taken from the set while a send is under way, so that an idle
+ * connection holds none. At most one recv and one send are under way. Sends start at the end of a
+ * callback, so that all that the callback appended leaves in one. */
 #include "conn/conn.h"
 
 #include "base/alloc.h"
@@ -30,7 +31,7 @@ struct conn_send {
 static void start_send(struct conn *conn);
 static void start_recv(struct conn *conn);
 
-/* ---- the protocol is called between these two -------------------------------------------------------------- */
+/* ---- the protocol is called between these two ------------------------------------------------ */
 
 void conn_begin_call(struct conn *conn)
 {
@@ -47,7 +48,7 @@ void conn_end_call(struct conn *conn)
     start_recv(conn);
 }
 
-/* ---- receiving ---------------------------------------------------------------------------------------------- */
+/* ---- receiving ------------------------------------------------------------------------------- */
 
 static bool is_peer_gone(ssize_t result)
 {
@@ -67,7 +68,8 @@ static void close_on_error(struct conn *conn, ssize_t result)
     conn_close(conn, reason, true);
 }
 
-/* The answer is decided: what still comes is dropped, up to a limit. While it is being sent we only stop to read. */
+/* The answer is decided: what still comes is dropped, up to a limit. While it is being sent we only
+ * stop to read. */
 static void drop_input(struct conn *conn, size_t len)
 {
     if (conn->state != CONN_LINGER) {
@@ -137,7 +139,7 @@ void conn_read(struct conn *conn, bool on)
     }
 }
 
-/* ---- sending ------------------------------------------------------------------------------------------------ */
+/* ---- sending --------------------------------------------------------------------------------- */
 
 static struct conn_send *take_send(struct conn *conn)
 {
@@ -181,7 +183,8 @@ void conn_sends_finish(struct conn_set *set)
     set->free_send_count = 0;
 }
 
-/* Nothing was sent and it is no error of the connection: a file has ended early or cannot be read. */
+/* Nothing was sent and it is no error of the connection: a file has ended early or cannot be
+ * read. */
 static bool is_file_broken(const struct conn_send *send)
 {
     ssize_t result = send->op.result;
@@ -249,7 +252,8 @@ static void start_send(struct conn *conn)
         transport_send_file(&conn->transport, &send->op, part->fd, part->offset, len, on_sent);
         return;
     }
-    /* A file behind the pieces leaves in a send of its own: let the head wait for it, if it is all we have. */
+    /* A file behind the pieces leaves in a send of its own: let the head wait for it, if it is all
+     * we have. */
     send->op.more_follows = count < SEND_PIECES && (uint32_t)count < conn->out.count;
     transport_send(&conn->transport, &send->op, send->pieces, count, on_sent);
 }

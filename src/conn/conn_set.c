@@ -1,6 +1,7 @@
-/* conn/conn_set.c — the connections of one loop, standing in a list for each state; see conn_set.h. On the loop.
- * Closing a connection moves it to the list of CONN_CLOSED and frees it later, so that the lists may be walked
- * while their members are being closed, if the next one is remembered first. */
+/* conn/conn_set.c — the connections of one loop, standing in a list for each state; see conn_set.h.
+ * On the loop. Closing a connection moves it to the list of CONN_CLOSED and frees it later, so that
+ * the lists may be walked while their members are being closed, if the next one is remembered
+ * first. */
 #include "conn/conn_set.h"
 
 #include "base/check.h"
@@ -60,7 +61,8 @@ static void drain_one(struct conn *conn)
     }
 }
 
-/* A drained connection may move to another list, even to one that is walked later: is_draining says it had its turn. */
+/* A drained connection may move to another list, even to one that is walked later: is_draining says
+ * it had its turn. */
 static void drain_state(struct conn_set *set, enum conn_state state)
 {
     struct list *next;

@@ -1,4 +1,5 @@
-/* conn/conn_set.h — the connections of one loop: counting, the limit, draining, closing all. On the loop. */
+/* conn/conn_set.h — the connections of one loop: counting, the limit, draining, closing all. On the
+ * loop. */
 #ifndef CONN_CONN_SET_H
 #define CONN_CONN_SET_H
 

@@ -1,6 +1,7 @@
-/* conn/conn_states.c — the table of states and the one function that changes the state of a connection.
- * Called by the rest of conn/ and by protocols, on the connection's loop. Invariants: a connection stands in the list
- * of its state; whoever has a deadline has an armed timer that fires no later than it. */
+/* conn/conn_states.c — the table of states and the one function that changes the state of a
+ * connection. Called by the rest of conn/ and by protocols, on the connection's loop. Invariants: a
+ * connection stands in the list of its state; whoever has a deadline has an armed timer that fires
+ * no later than it. */
 #include "conn/conn.h"
 
 #include "base/check.h"
@@ -18,9 +19,10 @@ struct conn_state_row {
     unsigned edges;
 };
 
-/* An answer may leave at once, so that BODY, BUSY and SENDING are passed over: hence the many edges between the
- * states of an open connection. BODY and SENDING may follow themselves: the rate of the next body or answer counts
- * anew. None leads back to HANDSHAKE or FIRST, none out of LINGER but the end. */
+/* An answer may leave at once, so that BODY, BUSY and SENDING are passed over: hence the many edges
+ * between the states of an open connection. BODY and SENDING may follow themselves: the rate of the
+ * next body or answer counts anew. None leads back to HANDSHAKE or FIRST, none out of LINGER but
+ * the end. */
 static const struct conn_state_row rows[CONN_STATE_COUNT] = {
     /*                  name         timeout                 may go to */
     [CONN_HANDSHAKE] = {"handshake", CONN_TIMEOUT_HANDSHAKE, EDGE(CONN_FIRST) | EDGE(CONN_CLOSED)},

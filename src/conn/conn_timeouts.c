@@ -1,6 +1,7 @@
 /* conn/conn_timeouts.c — deadlines and minimum rates of connections. On the loop.
- * One timer a connection. It is only ever moved later cheaply (loop.h), so that entering a state without a deadline
- * leaves it armed: when it fires it is asked what the present state says, and armed again if it was too early. */
+ * One timer a connection. It is only ever moved later cheaply (loop.h), so that entering a state
+ * without a deadline leaves it armed: when it fires it is asked what the present state says, and
+ * armed again if it was too early. */
 #include "conn/conn.h"
 
 #include "base/check.h"

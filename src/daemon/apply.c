@@ -1,5 +1,5 @@
-/* daemon/apply.c — options become the public API's structs by the table's `where` column; what needs a thought is done by
- * hand below. Main thread, at the start. */
+/* daemon/apply.c — options become the public API's structs by the table's `where` column; what
+ * needs a thought is done by hand below. Main thread, at the start. */
 #include "daemon/apply.h"
 
 #include "base/alloc.h"
@@ -15,7 +15,7 @@
 
 enum { LOOPS_BY_THEMSELVES = 8 };
 
-/* ---- the plan ----------------------------------------------------------------------------------------------------- */
+/* ---- the plan -------------------------------------------------------------------------------- */
 
 #define APPLY_SELF(field)
 #define APPLY_SERVER(field) plan->server.field = (__typeof__(plan->server.field))options->field;
@@ -113,7 +113,7 @@ void plan_finish(struct plan *plan)
     plan->rules = NULL;
 }
 
-/* ---- the server --------------------------------------------------------------------------------------------------- */
+/* ---- the server ------------------------------------------------------------------------------ */
 
 int service_open_site(struct service *service, const struct plan *plan,
                       const struct options *options, galley_error *err)
@@ -122,7 +122,8 @@ int service_open_site(struct service *service, const struct plan *plan,
     if (!service->site) {
         return err->code;
     }
-    /* A folder can be opened without the right to look names up in it; every answer would be 404. */
+    /* A folder can be opened without the right to look names up in it; every answer would be
+     * 404. */
     if (faccessat(AT_FDCWD, options->directory, X_OK, AT_EACCESS) != 0) {
         return error_set_sys(err, errno, "serve %s", options->directory);
     }

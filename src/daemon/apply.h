@@ -1,4 +1,5 @@
-/* daemon/apply.h — what was asked for, in the structs of the public API; and the server made of them. Main thread. */
+/* daemon/apply.h — what was asked for, in the structs of the public API; and the server made of
+ * them. Main thread. */
 #ifndef DAEMON_APPLY_H
 #define DAEMON_APPLY_H
 
@@ -18,7 +19,8 @@ struct plan {
     galley_static_rule *rules; /* owned, with their patterns; ended by a NULL pattern */
 };
 
-/** What `options` mean on this machine; keeps pointers into them. 0 or GALLEY_ENOMEM. plan_finish() in both cases. */
+/** What `options` mean on this machine; keeps pointers into them. 0 or GALLEY_ENOMEM. plan_finish()
+ * in both cases. */
 int plan_make(struct plan *plan, const struct options *options);
 void plan_finish(struct plan *plan);
 

@@ -1,5 +1,6 @@
-/* daemon/banner.h — what is said on standard output once connections are accepted: where, what, and what not. Main
- * thread; walks the folder, so it may take a moment, while requests are answered already. */
+/* daemon/banner.h — what is said on standard output once connections are accepted: where, what, and
+ * what not. Main thread; walks the folder, so it may take a moment, while requests are answered
+ * already. */
 #ifndef DAEMON_BANNER_H
 #define DAEMON_BANNER_H
 

@@ -1,5 +1,6 @@
-/* daemon/doctor.c — looks at the machine, tries the addresses, walks the folder, and tells; nothing is served. Addresses are
- * tried by listening for a moment, but for unix sockets and inherited ones, where trying would disturb. Main thread. */
+/* daemon/doctor.c — looks at the machine, tries the addresses, walks the folder, and tells; nothing
+ * is served. Addresses are tried by listening for a moment, but for unix sockets and inherited
+ * ones, where trying would disturb. Main thread. */
 #include "daemon/doctor.h"
 
 #include "daemon/banner.h"
@@ -7,7 +8,7 @@
 #include "daemon/machine.h"
 #include "daemon/option_table.h"
 
-/* ---- the configuration -------------------------------------------------------------------------------------------- */
+/* ---- the configuration ----------------------------------------------------------------------- */
 
 /* Where a value that was not given and has no fixed default comes from. */
 static const char *computed_value(struct buf *out, size_t id, const struct plan *plan)
@@ -70,7 +71,7 @@ void doctor_append_config(struct buf *out, const struct plan *plan, const struct
     }
 }
 
-/* ---- the report --------------------------------------------------------------------------------------------------- */
+/* ---- the report ------------------------------------------------------------------------------ */
 
 static void append_machine(struct buf *out, const struct plan *plan)
 {
@@ -96,7 +97,8 @@ static void append_machine(struct buf *out, const struct plan *plan)
     }
 }
 
-/* Only what is bounded by a number of its own; request heads and answers come on top, with the connections. */
+/* Only what is bounded by a number of its own; request heads and answers come on top, with the
+ * connections. */
 static void append_memory(struct buf *out, const struct plan *plan)
 {
     enum { RECORD_BYTES = 512 };

@@ -1,4 +1,5 @@
-/* daemon/doctor.h — what would happen, without doing it: --doctor and --print-config. Main thread. */
+/* daemon/doctor.h — what would happen, without doing it: --doctor and --print-config. Main
+ * thread. */
 #ifndef DAEMON_DOCTOR_H
 #define DAEMON_DOCTOR_H
 

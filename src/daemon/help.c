@@ -1,4 +1,5 @@
-/* daemon/help.c — the facts that every form of the manual shares, and the choice of a form. Main thread. */
+/* daemon/help.c — the facts that every form of the manual shares, and the choice of a form. Main
+ * thread. */
 #include "daemon/help.h"
 
 #include "base/span.h"

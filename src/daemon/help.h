@@ -1,5 +1,6 @@
-/* daemon/help.h — the program explains itself, from the option table and a few facts: as text, as a manual page, as
- * docs/options.md, and as a completion for bash. Pure but for memory; main thread. */
+/* daemon/help.h — the program explains itself, from the option table and a few facts: as text, as a
+ * manual page, as docs/options.md, and as a completion for bash. Pure but for memory; main
+ * thread. */
 #ifndef DAEMON_HELP_H
 #define DAEMON_HELP_H
 

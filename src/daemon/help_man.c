@@ -1,8 +1,10 @@
-/* daemon/help_man.c — the manual page galley(1), for man(7) macros; the build writes it to galley.1. Main thread. */
+/* daemon/help_man.c — the manual page galley(1), for man(7) macros; the build writes it to
+ * galley.1. Main thread. */
 #include "daemon/help.h"
 #include "daemon/option_table.h"
 
-/* roff takes a minus for a hyphen, a backslash for an escape, and . and ' at the start of a line for requests. */
+/* roff takes a minus for a hyphen, a backslash for an escape, and . and ' at the start of a line
+ * for requests. */
 static void append_escaped(struct buf *out, struct span text)
 {
     bool at_line_start = out->len == 0 || out->data[out->len - 1] == '\n';

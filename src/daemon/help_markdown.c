@@ -1,8 +1,9 @@
-/* daemon/help_markdown.c — docs/options.md; and the completion for bash, which needs the names only. Main thread. */
+/* daemon/help_markdown.c — docs/options.md; and the completion for bash, which needs the names
+ * only. Main thread. */
 #include "daemon/help.h"
 #include "daemon/option_table.h"
 
-/* ---- markdown ----------------------------------------------------------------------------------------------------- */
+/* ---- markdown -------------------------------------------------------------------------------- */
 
 /* What would end a cell of a table, or begin something. */
 static void append_cell(struct buf *out, struct span text)
@@ -80,7 +81,7 @@ void help_append_markdown(struct buf *out)
     append_facts(out, "Examples", help_examples);
 }
 
-/* ---- bash --------------------------------------------------------------------------------------------------------- */
+/* ---- bash ------------------------------------------------------------------------------------ */
 
 void help_append_bash(struct buf *out)
 {

@@ -36,7 +36,8 @@ static void append_wrapped(struct buf *out, const char *text, size_t indent, siz
     buf_append_char(out, '\n');
 }
 
-/* What has been written since `line` stands left; the text begins at `indent`, on the next line if it must. */
+/* What has been written since `line` stands left; the text begins at `indent`, on the next line if
+ * it must. */
 static void go_to_column(struct buf *out, size_t line, size_t indent)
 {
     size_t used = out->len - line;

@@ -1,5 +1,6 @@
-/* daemon/machine.c — asks the kernel what this process may use. Whatever cannot be read counts as not limited: these
- * numbers choose defaults and are shown to people, nothing depends on them. Main thread. */
+/* daemon/machine.c — asks the kernel what this process may use. Whatever cannot be read counts as
+ * not limited: these numbers choose defaults and are shown to people, nothing depends on them. Main
+ * thread. */
 #include "daemon/machine.h"
 
 #include "base/fd.h"
@@ -27,7 +28,8 @@ static struct span first_line(const char *path, char *room, size_t room_bytes)
     return line;
 }
 
-/* A file of this process's control group (version 2), whose path stands in /proc/self/cgroup behind "0::". */
+/* A file of this process's control group (version 2), whose path stands in /proc/self/cgroup behind
+ * "0::". */
 static struct span group_line(const char *name, char *room, size_t room_bytes)
 {
     char path[512], group[300];

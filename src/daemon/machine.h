@@ -1,5 +1,5 @@
-/* daemon/machine.h — what this process may use: CPUs, descriptors, memory, features of the kernel. Main thread; reads
- * /proc and /sys, so it may block for a moment. */
+/* daemon/machine.h — what this process may use: CPUs, descriptors, memory, features of the kernel.
+ * Main thread; reads /proc and /sys, so it may block for a moment. */
 #ifndef DAEMON_MACHINE_H
 #define DAEMON_MACHINE_H
 
@@ -20,7 +20,8 @@ struct machine {
 
 /** CPUs that this process may use, at least 1. */
 unsigned machine_cpus(void);
-/** As many descriptors as the hard limit allows: a connection takes one, and the usual soft limit is 1024. */
+/** As many descriptors as the hard limit allows: a connection takes one, and the usual soft limit
+ * is 1024. */
 void machine_raise_fds(void);
 void machine_look(struct machine *machine);
 

@@ -1,5 +1,6 @@
-/* daemon/main.c — the program galley: reads the command line, serves a folder until told to stop, and says by its exit
- * status how that went. It uses the public headers and base/ only: proof that the public API suffices. */
+/* daemon/main.c — the program galley: reads the command line, serves a folder until told to stop,
+ * and says by its exit status how that went. It uses the public headers and base/ only: proof that
+ * the public API suffices. */
 #include "base/fd.h"
 
 #include "daemon/apply.h"

@@ -1,12 +1,16 @@
-/* daemon/option_list.h — every option of the program, one row each: the parser, the checks, --help, --print-config, the
- * man page, docs/options.md and the completion for bash come from here, and apply.c hands the values to the library.
+/* daemon/option_list.h — every option of the program, one row each: the parser, the checks, --help,
+ * --print-config, the man page, docs/options.md and the completion for bash come from here, and
+ * apply.c hands the values to the library.
  *
  * OPTION(kind, field, where, name, short, argument, usual, min, max, off, group, help)
- *   kind      SWITCH COUNT SIZE TIME TEXT OPTIONAL LIST CHOICE: what may be written, see option_table.h
- *   field     of struct options; where it goes unchanged, it is called as in the struct that `where` names
+ *   kind      SWITCH COUNT SIZE TIME TEXT OPTIONAL LIST CHOICE: what may be written, see
+ *   option_table.h
+ *   field     of struct options; where it goes unchanged, it is called as in the struct that
+ *   `where` names
  *   where     SERVER POOL STATIC LOG: apply.c copies it; SELF: the program looks at it
  *   argument  as shown in help; of a CHOICE: the words, separated by |, numbered from min on
- *   usual     the default as one would write it; "" when nothing or something that depends on the machine
+ *   usual     the default as one would write it; "" when nothing or something that depends on the
+ *   machine
  *   min, max  of the number, in its unit (TIME: ms); of TEXT and LIST unused
  *   off       may it be written "off": no such limit
  * No include guard: it is included several times. */

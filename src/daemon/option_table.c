@@ -65,8 +65,8 @@ static const struct {
                    {"host", "listen"},       {"threads", "workers"},       {"log", "access-log"},
                    {"verbose", "log-level"}, {"directory-listing", "list"}};
 
-/* A beginning is near whatever is missing; else one slip in three letters is allowed, and two where at least the first
- * letter is right. */
+/* A beginning is near whatever is missing; else one slip in three letters is allowed, and two where
+ * at least the first letter is right. */
 static unsigned far_from(struct span name, const struct option_row *row)
 {
     struct span known = span_of(row->name);

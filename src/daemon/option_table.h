@@ -1,5 +1,5 @@
-/* daemon/option_table.h — the rows of option_list.h as data, and how the values of each kind are read and written.
- * Constant; main thread. */
+/* daemon/option_table.h — the rows of option_list.h as data, and how the values of each kind are
+ * read and written. Constant; main thread. */
 #ifndef DAEMON_OPTION_TABLE_H
 #define DAEMON_OPTION_TABLE_H
 
@@ -56,7 +56,8 @@ const struct option_row *option_find_short(char name);
 /** The option that was probably meant; NULL: nothing is near. */
 const struct option_row *option_guess(struct span name);
 
-/** Read a value into its field. 0, or -1 with what is wrong with it ("'x' is not a time (500ms, 10s, 2m, 1h)"). */
+/** Read a value into its field. 0, or -1 with what is wrong with it ("'x' is not a time (500ms,
+ * 10s, 2m, 1h)"). */
 int option_set(const struct option_row *row, struct options *options, const char *value,
                char *complaint, size_t complaint_room);
 /** As it could be written on the command line; "" for nothing. LIST: items separated by spaces. */

@@ -1,5 +1,5 @@
-/* daemon/option_value.c — values as people write them: 64k, 10s, dev. Read strictly, with a sentence for what is wrong,
- * and written back in the same form. Main thread. */
+/* daemon/option_value.c — values as people write them: 64k, 10s, dev. Read strictly, with a
+ * sentence for what is wrong, and written back in the same form. Main thread. */
 #include "base/alloc.h"
 #include "base/text.h"
 
@@ -14,7 +14,8 @@ struct unit {
     uint64_t factor;
 };
 
-/* Largest first: that is the order in which a number is written. The one with the empty name is for bare numbers. */
+/* Largest first: that is the order in which a number is written. The one with the empty name is for
+ * bare numbers. */
 static const struct unit size_units[] = {{"T", UINT64_C(1) << 40}, {"G", 1 << 30}, {"M", 1 << 20},
                                          {"k", 1 << 10},           {"", 1},        {NULL, 0}};
 static const struct unit time_units[] = {{"h", 3600000}, {"m", 60000}, {"s", 1000},
@@ -45,7 +46,7 @@ static const void *const_field_of(const struct option_row *row, const struct opt
     return (const char *)options + row->offset;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------ */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static const struct unit *find_unit(const struct unit *units, struct span name)
 {
@@ -176,7 +177,7 @@ int option_set(const struct option_row *row, struct options *options, const char
     }
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------ */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static void print_choice(struct buf *out, const struct option_row *row, uint64_t number)
 {

@@ -1,4 +1,5 @@
-/* daemon/options.c — reads the command line by the table: --name=value, --name value, -n value, -abc, --. Main thread. */
+/* daemon/options.c — reads the command line by the table: --name=value, --name value, -n value,
+ * -abc, --. Main thread. */
 #include "daemon/options.h"
 
 #include "base/alloc.h"

@@ -1,5 +1,5 @@
-/* daemon/options.h — what the command line asked for. Made by options_parse(), read by everything else in daemon/.
- * Main thread. Texts point into argv; lists are owned. */
+/* daemon/options.h — what the command line asked for. Made by options_parse(), read by everything
+ * else in daemon/. Main thread. Texts point into argv; lists are owned. */
 #ifndef DAEMON_OPTIONS_H
 #define DAEMON_OPTIONS_H
 
@@ -28,8 +28,9 @@ enum option_id {
     OPTION_COUNT
 };
 
-/** A number, in its unit, that was not given and has no fixed default is 0: the library's default, or computed. "off" is
- *  GALLEY_NO_LIMIT. A choice is the number of its word. An OPTIONAL text that was given without a value is "". */
+/** A number, in its unit, that was not given and has no fixed default is 0: the library's default,
+ *  or computed. "off" is GALLEY_NO_LIMIT. A choice is the number of its word. An OPTIONAL text that
+ *  was given without a value is "". */
 struct options {
 #define OPTION(kind, field, ...) OPTION_TYPE_##kind field;
 #include "daemon/option_list.h"
@@ -39,8 +40,8 @@ struct options {
     bool is_given[OPTION_COUNT]; /* on the command line */
 };
 
-/** The defaults, then what argv says. 0, or -1 with one sentence in `complaint`: a usage error. options_finish() in both
- *  cases. */
+/** The defaults, then what argv says. 0, or -1 with one sentence in `complaint`: a usage error.
+ *  options_finish() in both cases. */
 int options_parse(struct options *options, int argc, char **argv, char *complaint,
                   size_t complaint_room);
 void options_finish(struct options *options);

@@ -1,5 +1,5 @@
-/* daemon/say.c — messages on standard error. A line that cannot be written is lost: there is nobody left to tell.
- * Any thread: each line is a single write. */
+/* daemon/say.c — messages on standard error. A line that cannot be written is lost: there is nobody
+ * left to tell. Any thread: each line is a single write. */
 #include "daemon/say.h"
 
 #include "base/fd.h"

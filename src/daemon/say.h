@@ -1,6 +1,6 @@
-/* daemon/say.h — what the program says: messages on standard error, one write for each line, in colours on a terminal only
- * (and not with NO_COLOR). Results that were asked for (banner, --help, --doctor) go to standard output instead.
- * Any thread. */
+/* daemon/say.h — what the program says: messages on standard error, one write for each line, in
+ * colours on a terminal only (and not with NO_COLOR). Results that were asked for (banner, --help,
+ * --doctor) go to standard output instead. Any thread. */
 #ifndef DAEMON_SAY_H
 #define DAEMON_SAY_H
 

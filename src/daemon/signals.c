@@ -1,4 +1,5 @@
-/* daemon/signals.c — the thread that reads signals. Everything here but signals_block(), _start() and _end() runs on it. */
+/* daemon/signals.c — the thread that reads signals. Everything here but signals_block(), _start()
+ * and _end() runs on it. */
 #include "daemon/signals.h"
 
 #include "base/error.h"

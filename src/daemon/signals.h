@@ -1,5 +1,5 @@
-/* daemon/signals.h — signals become calls. They are blocked in every thread and read from a signalfd by one of its own, so
- * that no handler ever interrupts anything.
+/* daemon/signals.h — signals become calls. They are blocked in every thread and read from a
+ * signalfd by one of its own, so that no handler ever interrupts anything.
  *   TERM, INT   drain; the second one ends at once
  *   USR1        open the access log again, after it was renamed
  *   HUP         reserved for a later reload: said and ignored */

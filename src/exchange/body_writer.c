@@ -1,11 +1,13 @@
-/* exchange/body_writer.c — the bounded way of a streamed body from a worker to its loop; see body_writer.h. */
+/* exchange/body_writer.c — the bounded way of a streamed body from a worker to its loop; see
+ * body_writer.h. */
 #include "exchange/body_writer.h"
 
 #include "exchange/exchange.h"
 
 enum { SLICE_BYTES = 64 * 1024 };
 
-/* On the loop: move what is pending behind response.body. Lock held. True when something was moved. */
+/* On the loop: move what is pending behind response.body. Lock held. True when something was
+ * moved. */
 static bool take_pending(struct body_writer *writer)
 {
     uint64_t bytes = writer->pending.bytes;

@@ -1,10 +1,11 @@
-/* exchange/body_writer.h — a response in pieces: a handler on a worker writes, the loop sends, and neither holds more than
- * BODY_WRITER_HIGH bytes that the client has not taken.
+/* exchange/body_writer.h — a response in pieces: a handler on a worker writes, the loop sends, and
+ * neither holds more than BODY_WRITER_HIGH bytes that the client has not taken.
  *
- * Every exchange that goes to a worker has one, made before, so that the loop can close it at any moment. Two threads:
- * the worker (begin, write) and the loop (the rest); what they share is under the lock. Bytes go
- * worker -> pending -> response.body (on the loop) -> driver. A post is made under the lock and only while open: after
- * body_writer_close() the worker never touches the loop again. */
+ * Every exchange that goes to a worker has one, made before, so that the loop can close it at any
+ * moment. Two threads: the worker (begin, write) and the loop (the rest); what they share is under
+ * the lock. Bytes go worker -> pending -> response.body (on the loop) -> driver. A post is made
+ * under the lock and only while open: after body_writer_close() the worker never touches the loop
+ * again. */
 #ifndef EXCHANGE_BODY_WRITER_H
 #define EXCHANGE_BODY_WRITER_H
 
@@ -43,7 +44,8 @@ int body_writer_write(struct body_writer *writer, const void *data, size_t len);
 void body_writer_close(struct body_writer *writer);
 /** On the loop: all that was taken has been sent. True when there is more now in response.body. */
 bool body_writer_sent(struct body_writer *writer);
-/** On the loop, after the worker returned: take the rest. False when the response cannot be whole. */
+/** On the loop, after the worker returned: take the rest. False when the response cannot be
+ * whole. */
 bool body_writer_finish(struct body_writer *writer);
 
 #endif

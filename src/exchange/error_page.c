@@ -1,6 +1,7 @@
 /* exchange/error_page.c — the server's own page for a status that came without a body.
- * Made from the status alone: nothing that a client sent gets into it, so it cannot carry script. Light and dark by the
- * reader's choice, no script, no request to anywhere else. Called by the owner of the exchange. */
+ * Made from the status alone: nothing that a client sent gets into it, so it cannot carry script.
+ * Light and dark by the reader's choice, no script, no request to anywhere else. Called by the
+ * owner of the exchange. */
 #include "http/status.h"
 
 #include "exchange/exchange.h"

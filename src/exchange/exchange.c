@@ -1,6 +1,7 @@
-/* exchange/exchange.c — objects and their life: made, dispatched, told that the client has gone, ended, used again.
- * Everything here runs on the exchange's loop, but exchange_free_orphan(), which runs where the last owner is. The
- * handler's side is in exchange_run.c and exchange_job.c, results become responses in exchange_result.c. */
+/* exchange/exchange.c — objects and their life: made, dispatched, told that the client has gone,
+ * ended, used again. Everything here runs on the exchange's loop, but exchange_free_orphan(), which
+ * runs where the last owner is. The handler's side is in exchange_run.c and exchange_job.c, results
+ * become responses in exchange_result.c. */
 #include "exchange/exchange.h"
 
 #include "base/alloc.h"
@@ -28,7 +29,8 @@ static void destroy(struct exchange *exchange)
 void exchange_pool_finish(struct exchange_pool *pool)
 {
     CHECK(pool->live == 0);
-    /* A worker's post may have been run before its loop_post() returned: wait until it has let go of the loop. */
+    /* A worker's post may have been run before its loop_post() returned: wait until it has let go
+     * of the loop. */
     while (atomic_load_explicit(&pool->posting, memory_order_acquire) != 0) {
         sched_yield();
     }

@@ -1,15 +1,18 @@
-/* exchange/exchange.h — one request with its response: the meeting place of protocol drivers below and handlers above.
+/* exchange/exchange.h — one request with its response: the meeting place of protocol drivers below
+ * and handlers above.
  *
- * One owner at a time: loop -> the thread that runs the handler -> loop. The handler is called once; the response ends
- * exactly once (exchange_end), however it ends. struct galley_request and struct galley_response of the public API are
- * this struct seen from two sides.
+ * One owner at a time: loop -> the thread that runs the handler -> loop. The handler is called
+ * once; the response ends exactly once (exchange_end), however it ends. struct galley_request and
+ * struct galley_response of the public API are this struct seen from two sides.
  *
- * Life: driver fills `request` (spans over its receive buffer) -> exchange_dispatch() asks the server for a route ->
- * body is read if the route wants it -> handler runs (on the loop: at once; on the pool: after exchange_retain() copied the
- * head) -> the result becomes a response -> driver->respond() -> the driver gives the exchange up, by exchange_end() or
+ * Life: driver fills `request` (spans over its receive buffer) -> exchange_dispatch() asks the
+ * server for a route -> body is read if the route wants it -> handler runs (on the loop: at once;
+ * on the pool: after exchange_retain() copied the head) -> the result becomes a response ->
+ * driver->respond() -> the driver gives the exchange up, by exchange_end() or
  * exchange_client_gone(), once.
  *
- * Memory: on the loop's fast path one exchange object is used again for each request and nothing is allocated. */
+ * Memory: on the loop's fast path one exchange object is used again for each request and nothing is
+ * allocated. */
 #ifndef EXCHANGE_EXCHANGE_H
 #define EXCHANGE_EXCHANGE_H
 
@@ -35,15 +38,19 @@ struct exchange_end_hook;
 struct exchange_pool;
 struct route_target;
 
-/** What a protocol driver offers. All on the loop. After any of these returned the exchange may be gone. */
+/** What a protocol driver offers. All on the loop. After any of these returned the exchange may be
+ * gone. */
 struct exchange_driver {
-    /** The response is decided: write its head and what is in response.body. That is the whole body, unless is_begun and
-     *  not pieces_ended: then pieces() will tell of more, a worker still runs, and the driver may change response.body
-     *  only and allocate nothing from the arena. length -1: chunked, or up to the end of the connection. */
+    /** The response is decided: write its head and what is in response.body. That is the whole
+     *  body, unless is_begun and not pieces_ended: then pieces() will tell of more, a worker still
+     *  runs, and the driver may change response.body only and allocate nothing from the arena.
+     *  length -1: chunked, or up to the end of the connection. */
     void (*respond)(struct exchange *exchange);
-    /** The dispatcher wants the body: say 100 Continue if the client waits for it, and feed exchange_body_piece(). */
+    /** The dispatcher wants the body: say 100 Continue if the client waits for it, and feed
+     * exchange_body_piece(). */
     void (*read_body)(struct exchange *exchange);
-    /** More pieces of a streamed response are in exchange->response.body, or it has ended (response.pieces_ended). */
+    /** More pieces of a streamed response are in exchange->response.body, or it has ended
+     * (response.pieces_ended). */
     void (*pieces)(struct exchange *exchange);
     /** Give the response up in the middle: the connection is reset. */
     void (*abort)(struct exchange *exchange, int galley_code);
@@ -58,14 +65,17 @@ struct exchange_counters {
     struct counter broken;    /* responses given up in the middle */
 };
 
-/** What the server offers to drivers and handlers: given at construction, the same for all exchanges of a loop. */
+/** What the server offers to drivers and handlers: given at construction, the same for all
+ * exchanges of a loop. */
 struct exchange_services {
-    /** Find the route, set exchange->route, then call exchange_want_body(), exchange_run() or exchange_reject(). */
+    /** Find the route, set exchange->route, then call exchange_want_body(), exchange_run() or
+     * exchange_reject(). */
     void (*dispatch)(void *ctx, struct exchange *exchange);
     /** Called once for each exchange, before its memory goes: access log and counters. */
     void (*ended)(void *ctx, const struct exchange *exchange);
-    /** Give the answer for galley_res_file(): `path` is the program's choice, the status stands in the response. The
-     *  exchange is suspended and retained: call exchange_resume() once, now or later. NULL: 404. */
+    /** Give the answer for galley_res_file(): `path` is the program's choice, the status stands in
+     *  the response. The exchange is suspended and retained: call exchange_resume() once, now or
+     *  later. NULL: 404. */
     void (*send_file)(void *ctx, struct exchange *exchange, struct span path);
     void *ctx;
     struct loop *loop;
@@ -107,7 +117,8 @@ enum exchange_state {
     EXCHANGE_ENDED,
 };
 
-/** Between a loop and the worker that has its exchange: whoever changes it from RUNNING owns the end. */
+/** Between a loop and the worker that has its exchange: whoever changes it from RUNNING owns the
+ * end. */
 enum exchange_job_state {
     EXCHANGE_JOB_NONE,
     EXCHANGE_JOB_RUNNING,  /* queued or running */
@@ -172,8 +183,8 @@ void exchange_pool_init(struct exchange_pool *pool, const struct exchange_servic
 void exchange_pool_finish(struct exchange_pool *pool);
 /** The server stops: galley_should_stop() becomes true in every handler. */
 void exchange_pool_hint_stop(struct exchange_pool *pool);
-/** Nobody waits any longer: writers are closed, jobs that have not started will not run. After this the loop must make
- *  turns until nothing is left to do, before exchange_pool_orphan(). */
+/** Nobody waits any longer: writers are closed, jobs that have not started will not run. After this
+ *  the loop must make turns until nothing is left to do, before exchange_pool_orphan(). */
 void exchange_pool_abandon(struct exchange_pool *pool);
 /** Something that orphans need to the end, whoever is the last to end: what their route lies in. */
 struct exchange_keeper {
@@ -181,49 +192,58 @@ struct exchange_keeper {
     void (*release)(struct exchange_keeper *keeper);
 };
 void exchange_keeper_unref(struct exchange_keeper *keeper);
-/** Let go of the exchanges that a worker still holds: it frees them when it returns, and never touches this loop again.
- *  Each holds a reference to keeper. Returns how many; pool->live counts what is on its way back in the mailbox. */
+/** Let go of the exchanges that a worker still holds: it frees them when it returns, and never
+ *  touches this loop again. Each holds a reference to keeper. Returns how many; pool->live counts
+ *  what is on its way back in the mailbox. */
 unsigned exchange_pool_orphan(struct exchange_pool *pool, struct exchange_keeper *keeper);
 
-/* ---- for drivers --------------------------------------------------------------------------------------- */
+/* ---- for drivers ----------------------------------------------------------------------------- */
 
 /** A fresh exchange in EXCHANGE_NEW; NULL: out of memory. */
 struct exchange *exchange_create(struct exchange_pool *pool, const struct exchange_driver *driver,
                                  void *driver_ctx);
-/** The head is filled in and framing is decided: find the route and go. respond() may be called inside. */
+/** The head is filled in and framing is decided: find the route and go. respond() may be called
+ * inside. */
 void exchange_dispatch(struct exchange *exchange);
-/** Answer with this status without asking anybody (malformed request, limit passed). respond() is called inside. */
+/** Answer with this status without asking anybody (malformed request, limit passed). respond() is
+ * called inside. */
 void exchange_reject(struct exchange *exchange, int status);
 /** A piece of the request body. 0, or a status (413, 503) with which the driver must answer through
  *  exchange_reject() and close. */
 int exchange_body_piece(struct exchange *exchange, struct span piece);
 /** The body is complete: the handler runs. */
 void exchange_body_end(struct exchange *exchange);
-/** The client can no longer be answered; a running handler is told by galley_should_stop(). The driver must not be called
- *  any more and forgets the exchange: it ends now, or when its owner lets go. */
+/** The client can no longer be answered; a running handler is told by galley_should_stop(). The
+ *  driver must not be called any more and forgets the exchange: it ends now, or when its owner lets
+ *  go. */
 void exchange_client_gone(struct exchange *exchange);
-/** The response has been handed over whole (or given up): run hooks, log, release. In EXCHANGE_RESPONDING only. */
+/** The response has been handed over whole (or given up): run hooks, log, release. In
+ * EXCHANGE_RESPONDING only. */
 void exchange_end(struct exchange *exchange, struct exchange_pool *pool);
-/** The streamed response's output queue is empty again: writers may go on. pieces() may be called inside. */
+/** The streamed response's output queue is empty again: writers may go on. pieces() may be called
+ * inside. */
 void exchange_pieces_wanted(struct exchange *exchange);
-/** May the exchange end as soon as its body chain has been moved out (nothing in the chain points into its memory)? */
+/** May the exchange end as soon as its body chain has been moved out (nothing in the chain points
+ * into its memory)? */
 bool exchange_may_end_early(const struct exchange *exchange);
 
-/* ---- for the dispatcher and handlers inside galley ------------------------------------------------------ */
+/* ---- for the dispatcher and handlers inside galley ------------------------------------------- */
 
-/** Answer without a handler; `result` is a handler result, applied to what has been set in the response. */
+/** Answer without a handler; `result` is a handler result, applied to what has been set in the
+ * response. */
 void exchange_answer(struct exchange *exchange, int result);
 /** Run route->handler, on the loop or the pool as the route says. */
 void exchange_run(struct exchange *exchange);
-/** Read the body first (by the route's mode and limit), then run; at once when there is none. 413 when the declared length
- *  is over, 503 when the pool has no room: before the body is read. */
+/** Read the body first (by the route's mode and limit), then run; at once when there is none. 413
+ *  when the declared length is over, 503 when the pool has no room: before the body is read. */
 void exchange_want_body(struct exchange *exchange);
 /** Copy the head into the arena, so that the exchange may outlive this turn. 0 or GALLEY_ENOMEM. */
 int exchange_retain(struct exchange *exchange);
-/** There is no memory for that and the bytes go all the same: nothing of the head is left, not even for the log. */
+/** There is no memory for that and the bytes go all the same: nothing of the head is left, not even
+ * for the log. */
 void exchange_forget_head(struct exchange *exchange);
-/** In a handler on the loop: the answer comes later by exchange_resume(); the handler's return value is then ignored. Retains.
- *  0 or GALLEY_ENOMEM. */
+/** In a handler on the loop: the answer comes later by exchange_resume(); the handler's return
+ *  value is then ignored. Retains. 0 or GALLEY_ENOMEM. */
 int exchange_suspend(struct exchange *exchange);
 /** On the loop: end of a suspension; `result` is a handler result. */
 void exchange_resume(struct exchange *exchange, int result);

@@ -1,8 +1,10 @@
-/* exchange/exchange_job.c — the handler on a worker: given to the pool with its deadline, brought back by a post.
+/* exchange/exchange_job.c — the handler on a worker: given to the pool with its deadline, brought
+ * back by a post.
  *
- * job_state decides who ends the exchange. The worker moves it RUNNING -> RETURNED and posts; or finds ORPHANED, set by
- * a server that could not wait, and frees the exchange itself without touching the loop. While a worker has it, the
- * response's chain has no pool, because a loop's pools belong to the loop's thread. */
+ * job_state decides who ends the exchange. The worker moves it RUNNING -> RETURNED and posts; or
+ * finds ORPHANED, set by a server that could not wait, and frees the exchange itself without
+ * touching the loop. While a worker has it, the response's chain has no pool, because a loop's
+ * pools belong to the loop's thread. */
 #include "base/check.h"
 #include "base/clock.h"
 
@@ -18,7 +20,8 @@ galley_pool *exchange_handler_pool(const struct exchange *exchange)
 static void let_go(struct exchange *exchange)
 {
     uint8_t expected = EXCHANGE_JOB_RUNNING;
-    /* Release: what the handler wrote; acquire: what the loop wrote before it orphaned. Pairs with orphan(). */
+    /* Release: what the handler wrote; acquire: what the loop wrote before it orphaned. Pairs with
+     * orphan(). */
     if (!atomic_compare_exchange_strong_explicit(&exchange->job.state, &expected,
                                                  EXCHANGE_JOB_RETURNED, memory_order_acq_rel,
                                                  memory_order_acquire)) {

@@ -1,5 +1,6 @@
-/* exchange/exchange_result.c — what a handler returned becomes a response; the table is in galley/http.h.
- * On the loop. Whatever a handler does, the outcome is one well-formed response or a reset, never a crash. */
+/* exchange/exchange_result.c — what a handler returned becomes a response; the table is in
+ * galley/http.h. On the loop. Whatever a handler does, the outcome is one well-formed response or a
+ * reset, never a crash. */
 #include "base/check.h"
 #include "http/status.h"
 

@@ -1,6 +1,7 @@
-/* exchange/exchange_retain.c — the head moves from the driver's receive buffer into the arena, so that the exchange may
- * outlive the loop's turn. Called on the loop by the owner, at most once to effect. Everything that pointed into the
- * head points to the same place in the copy afterwards; on failure nothing has changed. */
+/* exchange/exchange_retain.c — the head moves from the driver's receive buffer into the arena, so
+ * that the exchange may outlive the loop's turn. Called on the loop by the owner, at most once to
+ * effect. Everything that pointed into the head points to the same place in the copy afterwards; on
+ * failure nothing has changed. */
 #include "exchange/exchange.h"
 
 struct move {

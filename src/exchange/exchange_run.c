@@ -1,5 +1,5 @@
-/* exchange/exchange_run.c — from the route to the handler: the body is read if it is wanted, then the handler is called
- * once, on the loop here or on a worker (exchange_job.c). All on the loop. */
+/* exchange/exchange_run.c — from the route to the handler: the body is read if it is wanted, then
+ * the handler is called once, on the loop here or on a worker (exchange_job.c). All on the loop. */
 #include "base/check.h"
 #include "base/clock.h"
 
@@ -27,7 +27,8 @@ static void refuse_body(struct exchange *exchange)
     exchange_reject(exchange, 413);
 }
 
-/* A body nobody asked for: read and dropped where that is cheap, else the connection closes after the answer. */
+/* A body nobody asked for: read and dropped where that is cheap, else the connection closes after
+ * the answer. */
 static bool is_cheap_to_skip(const struct exchange *exchange)
 {
     return !is_over_limit(exchange) && !exchange->request.expects_continue;

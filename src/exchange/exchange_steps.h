@@ -1,5 +1,6 @@
-/* exchange/exchange_steps.h — the steps that the files of this room call among each other; nobody else includes this.
- * All on the loop but where it is said. After exchange_finish() and exchange_respond() the exchange may be gone. */
+/* exchange/exchange_steps.h — the steps that the files of this room call among each other; nobody
+ * else includes this. All on the loop but where it is said. After exchange_finish() and
+ * exchange_respond() the exchange may be gone. */
 #ifndef EXCHANGE_EXCHANGE_STEPS_H
 #define EXCHANGE_EXCHANGE_STEPS_H
 

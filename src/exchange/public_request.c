@@ -1,7 +1,9 @@
-/* exchange/public_request.c — galley_req_*, galley_alloc and friends: what a handler reads. On the handler's thread.
+/* exchange/public_request.c — galley_req_*, galley_alloc and friends: what a handler reads. On the
+ * handler's thread.
  *
- * Views must end in a NUL. Those that lie in the head get it written over the separator behind them, once the parser is
- * through with it; a path before its query, and parameters inside a path, are copied when they are first asked for. */
+ * Views must end in a NUL. Those that lie in the head get it written over the separator behind
+ * them, once the parser is through with it; a path before its query, and parameters inside a path,
+ * are copied when they are first asked for. */
 #include "http/fields.h"
 
 #include "exchange/exchange.h"
@@ -23,7 +25,8 @@ static bool is_in_head(const struct request *request, struct span view)
     return request->head.ptr && (uintptr_t)view.ptr >= start && end < start + request->head.len;
 }
 
-/* Put a NUL behind a view; behind it stands a separator that nobody reads again, or it is copied. */
+/* Put a NUL behind a view; behind it stands a separator that nobody reads again, or it is
+ * copied. */
 static struct span end_in_nul(struct exchange *exchange, struct span view)
 {
     if (!view.ptr || !is_in_head(&exchange->request, view)) {

@@ -1,6 +1,6 @@
 /* exchange/public_response.c — galley_res_*: what a handler answers. On the handler's thread.
- * An answer has one body: each giver of one starts with claim_body(), which remembers a second try as a mistake of the
- * handler. Errors leave the response as it was. */
+ * An answer has one body: each giver of one starts with claim_body(), which remembers a second try
+ * as a mistake of the handler. Errors leave the response as it was. */
 #include "http/status.h"
 
 #include "exchange/body_writer.h"
@@ -56,7 +56,8 @@ int galley_res_add_header(galley_response *rs, const char *name, const char *val
 
 /* ---- one body ---- */
 
-/* May a body be given? After begin the second one is only refused; before, the client will get a 500. */
+/* May a body be given? After begin the second one is only refused; before, the client will get a
+ * 500. */
 static int claim_body(struct exchange *exchange, int status)
 {
     struct response *response = &exchange->response;

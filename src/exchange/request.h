@@ -1,5 +1,6 @@
-/* exchange/request.h — the request half of an exchange. Spans lie over the driver's receive buffer until
- * exchange_retain() copies the head into the arena. Filled by protocol drivers, read by handlers. */
+/* exchange/request.h — the request half of an exchange. Spans lie over the driver's receive buffer
+ * until exchange_retain() copies the head into the arena. Filled by protocol drivers, read by
+ * handlers. */
 #ifndef EXCHANGE_REQUEST_H
 #define EXCHANGE_REQUEST_H
 
@@ -48,7 +49,8 @@ enum {
     REQUEST_VIEW_QUERY = 8
 };
 
-/** Value of a field by number, first line; ptr NULL if there is none. For handlers inside galley. */
+/** Value of a field by number, first line; ptr NULL if there is none. For handlers inside
+ * galley. */
 static inline struct span request_field(const struct request *request, enum field_id id)
 {
     return request->fields ? fields_get(request->fields, id) : SPAN_NONE;

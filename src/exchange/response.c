@@ -1,7 +1,8 @@
 /* exchange/response.c — fields and body of a response; see response.h.
- * Callers: the public setters on the handler's thread, files/ and the dispatcher on the loop; always the exchange's owner.
- * While a worker owns the exchange, response.body has no chain pool, because pools belong to their loop.
- * Invariant: nothing in `fields` contains CR, LF, NUL or another control byte, and no framing field is among them. */
+ * Callers: the public setters on the handler's thread, files/ and the dispatcher on the loop;
+ * always the exchange's owner. While a worker owns the exchange, response.body has no chain pool,
+ * because pools belong to their loop. Invariant: nothing in `fields` contains CR, LF, NUL or
+ * another control byte, and no framing field is among them. */
 #include "exchange/response.h"
 
 #include "base/alloc.h"
@@ -27,7 +28,8 @@ void response_reset(struct exchange *exchange)
     response->must_close = must_close;
 }
 
-/* RFC 9112 §6, RFC 9110 §7.6.1: framing and connection fields say what the driver does, so only it may set them. */
+/* RFC 9112 §6, RFC 9110 §7.6.1: framing and connection fields say what the driver does, so only it
+ * may set them. */
 static bool is_drivers_own(struct span name)
 {
     switch (field_id_of(name)) {
@@ -140,7 +142,8 @@ static void count_body(struct response *response)
     response->length = (int64_t)response->body.bytes;
 }
 
-/* Before exchange_retain() a view of the request lies in the receive buffer, which the next turn overwrites. */
+/* Before exchange_retain() a view of the request lies in the receive buffer, which the next turn
+ * overwrites. */
 static bool lies_in_receive_buffer(const struct exchange *exchange, const void *data)
 {
     struct span head = exchange->request.head;

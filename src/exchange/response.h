@@ -1,8 +1,10 @@
-/* exchange/response.h — the response half: status, fields, and a body as a chain of memory and file ranges.
+/* exchange/response.h — the response half: status, fields, and a body as a chain of memory and file
+ * ranges.
  *
- * Two ways to give fields: one by one (checked: no CR, LF or NUL gets out), or ready-made lines (`ready_fields`), made
- * once by files/ and kept, so that a hit builds nothing. Drivers add Date, Server, Connection, and Content-Length or
- * Transfer-Encoding unless `ready_fields` says it holds the length. */
+ * Two ways to give fields: one by one (checked: no CR, LF or NUL gets out), or ready-made lines
+ * (`ready_fields`), made once by files/ and kept, so that a hit builds nothing. Drivers add Date,
+ * Server, Connection, and Content-Length or Transfer-Encoding unless `ready_fields` says it holds
+ * the length. */
 #ifndef EXCHANGE_RESPONSE_H
 #define EXCHANGE_RESPONSE_H
 
@@ -44,8 +46,9 @@ void response_init(struct response *response, struct chain_pool *chains);
 /** Everything set so far is thrown away (a handler failed, or another answer is given). */
 void response_reset(struct exchange *exchange);
 
-/** Replace or add a field; copies into the arena. 0, GALLEY_EINVAL (bad name or value), GALLEY_ENOMEM. Framing fields
- *  (Content-Length, Transfer-Encoding, Connection, Date) are refused with GALLEY_EINVAL: they are the driver's. */
+/** Replace or add a field; copies into the arena. 0, GALLEY_EINVAL (bad name or value),
+ *  GALLEY_ENOMEM. Framing fields (Content-Length, Transfer-Encoding, Connection, Date) are refused
+ *  with GALLEY_EINVAL: they are the driver's. */
 int response_set_field(struct exchange *exchange, struct span name, struct span value);
 int response_add_field(struct exchange *exchange, struct span name, struct span value);
 /** Take all lines of that name out. */
@@ -56,14 +59,16 @@ struct span response_field(const struct response *response, const char *name);
 /** X-Content-Type-Options: nosniff, unless it is set or the fields are ready-made. */
 void response_add_nosniff(struct response *response);
 
-/** Body of memory, behind what is there: release(arg) once when it is no longer needed; NULL: lives at least as long as the exchange. */
+/** Body of memory, behind what is there: release(arg) once when it is no longer needed; NULL: lives
+ * at least as long as the exchange. */
 int response_body_data(struct exchange *exchange, const void *data, size_t len,
                        chain_release_fn *release, void *arg);
 /** A copy: small ones go into the chain, larger ones into a block of their own. */
 int response_body_copy(struct exchange *exchange, const void *data, size_t len);
 int response_body_file(struct exchange *exchange, int fd, off_t offset, uint64_t len,
                        chain_release_fn *release, void *arg);
-/** Small HTML page for a status without a body; adds Content-Type. 0 or GALLEY_ENOMEM: then without a body. */
+/** Small HTML page for a status without a body; adds Content-Type. 0 or GALLEY_ENOMEM: then without
+ * a body. */
 int response_error_page(struct exchange *exchange, int status);
 /** Throw away what is set and answer with a page of the server's own. */
 void response_be_page(struct exchange *exchange, int status);

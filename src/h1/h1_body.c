@@ -1,11 +1,12 @@
-/* h1/h1_body.c — request bodies: who reads them, 100 Continue, and skipping what nobody wants. On the loop.
- * Where a body ends was decided from the head (http/framing.h); nothing is kept here, pieces go straight from the
- * receive buffer to the exchange. */
+/* h1/h1_body.c — request bodies: who reads them, 100 Continue, and skipping what nobody wants. On
+ * the loop. Where a body ends was decided from the head (http/framing.h); nothing is kept here,
+ * pieces go straight from the receive buffer to the exchange. */
 #include "base/check.h"
 
 #include "h1/h1_session.h"
 
-/* RFC 9110 §10.1.1: said only when the body is wanted, and not when it has begun to come without being asked for. */
+/* RFC 9110 §10.1.1: said only when the body is wanted, and not when it has begun to come without
+ * being asked for. */
 static void say_continue(struct h1_session *session)
 {
     bool is_awaited = session->waits_for_continue && !h1_has_input(session);
@@ -44,15 +45,15 @@ void h1_read_body(struct exchange *exchange)
     h1_go_on(session);
 }
 
-/* ---- skipping ------------------------------------------------------------------------------------------------ */
+/* ---- skipping -------------------------------------------------------------------------------- */
 
 bool h1_body_can_be_drained(const struct h1_session *session)
 {
     if (session->body == H1_BODY_DONE) {
         return true;
     }
-    /* A client that waits for 100 Continue may send the body after a final status, or not: no way to tell what the next
-     * bytes are (RFC 9110 §10.1.1). */
+    /* A client that waits for 100 Continue may send the body after a final status, or not: no way
+     * to tell what the next bytes are (RFC 9110 §10.1.1). */
     return !session->waits_for_continue && !session->conn->input_ended &&
            session->body_left <= session->driver->limits->max_body_bytes;
 }
@@ -97,7 +98,7 @@ static void drop_piece(struct h1_session *session, struct span piece)
     }
 }
 
-/* ---- feeding ------------------------------------------------------------------------------------------------- */
+/* ---- feeding --------------------------------------------------------------------------------- */
 
 static void give_piece(struct h1_session *session, struct span piece)
 {
@@ -132,8 +133,9 @@ static size_t feed_length(struct h1_session *session, const char *data, size_t l
     return n;
 }
 
-/* A chunk says early what it claims: over the limit it need not be waited for. While its size line is being read (digits
- * are counted) it claims nothing yet: the line may turn out to be malformed. */
+/* A chunk says early what it claims: over the limit it need not be waited for. While its size line
+ * is being read (digits are counted) it claims nothing yet: the line may turn out to be
+ * malformed. */
 static void judge_claim(struct h1_session *session)
 {
     uint64_t claim = session->chunked.digits == 0 ? session->chunked.chunk_left : 0;

@@ -1,5 +1,5 @@
-/* h1/h1_driver.c — the driver, its sessions, and the table of functions that connections call; see h1_driver.h.
- * On the loop. */
+/* h1/h1_driver.c — the driver, its sessions, and the table of functions that connections call; see
+ * h1_driver.h. On the loop. */
 #include "h1/h1_driver.h"
 
 #include "base/alloc.h"
@@ -9,7 +9,7 @@
 
 enum { MAX_OUT_BYTES = 256 * 1024, MAX_FREE_SESSIONS = 64 };
 
-/* ---- sessions ----------------------------------------------------------------------------------------------- */
+/* ---- sessions -------------------------------------------------------------------------------- */
 
 static struct h1_session *take_session(struct h1_driver *driver)
 {
@@ -57,7 +57,7 @@ void h1_session_release(struct h1_session *session)
     driver->free_count++;
 }
 
-/* ---- what connections call (conn/protocol.h) ---------------------------------------------------------------- */
+/* ---- what connections call (conn/protocol.h) ------------------------------------------------- */
 
 static int open_conn(struct conn *conn)
 {
@@ -182,7 +182,7 @@ static void closed(struct conn *conn)
     h1_session_release(session);
 }
 
-/* ---- the driver --------------------------------------------------------------------------------------------- */
+/* ---- the driver ------------------------------------------------------------------------------ */
 
 static void go_on_waiting(struct loop_post *post)
 {

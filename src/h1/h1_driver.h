@@ -1,8 +1,10 @@
-/* h1/h1_driver.h — HTTP/1.0 and 1.1 between connections (conn/protocol.h) and exchanges (exchange_driver).
+/* h1/h1_driver.h — HTTP/1.0 and 1.1 between connections (conn/protocol.h) and exchanges
+ * (exchange_driver).
  *
- * One driver a loop, made by server/ with the loop's exchanges; its protocol is handed to conn_create(). It parses
- * requests where they were received, calls exchange_dispatch(), writes answers to conn->out, and decides whether the
- * connection goes on. No handler logic. Everything on the loop; the counters may be read from anywhere. */
+ * One driver a loop, made by server/ with the loop's exchanges; its protocol is handed to
+ * conn_create(). It parses requests where they were received, calls exchange_dispatch(), writes
+ * answers to conn->out, and decides whether the connection goes on. No handler logic. Everything on
+ * the loop; the counters may be read from anywhere. */
 #ifndef H1_H1_DRIVER_H
 #define H1_H1_DRIVER_H
 
@@ -38,7 +40,8 @@ struct h1_counters {
     struct counter aborted; /* answers given up in the middle */
 };
 
-/** exchanges must outlive it; its services give the loop and the server's name. NULL: out of memory. */
+/** exchanges must outlive it; its services give the loop and the server's name. NULL: out of
+ * memory. */
 struct h1_driver *h1_driver_create(struct exchange_pool *exchanges,
                                    const struct h1_options *options);
 /** Its connections must be gone. NULL is allowed. */

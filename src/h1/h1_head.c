@@ -1,6 +1,6 @@
-/* h1/h1_head.c — status line and fields of an answer, into one piece of memory that the output chain owns.
- * On the loop. Date comes ready for the second, Server ready for the driver's life, the status line ready from a table;
- * ready_fields are copied as they are. */
+/* h1/h1_head.c — status line and fields of an answer, into one piece of memory that the output
+ * chain owns. On the loop. Date comes ready for the second, Server ready for the driver's life, the
+ * status line ready from a table; ready_fields are copied as they are. */
 #include "h1/h1_head.h"
 
 #include "base/alloc.h"
@@ -12,7 +12,7 @@ enum { HEAD_BYTES = 2048, FIXED_BYTES = 512, U64_DIGITS = 20 };
 
 #define NOSNIFF SPAN("X-Content-Type-Options: nosniff\r\n")
 
-/* ---- how it is delimited --------------------------------------------------------------------------------------- */
+/* ---- how it is delimited --------------------------------------------------------------------- */
 
 static bool is_304(const struct response *response)
 {
@@ -37,15 +37,16 @@ static enum h1_framing framing_of(const struct exchange *exchange, int64_t lengt
 {
     const struct request *request = &exchange->request;
     const struct response *response = &exchange->response;
-    /* RFC 9110 §8.6: none on 1xx and 204. §15.4.5: on 304 it would have to be the length of the 200, which only
-     * ready-made fields know. */
+    /* RFC 9110 §8.6: none on 1xx and 204. §15.4.5: on 304 it would have to be the length of the
+     * 200, which only ready-made fields know. */
     if (!status_may_have_length(response->status, request->method) || is_304(response)) {
         return H1_FRAMING_NONE;
     }
     if (length >= 0) {
         return H1_FRAMING_LENGTH;
     }
-    /* RFC 9112 §6.1: chunked goes to HTTP/1.1 only; to others the end of the connection is the end. */
+    /* RFC 9112 §6.1: chunked goes to HTTP/1.1 only; to others the end of the connection is the
+     * end. */
     return request->version >= 11 ? H1_FRAMING_CHUNKED : H1_FRAMING_CLOSE;
 }
 
@@ -68,7 +69,7 @@ struct h1_answer h1_answer_of(const struct exchange *exchange)
     };
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------ */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static void write_length(struct h1_writer *writer, uint64_t length)
 {

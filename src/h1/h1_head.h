@@ -18,7 +18,8 @@ struct h1_answer {
 };
 
 struct h1_answer h1_answer_of(const struct exchange *exchange);
-/** Write the head behind conn->out. 0, GALLEY_ENOMEM, or GALLEY_EINVAL: a field that must not be sent. */
+/** Write the head behind conn->out. 0, GALLEY_ENOMEM, or GALLEY_EINVAL: a field that must not be
+ * sent. */
 int h1_head_write(struct h1_session *session, const struct response *response,
                   const struct h1_answer *answer);
 

@@ -1,9 +1,11 @@
-/* h1/h1_keepalive.c — what happens next on a connection: use up input, then give the connection its state.
- * On the loop; called from the connection's callbacks and when an answer comes later from elsewhere.
+/* h1/h1_keepalive.c — what happens next on a connection: use up input, then give the connection its
+ * state. On the loop; called from the connection's callbacks and when an answer comes later from
+ * elsewhere.
  *
- * Pipelined requests are parsed one after the other as long as their answers are ready at once, and all answers
- * leave in one send. What cannot be used now is kept, in order: behind a request in progress, behind too much output, or
- * behind the share of this turn. Reading stops when too much is kept. */
+ * Pipelined requests are parsed one after the other as long as their answers are ready at once, and
+ * all answers leave in one send. What cannot be used now is kept, in order: behind a request in
+ * progress, behind too much output, or behind the share of this turn. Reading stops when too much
+ * is kept. */
 #include "base/check.h"
 #include "conn/conn_set.h"
 
@@ -62,7 +64,8 @@ size_t h1_work(struct h1_session *session, char *data, size_t len)
     return used;
 }
 
-/* What is in progress loses the bytes of its head and the scratch now. The log will want them also when it is answered. */
+/* What is in progress loses the bytes of its head and the scratch now. The log will want them also
+ * when it is answered. */
 static void retain(struct h1_session *session)
 {
     struct exchange *exchange = session->exchange;

@@ -1,6 +1,7 @@
 /* h1/h1_request.c — from the bytes of a head to a dispatched exchange. On the loop.
- * Order of judgement: syntax (wire), framing (http/framing.h), target, and only then method and route, which are the
- * dispatcher's. Whatever is refused here ends the connection, because where the next request begins is not sure. */
+ * Order of judgement: syntax (wire), framing (http/framing.h), target, and only then method and
+ * route, which are the dispatcher's. Whatever is refused here ends the connection, because where
+ * the next request begins is not sure. */
 #include "base/check.h"
 #include "http/target.h"
 
@@ -20,8 +21,8 @@ static bool is_secret(struct span line)
     return false;
 }
 
-/* For people who learn or look for a fault (--log-level=debug): the head as it came, a log line for each of its
- * lines. */
+/* For people who learn or look for a fault (--log-level=debug): the head as it came, a log line for
+ * each of its lines. */
 static void show_head(const struct log_sink *log, struct span head)
 {
     while (head.ptr && head.len > 0) {

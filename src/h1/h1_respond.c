@@ -1,6 +1,6 @@
-/* h1/h1_respond.c — answers: head, body, pieces, and whether the connection goes on after them. On the loop.
- * Everything is appended to conn->out in order; the exchange ends when nothing in the chain points into its memory, or
- * else when the last byte has been sent. */
+/* h1/h1_respond.c — answers: head, body, pieces, and whether the connection goes on after them. On
+ * the loop. Everything is appended to conn->out in order; the exchange ends when nothing in the
+ * chain points into its memory, or else when the last byte has been sent. */
 #include "base/check.h"
 #include "http/status.h"
 
@@ -14,7 +14,7 @@ enum {
         64 * 1024 /* up to this an answer usually leaves at once, and its exchange need not wait */
 };
 
-/* ---- will the connection be kept? ---------------------------------------------------------------------------------- */
+/* ---- will the connection be kept? ------------------------------------------------------------ */
 
 static enum close_reason unread_body_reason(struct h1_session *session, int status)
 {
@@ -52,8 +52,8 @@ static enum close_reason end_reason_of(struct h1_session *session, const struct 
     return conn->is_draining ? CLOSE_DRAIN : CLOSE_NONE;
 }
 
-/* RFC 9112 §9.6: lingering is for clients that may still be sending. One that has said that this was its last request,
- * and of which nothing is unread, is let go at once. */
+/* RFC 9112 §9.6: lingering is for clients that may still be sending. One that has said that this
+ * was its last request, and of which nothing is unread, is let go at once. */
 static bool is_client_done(const struct h1_session *session)
 {
     return session->end_reason == CLOSE_KEEPALIVE_OFF && !session->client_keeps_alive &&
@@ -70,7 +70,7 @@ static void end_connection(struct h1_session *session)
     }
 }
 
-/* ---- the end of an answer --------------------------------------------------------------------------------------------- */
+/* ---- the end of an answer -------------------------------------------------------------------- */
 
 static void end_exchange(struct h1_session *session)
 {
@@ -110,7 +110,7 @@ void h1_answer_sent(struct h1_session *session)
     }
 }
 
-/* ---- body ---------------------------------------------------------------------------------------------------------------- */
+/* ---- body ------------------------------------------------------------------------------------ */
 
 static bool is_small_memory(const struct chain *body)
 {
@@ -207,7 +207,7 @@ static int add_whole_body(struct h1_session *session, struct exchange *exchange,
     return chain_move(&session->conn->out, body);
 }
 
-/* ---- exchange_driver -------------------------------------------------------------------------------------------------------- */
+/* ---- exchange_driver ------------------------------------------------------------------------- */
 
 /* The connection has gone and nobody has been told yet. */
 static bool is_too_late(struct h1_session *session)

@@ -1,12 +1,17 @@
-/* h1/h1_session.h — inside the h1 room: the driver's and a connection's state. Nobody else includes this. On the loop.
+/* h1/h1_session.h — inside the h1 room: the driver's and a connection's state. Nobody else includes
+ * this. On the loop.
  *
- * A session exists only while a connection has something that must be remembered: an unfinished head, a request in
- * progress, bytes that wait. Between requests conn->session is NULL, and sessions are used again without allocation.
+ * A session exists only while a connection has something that must be remembered: an unfinished
+ * head, a request in progress, bytes that wait. Between requests conn->session is NULL, and
+ * sessions are used again without allocation.
  *
  * The rules that hold everywhere:
- * - at most one request at a time is in progress; the next head is parsed when `exchange` is NULL and `body` is DONE.
- * - the bytes of a head and driver->fields are borrowed by the exchange only inside h1_work(): what is still in
- *   progress at its end is retained (exchange_retain) before anything else is parsed by this driver. */
+ * - at most one request at a time is in progress; the next head is parsed when `exchange` is NULL
+ * and `body` is DONE.
+ * - the bytes of a head and driver->fields are borrowed by the exchange only inside h1_work(): what
+ * is still in
+ *   progress at its end is retained (exchange_retain) before anything else is parsed by this
+ *   driver. */
 #ifndef H1_H1_SESSION_H
 #define H1_H1_SESSION_H
 
@@ -99,8 +104,8 @@ void h1_session_release(struct h1_session *session);
 
 /** Use up what can be used of these bytes: heads, bodies. Returns how many; keeps nothing. */
 size_t h1_work(struct h1_session *session, char *data, size_t len);
-/** The work is done for now: the exchange in progress is made to outlive the turn, the connection gets its state. The
- *  session may be gone afterwards. */
+/** The work is done for now: the exchange in progress is made to outlive the turn, the connection
+ *  gets its state. The session may be gone afterwards. */
 void h1_settle(struct conn *conn);
 /** Go on with what is pending, and settle; later, if the scratch is in use. */
 void h1_go_on(struct h1_session *session);
@@ -109,10 +114,11 @@ bool h1_has_input(const struct h1_session *session);
 
 /* h1_request.c */
 
-/** A head, from its first byte on: returns its length once it was complete (or refused: then len), 0 if more must
- *  come. The exchange has been dispatched, and may have ended already. */
+/** A head, from its first byte on: returns its length once it was complete (or refused: then len),
+ *  0 if more must come. The exchange has been dispatched, and may have ended already. */
 size_t h1_request_read(struct h1_session *session, char *data, size_t len);
-/** Answer with this status and end the connection. Makes an exchange if none is in progress. Not after an answer. */
+/** Answer with this status and end the connection. Makes an exchange if none is in progress. Not
+ * after an answer. */
 void h1_reject(struct h1_session *session, int status, enum close_reason reason);
 
 /* h1_body.c: of requests */
@@ -125,7 +131,8 @@ size_t h1_body_feed(struct h1_session *session, const char *data, size_t len);
 bool h1_body_can_be_drained(const struct h1_session *session);
 /** Drop what is left of the body. */
 void h1_body_drain(struct h1_session *session);
-/** What is left of the body cannot be skipped: the connection ends, with the answer if that is still being given. */
+/** What is left of the body cannot be skipped: the connection ends, with the answer if that is
+ * still being given. */
 void h1_body_give_up(struct h1_session *session, enum close_reason reason);
 
 /* h1_respond.c: exchange_driver */

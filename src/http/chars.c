@@ -1,5 +1,5 @@
-/* http/chars.c — the table of chars.h, computed by the compiler from the grammars, so that each rule can be read
- * beside its RFC and no number is typed by hand. */
+/* http/chars.c — the table of chars.h, computed by the compiler from the grammars, so that each
+ * rule can be read beside its RFC and no number is typed by hand. */
 #include "http/chars.h"
 
 #define ONE_OF2(c, a, b)       ((c) == (a) || (c) == (b))
@@ -22,7 +22,8 @@
      ONE_OF4(c, '`', '|', '~', '~'))
 /* RFC 9110 §5.5: field-vchar, SP and HTAB. */
 #define IS_VALUE(c) (IS_VCHAR(c) || ONE_OF2(c, ' ', '\t') || (c) >= 0x80)
-/* Wider than RFC 3986: browsers send [ ] | ^ and others as they are, and nothing reads them in two ways. */
+/* Wider than RFC 3986: browsers send [ ] | ^ and others as they are, and nothing reads them in two
+ * ways. */
 #define IS_TARGET(c)     (IS_VCHAR(c) && (c) != '#')
 #define IS_PATH_PLAIN(c) (IS_TARGET(c) && !ONE_OF4(c, '%', '/', '.', '?'))
 /* RFC 9110 §8.8.3: etagc. */

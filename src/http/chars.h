@@ -1,5 +1,5 @@
-/* http/chars.h — classes of bytes in one table of 256, so that a scan is one load and one test a byte.
- * Used by every parser of http/ and wire/. Pure; any thread. */
+/* http/chars.h — classes of bytes in one table of 256, so that a scan is one load and one test a
+ * byte. Used by every parser of http/ and wire/. Pure; any thread. */
 #ifndef HTTP_CHARS_H
 #define HTTP_CHARS_H
 

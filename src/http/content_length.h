@@ -4,8 +4,8 @@
 
 #include "base/span.h"
 
-/** 1 to 18 digits and nothing else: no sign, no white space, no list (not even of equal values, which §8.6 lets
- *  a recipient refuse). 0 or GALLEY_EPROTO. */
+/** 1 to 18 digits and nothing else: no sign, no white space, no list (not even of equal values,
+ *  which §8.6 lets a recipient refuse). 0 or GALLEY_EPROTO. */
 int content_length_parse(struct span value, uint64_t *ret_bytes);
 
 #endif

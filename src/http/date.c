@@ -1,5 +1,5 @@
-/* http/date.c — see date.h. Calendar arithmetic over 400-year cycles that begin on 1 March, so that the leap day
- * is the last of its year. */
+/* http/date.c — see date.h. Calendar arithmetic over 400-year cycles that begin on 1 March, so that
+ * the leap day is the last of its year. */
 #include "http/date.h"
 
 #include "base/text.h"
@@ -51,7 +51,7 @@ static unsigned week_day(int64_t days)
     return (unsigned)(days - floor_div(days + 4, 7) * 7 + 4); /* 1970-01-01 was a Thursday */
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static void put2(char *out, unsigned number)
 {
@@ -78,7 +78,7 @@ void date_write(char *out, int64_t unix_s)
     put2(out + 23, second % 60);
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 struct date_parts {
     unsigned week_day;
@@ -165,8 +165,8 @@ static bool read_asctime(struct span s, struct date_parts *parts)
            read_year(s, 20, parts);
 }
 
-/* RFC 9110 §5.6.7: a two-digit year lies at most 50 years ahead; what seems later is the past one that ends in
- * the same digits. */
+/* RFC 9110 §5.6.7: a two-digit year lies at most 50 years ahead; what seems later is the past one
+ * that ends in the same digits. */
 static int64_t full_year(unsigned two_digits, int64_t now_s)
 {
     int64_t this_year;

@@ -22,14 +22,16 @@ enum etag_match {
     ETAG_ANY,      /* the value is "*" */
     ETAG_MALFORMED /* not the grammar of RFC 9110 §13.1.1 and §13.1.2 */
 };
-/** Compare one value of If-Match (strong) or If-None-Match (weak) with the current tag; current NULL: there is
- *  none, nothing equals. The whole value is checked also when an early member matches. */
+/** Compare one value of If-Match (strong) or If-None-Match (weak) with the current tag; current
+ *  NULL: there is none, nothing equals. The whole value is checked also when an early member
+ *  matches. */
 enum etag_match etag_list_match(struct span value, const struct etag *current, bool is_strong);
 
 enum { ETAG_MAX_LEN = 64 };
 /** `"<32 hex digits>"` from 128 bits of a hash of the content. Returns the length; no NUL. */
 size_t etag_write_hash(char *out, const unsigned char hash[16]);
-/** `W/"<inode>-<size>-<mtime ns>"` in hex, for what is too large to hash. Returns the length; no NUL. */
+/** `W/"<inode>-<size>-<mtime ns>"` in hex, for what is too large to hash. Returns the length; no
+ * NUL. */
 size_t etag_write_weak(char *out, uint64_t inode, uint64_t size, int64_t mtime_ns);
 
 #endif

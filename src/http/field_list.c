@@ -1,4 +1,5 @@
-/* http/field_list.c — see field_list.h. Every byte is looked at once by the walk and once by the weight. */
+/* http/field_list.c — see field_list.h. Every byte is looked at once by the walk and once by the
+ * weight. */
 #include "http/field_list.h"
 
 #include "base/text.h"
@@ -58,7 +59,8 @@ bool field_list_has(struct span value, struct span token)
     return false;
 }
 
-/* RFC 9110 §12.4.2: qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] ), in thousandths. */
+/* RFC 9110 §12.4.2: qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] ), in
+ * thousandths. */
 static bool parse_qvalue(struct span s, unsigned *ret)
 {
     if (s.len == 0 || s.len > 5 || (s.ptr[0] != '0' && s.ptr[0] != '1')) {
@@ -84,7 +86,8 @@ static bool is_weight(struct span parameter)
     return parameter.len >= 2 && text_lower(parameter.ptr[0]) == 'q' && parameter.ptr[1] == '=';
 }
 
-/* token "=" ( token / quoted-string ), RFC 9110 §5.6.6; what is in the quotes does not matter here. */
+/* token "=" ( token / quoted-string ), RFC 9110 §5.6.6; what is in the quotes does not matter
+ * here. */
 static bool is_parameter(struct span s)
 {
     size_t equals = chars_skip(s, CHARS_TOKEN);
@@ -108,7 +111,8 @@ static bool parse_parameters(struct span rest, size_t *ret_len, unsigned *ret_we
         size_t end = find_unquoted(behind, ';');
         struct span parameter = span_trim(first_bytes(behind, end));
         if (is_weight(parameter)) {
-            /* The weight stands last: what RFC 7231 allowed behind it is gone from RFC 9110 §12.5.1. */
+            /* The weight stands last: what RFC 7231 allowed behind it is gone from RFC 9110
+             * §12.5.1. */
             *ret_len = (size_t)(rest.ptr - start);
             return end == behind.len && parse_qvalue(span_from(parameter, 2), ret_weight);
         }

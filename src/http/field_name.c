@@ -1,5 +1,6 @@
-/* http/field_name.c — see field_name.h. The hash is a constant expression of four numbers of each name, so the
- * compiler lays the slots out; its factors were searched so that all names of the list stand alone. */
+/* http/field_name.c — see field_name.h. The hash is a constant expression of four numbers of each
+ * name, so the compiler lays the slots out; its factors were searched so that all names of the list
+ * stand alone. */
 #include "http/field_name.h"
 
 #include "base/text.h"

@@ -1,5 +1,6 @@
-/* http/field_name.h — well-known field names by number, so that the request path compares no strings.
- * field_id_of() is one hash of four cheap inputs, one table read and one comparison. Pure; any thread. */
+/* http/field_name.h — well-known field names by number, so that the request path compares no
+ * strings. field_id_of() is one hash of four cheap inputs, one table read and one comparison. Pure;
+ * any thread. */
 #ifndef HTTP_FIELD_NAME_H
 #define HTTP_FIELD_NAME_H
 

@@ -1,8 +1,8 @@
 /* http/field_name_list.h — the field names galley knows by number: FIELD(ID, "Name", a, b, c).
- * An X-macro table for field_name.h and field_name.c; no include guard by intention. The three characters are
- * those at 0, len / 2 and len * 3 / 4, in lower case: they feed a hash that must be a constant expression. A
- * test compares them with the name; a collision of the hash makes the compiler warn about a slot that is
- * initialised twice. The order is free. */
+ * An X-macro table for field_name.h and field_name.c; no include guard by intention. The three
+ * characters are those at 0, len / 2 and len * 3 / 4, in lower case: they feed a hash that must be
+ * a constant expression. A test compares them with the name; a collision of the hash makes the
+ * compiler warn about a slot that is initialised twice. The order is free. */
 FIELD(ACCEPT, "Accept", 'a', 'e', 'p')
 FIELD(ACCEPT_CHARSET, "Accept-Charset", 'a', 'c', 'r')
 FIELD(ACCEPT_ENCODING, "Accept-Encoding", 'a', 'e', 'd')

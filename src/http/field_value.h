@@ -7,8 +7,8 @@
 
 /** A token (RFC 9110 §5.1): one byte at least. */
 bool field_name_is_valid(struct span name);
-/** RFC 9110 §5.5: visible ASCII, space, tab and bytes from 0x80; so no CR, LF, NUL or other control byte, and
- *  no white space at either end. Empty is allowed. */
+/** RFC 9110 §5.5: visible ASCII, space, tab and bytes from 0x80; so no CR, LF, NUL or other control
+ *  byte, and no white space at either end. Empty is allowed. */
 bool field_value_is_valid(struct span value);
 
 #endif

@@ -1,7 +1,7 @@
 /* http/fields.h — the field lines of one message, in order, in an array that the caller gives.
- * Names and values are borrowed (of a request: from the parser's buffer), values without outer white space.
- * A bit for each known name makes the usual lookup, of a field that is not there, a single test.
- * Names are found in any case (RFC 9110 §5.1). One owner at a time. */
+ * Names and values are borrowed (of a request: from the parser's buffer), values without outer
+ * white space. A bit for each known name makes the usual lookup, of a field that is not there, a
+ * single test. Names are found in any case (RFC 9110 §5.1). One owner at a time. */
 #ifndef HTTP_FIELDS_H
 #define HTTP_FIELDS_H
 
@@ -21,7 +21,8 @@ struct fields {
     uint64_t present[2]; /* bit id: at least one line of that name */
 };
 
-/** Empty; entries has room for capacity lines and outlives the struct's use. capacity 0: entries may be NULL. */
+/** Empty; entries has room for capacity lines and outlives the struct's use. capacity 0: entries
+ * may be NULL. */
 void fields_init(struct fields *fields, struct field *entries, uint32_t capacity);
 void fields_clear(struct fields *fields);
 /** Append a line. 0, or GALLEY_EFULL when there is no room (nothing changed). Checks nothing: see
@@ -46,8 +47,8 @@ uint32_t fields_count_of(const struct fields *fields, enum field_id id);
 const struct field *fields_next(const struct fields *fields, enum field_id id, uint32_t *it);
 /** Walk all lines: start with *it = 0; NULL at the end. */
 const struct field *fields_next_any(const struct fields *fields, uint32_t *it);
-/** All lines of a name joined with ", " (RFC 9110 §5.3), of Cookie with "; " (RFC 9113 §8.2.3); a single line
- *  is returned without a copy. 0, GALLEY_ENOTFOUND, GALLEY_ENOMEM. */
+/** All lines of a name joined with ", " (RFC 9110 §5.3), of Cookie with "; " (RFC 9113 §8.2.3); a
+ *  single line is returned without a copy. 0, GALLEY_ENOTFOUND, GALLEY_ENOMEM. */
 int fields_join(const struct fields *fields, struct span name, struct arena *arena,
                 struct span *ret_value);
 

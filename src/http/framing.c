@@ -1,5 +1,5 @@
-/* http/framing.c — see framing.h. The order of the checks is part of the contract: what can smuggle comes first,
- * what merely is not supported later. */
+/* http/framing.c — see framing.h. The order of the checks is part of the contract: what can smuggle
+ * comes first, what merely is not supported later. */
 #include "http/framing.h"
 
 #include "http/connection_options.h"

@@ -1,6 +1,7 @@
-/* http/framing.h — where a request's body ends, decided once from its head (RFC 9112 §6), or why the request is
- * refused. Judged before method and route; after a refusal the connection closes, so that what two parsers
- * could read in two ways is never read as a second request. Caller: the protocol drivers. Pure; any thread. */
+/* http/framing.h — where a request's body ends, decided once from its head (RFC 9112 §6), or why
+ * the request is refused. Judged before method and route; after a refusal the connection closes, so
+ * that what two parsers could read in two ways is never read as a second request. Caller: the
+ * protocol drivers. Pure; any thread. */
 #ifndef HTTP_FRAMING_H
 #define HTTP_FRAMING_H
 

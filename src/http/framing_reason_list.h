@@ -1,5 +1,6 @@
-/* http/framing_reason_list.h — FRAMING_REASON(ID, status, "sentence"): why a request's head is refused.
- * An X-macro table; no include guard by intention. The sentence is for logs and counters. */
+/* http/framing_reason_list.h — FRAMING_REASON(ID, status, "sentence"): why a request's head is
+ * refused. An X-macro table; no include guard by intention. The sentence is for logs and
+ * counters. */
 FRAMING_REASON(NONE, 0, "well framed")
 FRAMING_REASON(HOST_MISSING, 400, "HTTP/1.1 without Host")
 FRAMING_REASON(HOST_TWICE, 400, "more than one Host")

@@ -1,4 +1,5 @@
-/* http/host.c — see host.h. Each kind of host has its own small reader; nothing is resolved or rewritten. */
+/* http/host.c — see host.h. Each kind of host has its own small reader; nothing is resolved or
+ * rewritten. */
 #include "http/host.h"
 
 #include "base/text.h"
@@ -37,8 +38,8 @@ static bool is_ipv4(struct span s)
     return octets == 4 && !s.ptr;
 }
 
-/* One side of "::", or all of an address without it: words between single colons, an IPv4 address as the last
- * two if it may stand there. -1: malformed. An empty side has 0 words. */
+/* One side of "::", or all of an address without it: words between single colons, an IPv4 address
+ * as the last two if it may stand there. -1: malformed. An empty side has 0 words. */
 static int count_words(struct span s, bool may_end_in_ipv4)
 {
     int words = 0;

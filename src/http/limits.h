@@ -1,5 +1,6 @@
-/* http/limits.h — how much of a message is taken, with galley's defaults. Plain numbers: the parsers of wire/
- * and the drivers enforce them, the daemon's options set them. Deadlines belong to conn/. */
+/* http/limits.h — how much of a message is taken, with galley's defaults. Plain numbers: the
+ * parsers of wire/ and the drivers enforce them, the daemon's options set them. Deadlines belong to
+ * conn/. */
 #ifndef HTTP_LIMITS_H
 #define HTTP_LIMITS_H
 

@@ -11,8 +11,8 @@ struct media_type {
     bool is_compressible;  /* worth compressing, and worth a look for precompressed neighbours */
 };
 
-/** By the last extension of the last segment, in any case; application/octet-stream when there is none that is
- *  known. ".html" alone is a hidden file without extension. Never NULL. */
+/** By the last extension of the last segment, in any case; application/octet-stream when there is
+ *  none that is known. ".html" alone is a hidden file without extension. Never NULL. */
 const struct media_type *media_type_of_path(struct span path);
 /** By extension without dot; NULL when it is not known. */
 const struct media_type *media_type_of_extension(struct span extension);

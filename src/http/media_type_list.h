@@ -1,7 +1,7 @@
-/* http/media_type_list.h — MEDIA_TYPE("extension", "type", is_compressible), sorted by extension: what sites
- * serve today. An X-macro table; no include guard by intention. Text kinds say utf-8, because a browser would
- * guess otherwise; types of their own that define UTF-8 (JSON, SVG) do not. Source code is plain text, so that
- * it is shown and never run. */
+/* http/media_type_list.h — MEDIA_TYPE("extension", "type", is_compressible), sorted by extension:
+ * what sites serve today. An X-macro table; no include guard by intention. Text kinds say utf-8,
+ * because a browser would guess otherwise; types of their own that define UTF-8 (JSON, SVG) do not.
+ * Source code is plain text, so that it is shown and never run. */
 MEDIA_TYPE("3gp", "video/3gpp", false)
 MEDIA_TYPE("7z", "application/x-7z-compressed", false)
 MEDIA_TYPE("aac", "audio/aac", false)

@@ -1,4 +1,5 @@
-/* http/method.h — request methods by number. Same numbers as the public galley_method. Pure; any thread. */
+/* http/method.h — request methods by number. Same numbers as the public galley_method. Pure; any
+ * thread. */
 #ifndef HTTP_METHOD_H
 #define HTTP_METHOD_H
 
@@ -12,8 +13,8 @@ enum method {
     METHOD_COUNT
 };
 
-/** Methods are case-sensitive (RFC 9110 §9.1): "get" is METHOD_OTHER. So is every non-token; whether the name
- *  is well-formed is chars_is_token's question. */
+/** Methods are case-sensitive (RFC 9110 §9.1): "get" is METHOD_OTHER. So is every non-token;
+ *  whether the name is well-formed is chars_is_token's question. */
 enum method method_of(struct span name);
 /** "GET"; empty for METHOD_OTHER. NUL-terminated. */
 struct span method_name(enum method method);

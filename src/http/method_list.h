@@ -1,5 +1,6 @@
-/* http/method_list.h — METHOD(ID, "NAME", number, is_safe): the methods of RFC 9110 §9.3 and PATCH (RFC 5789).
- * An X-macro table; no include guard by intention. The numbers are those of galley_method in galley/http.h. */
+/* http/method_list.h — METHOD(ID, "NAME", number, is_safe): the methods of RFC 9110 §9.3 and PATCH
+ * (RFC 5789). An X-macro table; no include guard by intention. The numbers are those of
+ * galley_method in galley/http.h. */
 METHOD(GET, "GET", 1, true)
 METHOD(HEAD, "HEAD", 2, true)
 METHOD(POST, "POST", 3, false)

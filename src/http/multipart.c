@@ -1,5 +1,5 @@
-/* http/multipart.c — see multipart.h. Each head is written first and measured afterwards, in the same breath:
- * the sum is made of what will really be sent. */
+/* http/multipart.c — see multipart.h. Each head is written first and measured afterwards, in the
+ * same breath: the sum is made of what will really be sent. */
 #include "http/multipart.h"
 
 #include "base/text.h"

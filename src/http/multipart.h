@@ -1,6 +1,6 @@
-/* http/multipart.h — the frame of a multipart/byteranges answer (RFC 9110 §14.6): what stands before each
- * piece and behind the last, made once and kept, and the sum of the real lengths: nothing is computed twice.
- * Caller: the file handler. Pure; memory from the exchange's arena. */
+/* http/multipart.h — the frame of a multipart/byteranges answer (RFC 9110 §14.6): what stands
+ * before each piece and behind the last, made once and kept, and the sum of the real lengths:
+ * nothing is computed twice. Caller: the file handler. Pure; memory from the exchange's arena. */
 #ifndef HTTP_MULTIPART_H
 #define HTTP_MULTIPART_H
 
@@ -24,7 +24,8 @@ struct multipart_options {
     uint64_t random[2];
 };
 
-/** 0; GALLEY_ENOMEM; GALLEY_ETOOBIG when the sum does not fit 63 bits. *ret is written on success only. */
+/** 0; GALLEY_ENOMEM; GALLEY_ETOOBIG when the sum does not fit 63 bits. *ret is written on success
+ * only. */
 int multipart_build(struct multipart *ret, struct arena *arena, const struct range_set *set,
                     const struct multipart_options *options);
 

@@ -86,7 +86,7 @@ enum coding negotiate_coding(const struct fields *fields, unsigned available)
     return best;
 }
 
-/* ---- Accept ---------------------------------------------------------------------------------------------- */
+/* ---- Accept ---------------------------------------------------------------------------------- */
 
 /* RFC 9110 §12.5.1: how well the most specific matching range fits, and its weight. */
 struct type_weight {

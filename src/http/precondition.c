@@ -1,4 +1,5 @@
-/* http/precondition.c — see precondition.h. One function a field; the steps of RFC 9110 §13.2.2 in one place. */
+/* http/precondition.c — see precondition.h. One function a field; the steps of RFC 9110 §13.2.2 in
+ * one place. */
 #include "http/precondition.h"
 
 #include "http/date.h"
@@ -48,8 +49,8 @@ static bool if_none_match_is_true(enum method method, const struct fields *field
     return match == ETAG_ANY ? !current->exists : match != ETAG_MATCH;
 }
 
-/* The date of a field. False: none, not one line, not a date, or nothing to compare with: the field is ignored
- * (RFC 9110 §13.1.3, §13.1.4). */
+/* The date of a field. False: none, not one line, not a date, or nothing to compare with: the field
+ * is ignored (RFC 9110 §13.1.3, §13.1.4). */
 static bool get_date(const struct fields *fields, enum field_id id,
                      const struct validators *current, int64_t now_s, int64_t *ret_s)
 {
@@ -112,7 +113,8 @@ bool precondition_if_range(const struct fields *fields, const struct validators 
         return tag && etag_equal_strong(wanted, *tag);
     }
     int64_t date_s;
-    /* RFC 9110 §13.1.5: exactly the date, and §8.8.2.2: only if no further change can fall into its second. */
+    /* RFC 9110 §13.1.5: exactly the date, and §8.8.2.2: only if no further change can fall into its
+     * second. */
     return get_date(fields, FIELD_IF_RANGE, current, now_s, &date_s) &&
            date_s == current->modified_s && now_s > date_s;
 }

@@ -1,4 +1,5 @@
-/* http/range.c — see range.h. All numbers saturate at 2^64 - 1, which lies behind the end of every file. */
+/* http/range.c — see range.h. All numbers saturate at 2^64 - 1, which lies behind the end of every
+ * file. */
 #include "http/range.h"
 
 #include "base/text.h"
@@ -96,8 +97,8 @@ static struct byte_range join(struct byte_range a, struct byte_range b)
     return (struct byte_range){from, (a_end > b_end ? a_end : b_end) - from};
 }
 
-/* Adds a piece, joined with all that it touches, at the place of the first of them; so the pieces stay
- * disjoint. False: there would be too many. */
+/* Adds a piece, joined with all that it touches, at the place of the first of them; so the pieces
+ * stay disjoint. False: there would be too many. */
 static bool add_piece(struct range_set *set, struct byte_range piece)
 {
     unsigned place = set->count, kept = 0;

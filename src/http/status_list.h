@@ -1,5 +1,5 @@
-/* http/status_list.h — STATUS(ID, code, "Reason"): RFC 9110 §15 and the registered codes that sites meet.
- * An X-macro table in rising order; no include guard by intention. */
+/* http/status_list.h — STATUS(ID, code, "Reason"): RFC 9110 §15 and the registered codes that sites
+ * meet. An X-macro table in rising order; no include guard by intention. */
 STATUS(CONTINUE, 100, "Continue")
 STATUS(SWITCHING_PROTOCOLS, 101, "Switching Protocols")
 STATUS(EARLY_HINTS, 103, "Early Hints")

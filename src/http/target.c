@@ -1,4 +1,5 @@
-/* http/target.c — see target.h: the forms of RFC 9112 §3.2. The path's normal form is made in target_path.c. */
+/* http/target.c — see target.h: the forms of RFC 9112 §3.2. The path's normal form is made in
+ * target_path.c. */
 #include "http/target.h"
 
 #include "http/chars.h"

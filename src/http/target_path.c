@@ -1,6 +1,6 @@
-/* http/target_path.c — the normal form of a path, see target.h. A path in normal form costs one scan and no
- * copy; any other is written once into the arena, segment by segment, and never grows: a mark of three bytes
- * stands only where three bytes came. */
+/* http/target_path.c — the normal form of a path, see target.h. A path in normal form costs one
+ * scan and no copy; any other is written once into the arena, segment by segment, and never grows:
+ * a mark of three bytes stands only where three bytes came. */
 #include "base/text.h"
 #include "http/chars.h"
 #include "http/target.h"
@@ -82,7 +82,8 @@ static ssize_t decode_segment(struct span segment, char *out)
     return (ssize_t)len;
 }
 
-/* Length of the path "/a/b/" without its last segment; it ends in '/'. 0 when there is none to take away. */
+/* Length of the path "/a/b/" without its last segment; it ends in '/'. 0 when there is none to take
+ * away. */
 static size_t without_last(const char *path, size_t len)
 {
     if (len <= 1) {
@@ -95,8 +96,8 @@ static size_t without_last(const char *path, size_t len)
     return len;
 }
 
-/* RFC 3986 §5.2.4, after decoding. Returns the length of what is in out, or GALLEY_EPROTO. out has room for all
- * of path and is a normal path that ends in '/' before each segment. */
+/* RFC 3986 §5.2.4, after decoding. Returns the length of what is in out, or GALLEY_EPROTO. out has
+ * room for all of path and is a normal path that ends in '/' before each segment. */
 static ssize_t write_segments(struct span path, char *out)
 {
     size_t len = 0;

@@ -1,5 +1,6 @@
-/* http/transfer_encoding.c — see transfer_encoding.h. Its own list walk, stricter than field_list: an empty
- * member, a parameter or a quote makes the field bad, because some other parser would read it otherwise. */
+/* http/transfer_encoding.c — see transfer_encoding.h. Its own list walk, stricter than field_list:
+ * an empty member, a parameter or a quote makes the field bad, because some other parser would read
+ * it otherwise. */
 #include "http/transfer_encoding.h"
 
 /* RFC 9112 §7: the registered codings besides chunked. */

@@ -1,10 +1,11 @@
-/* loop/backend.h — inside the loop room: what a loop is made of, and the table a backend fills (one file each:
- * backend_epoll.c, backend_sim.c). Nobody outside loop/ includes this.
+/* loop/backend.h — inside the loop room: what a loop is made of, and the table a backend fills (one
+ * file each: backend_epoll.c, backend_sim.c). Nobody outside loop/ includes this.
  *
- * The four I/O functions try once and never wait: a result, -errno, or -EAGAIN, after which the backend later calls
- * operation_ready() for the socket from inside its wait(). A backend that completes by nature (io_uring) keeps may_read
- * and may_write true, submits in the I/O functions, returns -EAGAIN, and ends the operation from wait() with
- * operation_decide(). All on the loop's thread, but wake(). */
+ * The four I/O functions try once and never wait: a result, -errno, or -EAGAIN, after which the
+ * backend later calls operation_ready() for the socket from inside its wait(). A backend that
+ * completes by nature (io_uring) keeps may_read and may_write true, submits in the I/O functions,
+ * returns -EAGAIN, and ends the operation from wait() with operation_decide(). All on the loop's
+ * thread, but wake(). */
 #ifndef LOOP_BACKEND_H
 #define LOOP_BACKEND_H
 
@@ -69,7 +70,8 @@ enum { READY_READ = 1, READY_WRITE = 2, READY_HANGUP = 4 };
 void operation_ready(struct loop *loop, struct loop_socket *socket, unsigned ready);
 /** The result of a pending op is known: `done` is due. */
 void operation_decide(struct loop *loop, struct loop_op *op, ssize_t result);
-/** Try and call back until nothing is left to do in this turn. Returns how many callbacks were made. */
+/** Try and call back until nothing is left to do in this turn. Returns how many callbacks were
+ * made. */
 unsigned operation_run_all(struct loop *loop);
 
 #endif

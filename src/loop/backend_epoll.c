@@ -1,10 +1,12 @@
 /* loop/backend_epoll.c — the loop over epoll(7).
- * A stream is added once, edge-triggered, for everything, and never touched again until it is closed. A listener is
- * level-triggered and exclusive, so that of several loops one is woken; it is registered only while an accept is pending,
- * because otherwise it would wake us for nothing. A foreign descriptor is armed for one event by each poll.
+ * A stream is added once, edge-triggered, for everything, and never touched again until it is
+ * closed. A listener is level-triggered and exclusive, so that of several loops one is woken; it is
+ * registered only while an accept is pending, because otherwise it would wake us for nothing. A
+ * foreign descriptor is armed for one event by each poll.
  *
- * A closed socket is taken out with EPOLL_CTL_DEL although close(2) does it too: not if a child between fork and exec still
- * holds the file, and then events would come for memory that is gone. */
+ * A closed socket is taken out with EPOLL_CTL_DEL although close(2) does it too: not if a child
+ * between fork and exec still holds the file, and then events would come for memory that is
+ * gone. */
 #include "loop/backend.h"
 
 #include "base/alloc.h"
@@ -184,7 +186,8 @@ static int epoll_shutdown_write(struct loop *loop, struct loop_socket *socket)
     return shutdown(socket->fd, SHUT_WR) == 0 ? 0 : -errno;
 }
 
-/* accept(2): errors of a connection that is gone already, or of the network, concern nobody here. */
+/* accept(2): errors of a connection that is gone already, or of the network, concern nobody
+ * here. */
 static bool is_accept_retried(int error)
 {
     switch (error) {
@@ -266,8 +269,9 @@ static void epoll_close_fd(struct loop *loop, int fd)
     fd_close(&fd);
 }
 
-/* What the client has sent is read once and thrown away: closing with unread bytes would send RST, which can take the
- * answer away from the client (RFC 9112 §9.6). More than one try is not due to it. */
+/* What the client has sent is read once and thrown away: closing with unread bytes would send RST,
+ * which can take the answer away from the client (RFC 9112 §9.6). More than one try is not due to
+ * it. */
 static int epoll_refuse(struct loop *loop, struct loop_socket *listener, const void *data,
                         size_t len)
 {

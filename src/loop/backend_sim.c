@@ -1,7 +1,8 @@
-/* loop/backend_sim.c — the loop over a world in memory (sim_world.h): nothing waits, time is what tests say.
- * It behaves as strictly as edge-triggered epoll: a stream is told of an event only when something has changed, with
- * the readiness that holds at that moment, so that code which would hang over epoll hangs here too. A wait that finds
- * nothing to tell moves the virtual clock on by the time it may wait. */
+/* loop/backend_sim.c — the loop over a world in memory (sim_world.h): nothing waits, time is what
+ * tests say. It behaves as strictly as edge-triggered epoll: a stream is told of an event only when
+ * something has changed, with the readiness that holds at that moment, so that code which would
+ * hang over epoll hangs here too. A wait that finds nothing to tell moves the virtual clock on by
+ * the time it may wait. */
 #include "loop/backend.h"
 
 #include "base/alloc.h"
@@ -58,7 +59,7 @@ static void sim_wake(struct loop *loop)
     (void)loop; /* nobody sleeps */
 }
 
-/* ---- waiting ---------------------------------------------------------------------------------------------- */
+/* ---- waiting --------------------------------------------------------------------------------- */
 
 static size_t unread_bytes(const struct sim_peer *peer)
 {
@@ -118,7 +119,7 @@ static void sim_wait(struct loop *loop, int64_t wait_ms)
     }
 }
 
-/* ---- sockets ---------------------------------------------------------------------------------------------- */
+/* ---- sockets --------------------------------------------------------------------------------- */
 
 static int sim_add(struct loop *loop, struct loop_socket *socket)
 {
@@ -208,7 +209,7 @@ static int sim_shutdown_write(struct loop *loop, struct loop_socket *socket)
     return 0;
 }
 
-/* ---- operations ------------------------------------------------------------------------------------------- */
+/* ---- operations ------------------------------------------------------------------------------ */
 
 static struct sim_peer *take_waiting(struct loop *loop, struct loop_socket *socket)
 {
@@ -235,8 +236,8 @@ static int sim_accept(struct loop *loop, struct loop_socket *socket)
     return take_waiting(loop, socket)->fd;
 }
 
-/* The scripted failure of the next operation of the kind, 0 if there is none. EAGAIN is followed by an event, as a kernel
- * that has said "full" or "empty" would send one. */
+/* The scripted failure of the next operation of the kind, 0 if there is none. EAGAIN is followed by
+ * an event, as a kernel that has said "full" or "empty" would send one. */
 static int take_failure(struct sim_peer *peer, enum loop_op_kind kind)
 {
     int failure = peer->failure[kind];

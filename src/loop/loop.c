@@ -1,7 +1,8 @@
 /* loop/loop.c — a loop's life: making, turning, ending; its clock, timers and posts.
- * One turn: wait (backend), read the clocks once, run what became ready, then mail, timers and `later`, each followed
- * by what its callbacks started. I/O runs before timers, so that a request which came in time is not timed out by a
- * late turn. All on the loop's thread, but loop_post() and loop_wake(). */
+ * One turn: wait (backend), read the clocks once, run what became ready, then mail, timers and
+ * `later`, each followed by what its callbacks started. I/O runs before timers, so that a request
+ * which came in time is not timed out by a late turn. All on the loop's thread, but loop_post() and
+ * loop_wake(). */
 #include "loop/loop.h"
 
 #include "base/alloc.h"
@@ -70,7 +71,7 @@ void loop_destroy(struct loop *loop)
     mem_free(loop);
 }
 
-/* ---- whose thread ----------------------------------------------------------------------------------------- */
+/* ---- whose thread ---------------------------------------------------------------------------- */
 
 static _Thread_local char thread_mark; /* its address tells threads apart */
 
@@ -85,7 +86,7 @@ bool loop_is_current(const struct loop *loop)
     return owner == 0 || owner == (uintptr_t)&thread_mark;
 }
 
-/* ---- turning ---------------------------------------------------------------------------------------------- */
+/* ---- turning --------------------------------------------------------------------------------- */
 
 static bool has_work_now(const struct loop *loop)
 {
@@ -93,7 +94,8 @@ static bool has_work_now(const struct loop *loop)
            loop->closing_first || loop->later_first;
 }
 
-/* How long this turn may wait. Counted from the last turn's clock: callbacks do not block, so it is hardly old. */
+/* How long this turn may wait. Counted from the last turn's clock: callbacks do not block, so it is
+ * hardly old. */
 static int64_t wait_for(const struct loop *loop, int64_t max_wait_ms)
 {
     if (max_wait_ms == 0 || has_work_now(loop)) {
@@ -162,7 +164,8 @@ bool loop_turn(struct loop *loop, int64_t max_wait_ms)
     return calls > 0 || has_work_now(loop);
 }
 
-/* sendfile(2) has no MSG_NOSIGNAL: its SIGPIPE is kept away from the program by blocking it on this thread. */
+/* sendfile(2) has no MSG_NOSIGNAL: its SIGPIPE is kept away from the program by blocking it on this
+ * thread. */
 static void block_sigpipe(sigset_t *ret_before)
 {
     sigset_t pipe_only;
@@ -205,7 +208,7 @@ void loop_stop(struct loop *loop)
     loop->is_stopping = true;
 }
 
-/* ---- clock, timers, posts --------------------------------------------------------------------------------- */
+/* ---- clock, timers, posts -------------------------------------------------------------------- */
 
 int64_t loop_now_ms(const struct loop *loop)
 {

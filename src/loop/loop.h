@@ -1,12 +1,14 @@
-/* loop/loop.h — an event loop whose interface is completion-shaped: start an operation, be called once when it is done.
+/* loop/loop.h — an event loop whose interface is completion-shaped: start an operation, be called
+ * once when it is done.
  *
- * One loop belongs to one thread; everything here must be called on it, but loop_post() and loop_wake(). Operations
- * are structs embedded in their user, so that I/O allocates nothing. Each started operation ends in exactly one call
- * of its `done`, also when it is cancelled or its socket closed (-ECANCELED), and never inside the call that started
- * it. epoll imitates completion (try, wait on EAGAIN), io_uring has it by nature, sim is scripted by tests.
+ * One loop belongs to one thread; everything here must be called on it, but loop_post() and
+ * loop_wake(). Operations are structs embedded in their user, so that I/O allocates nothing. Each
+ * started operation ends in exactly one call of its `done`, also when it is cancelled or its socket
+ * closed (-ECANCELED), and never inside the call that started it. epoll imitates completion (try,
+ * wait on EAGAIN), io_uring has it by nature, sim is scripted by tests.
  *
- * After loop_socket_close() the socket's memory must stay until its pending operations have been called back;
- * the loop calls `closed` of the socket last of all. */
+ * After loop_socket_close() the socket's memory must stay until its pending operations have been
+ * called back; the loop calls `closed` of the socket last of all. */
 #ifndef LOOP_LOOP_H
 #define LOOP_LOOP_H
 
@@ -42,8 +44,8 @@ struct loop_file {
     size_t len;
 };
 
-/** One operation. Zero it before first use; fields are the loop's while it is pending, but `result`, `data` and
- *  `more` are for `done` to read. */
+/** One operation. Zero it before first use; fields are the loop's while it is pending, but
+ *  `result`, `data` and `more` are for `done` to read. */
 struct loop_op {
     struct list link;
     struct loop_socket *socket;
@@ -102,7 +104,8 @@ void loop_destroy(struct loop *loop);
 
 /** Bind to the calling thread and run turns until loop_stop(). */
 void loop_run(struct loop *loop);
-/** One turn: wait up to max_wait_ms (0: no wait, GALLEY_FOREVER), run what is ready. True while something was run. */
+/** One turn: wait up to max_wait_ms (0: no wait, GALLEY_FOREVER), run what is ready. True while
+ * something was run. */
 bool loop_turn(struct loop *loop, int64_t max_wait_ms);
 /** End loop_run() after this turn. On the loop's thread. */
 void loop_stop(struct loop *loop);
@@ -114,7 +117,7 @@ int64_t loop_wall_s(const struct loop *loop);
 /** Is the caller on this loop's thread (or has nobody run it yet)? */
 bool loop_is_current(const struct loop *loop);
 
-/* ---- sockets ------------------------------------------------------------------------------------------- */
+/* ---- sockets --------------------------------------------------------------------------------- */
 
 enum loop_socket_kind {
     LOOP_SOCKET_STREAM,
@@ -122,30 +125,34 @@ enum loop_socket_kind {
     LOOP_SOCKET_FOREIGN,  /* poll only: inotify, eventfd; level-triggered */
 };
 
-/** Make fd (non-blocking) known; from now on it is the socket's, closed by loop_socket_close(), but for a listener's,
- *  which several loops share: that stays with its owner. 0 or -errno, and then fd is still the caller's. `socket` is
- *  zeroed and filled here. */
+/** Make fd (non-blocking) known; from now on it is the socket's, closed by loop_socket_close(), but
+ *  for a listener's, which several loops share: that stays with its owner. 0 or -errno, and then fd
+ *  is still the caller's. `socket` is zeroed and filled here. */
 int loop_socket_open(struct loop *loop, struct loop_socket *socket, int fd,
                      enum loop_socket_kind kind, void (*closed)(struct loop_socket *socket));
-/** Close now: pending operations are called back with -ECANCELED, then `closed`, all later in this or the next turn.
- *  With is_reset the peer gets RST instead of FIN. Once per socket. */
+/** Close now: pending operations are called back with -ECANCELED, then `closed`, all later in this
+ *  or the next turn. With is_reset the peer gets RST instead of FIN. Once per socket. */
 void loop_socket_close(struct loop *loop, struct loop_socket *socket, bool is_reset);
 /** shutdown(SHUT_WR). 0 or -errno. */
 int loop_socket_shutdown_write(struct loop *loop, struct loop_socket *socket);
 
-/** Result: a connected, non-blocking, close-on-exec descriptor, or -errno (-EMFILE, -ENFILE, -ENOMEM… reach the
- *  caller; -ECONNABORTED, -EINTR and the network errors of accept(2) are retried here). */
+/** Result: a connected, non-blocking, close-on-exec descriptor, or -errno (-EMFILE, -ENFILE,
+ *  -ENOMEM… reach the caller; -ECONNABORTED, -EINTR and the network errors of accept(2) are retried
+ *  here). */
 void loop_accept(struct loop *loop, struct loop_socket *socket, struct loop_op *op,
                  loop_done_fn *done);
-/** Result: bytes at op->data (at most max_bytes and the loop's buffer), 0 at the peer's end, or -errno. */
+/** Result: bytes at op->data (at most max_bytes and the loop's buffer), 0 at the peer's end, or
+ * -errno. */
 void loop_recv(struct loop *loop, struct loop_socket *socket, struct loop_op *op, size_t max_bytes,
                loop_done_fn *done);
-/** Send some of the bytes (MSG_NOSIGNAL). Result: bytes sent (> 0, maybe fewer than asked: the socket is full, or this
- *  turn's share is used up) or -errno. Start again with the rest. With op->more_follows the kernel may wait for it. */
+/** Send some of the bytes (MSG_NOSIGNAL). Result: bytes sent (> 0, maybe fewer than asked: the
+ *  socket is full, or this turn's share is used up) or -errno. Start again with the rest. With
+ *  op->more_follows the kernel may wait for it. */
 void loop_send(struct loop *loop, struct loop_socket *socket, struct loop_op *op,
                const struct iovec *iov, int iov_count, loop_done_fn *done);
-/** Send some of the file. Result: bytes (0: the file has ended early) or -errno. May read the disk. sendfile(2) raises
- *  SIGPIPE: loop_run() blocks it on its thread; who drives a loop by loop_turn() has to ignore it. */
+/** Send some of the file. Result: bytes (0: the file has ended early) or -errno. May read the disk.
+ *  sendfile(2) raises SIGPIPE: loop_run() blocks it on its thread; who drives a loop by loop_turn()
+ *  has to ignore it. */
 void loop_send_file(struct loop *loop, struct loop_socket *socket, struct loop_op *op,
                     const struct loop_file *file, loop_done_fn *done);
 /** Result: 0 when fd is readable, or -errno. */
@@ -156,35 +163,36 @@ void loop_cancel(struct loop *loop, struct loop_op *op);
 
 /** Close a descriptor that an accept returned and no socket has taken. */
 void loop_close_fd(struct loop *loop, int fd);
-/** At once, without waiting: accept one client of the listener, send it what fits of data, close. For a process that is
- *  out of descriptors and has just released one. 0, -EAGAIN when nobody waits, or -errno of the accept. */
+/** At once, without waiting: accept one client of the listener, send it what fits of data, close.
+ *  For a process that is out of descriptors and has just released one. 0, -EAGAIN when nobody
+ *  waits, or -errno of the accept. */
 int loop_refuse(struct loop *loop, struct loop_socket *listener, const void *data, size_t len);
 
-/* ---- timers (loop/timer_wheel.h) ----------------------------------------------------------------------- */
+/* ---- timers (loop/timer_wheel.h) ------------------------------------------------------------- */
 
-/** (Re)arm: fn runs once, in a turn at or after deadline_ms of loop_now_ms(). Moving a deadline later is O(1) and
- *  touches no list. */
+/** (Re)arm: fn runs once, in a turn at or after deadline_ms of loop_now_ms(). Moving a deadline
+ *  later is O(1) and touches no list. */
 void loop_timer_start(struct loop *loop, struct timer *timer, int64_t deadline_ms, timer_fn *fn);
 /** No call after this. A timer that is not armed is allowed. */
 void loop_timer_stop(struct loop *loop, struct timer *timer);
 
-/* ---- mailbox (loop/mailbox.h): from any thread --------------------------------------------------------- */
+/* ---- mailbox (loop/mailbox.h): from any thread ----------------------------------------------- */
 
 struct loop_post {
     struct loop_post *next;
     void (*run)(struct loop_post *post);
 };
 
-/** Run post->run on the loop, in order of posting per thread. Any thread; never fails, never blocks, no allocation.
- *  The post must stay until run, and may be reused from then on. At most one wake-up per empty -> non-empty change, none
- *  while the loop is busy. The loop must outlive the call: join a posting thread before loop_destroy(), that its post
- *  has been run is not enough. */
+/** Run post->run on the loop, in order of posting per thread. Any thread; never fails, never
+ *  blocks, no allocation. The post must stay until run, and may be reused from then on. At most one
+ *  wake-up per empty -> non-empty change, none while the loop is busy. The loop must outlive the
+ *  call: join a posting thread before loop_destroy(), that its post has been run is not enough. */
 void loop_post(struct loop *loop, struct loop_post *post);
 /** Let the loop make a turn. Any thread, also a signal handler. */
 void loop_wake(struct loop *loop);
 
-/** Run post->run at the end of this turn's callbacks, before waiting again; on the loop's thread. From inside such a
- *  call: at the end of the next turn, which then does not wait. */
+/** Run post->run at the end of this turn's callbacks, before waiting again; on the loop's thread.
+ *  From inside such a call: at the end of the next turn, which then does not wait. */
 void loop_later(struct loop *loop, struct loop_post *post);
 
 #endif

@@ -1,7 +1,8 @@
 /* loop/mailbox.c — the stack of posts and the protocol of sleeping.
- * A poster first pushes, then looks whether the loop sleeps; the loop first says that it sleeps, then looks whether
- * there is mail. All four steps are sequentially consistent, so that at least one of the two sees the other: no post is
- * left lying before a sleeping loop. Only the poster that found the stack empty looks: one wake-up per change. */
+ * A poster first pushes, then looks whether the loop sleeps; the loop first says that it sleeps,
+ * then looks whether there is mail. All four steps are sequentially consistent, so that at least
+ * one of the two sees the other: no post is left lying before a sleeping loop. Only the poster that
+ * found the stack empty looks: one wake-up per change. */
 #include "loop/mailbox.h"
 
 #include "loop/loop.h"

@@ -1,6 +1,7 @@
-/* loop/mailbox.h — what other threads have to tell a loop: a lock-free stack of posts, taken whole by the loop.
- * Many threads push, the loop's thread takes. A push asks for a wake-up only if it found the mailbox empty and the
- * loop asleep (or about to be), so that a burst of posts, or posts to a busy loop, cost no system call. */
+/* loop/mailbox.h — what other threads have to tell a loop: a lock-free stack of posts, taken whole
+ * by the loop. Many threads push, the loop's thread takes. A push asks for a wake-up only if it
+ * found the mailbox empty and the loop asleep (or about to be), so that a burst of posts, or posts
+ * to a busy loop, cost no system call. */
 #ifndef LOOP_MAILBOX_H
 #define LOOP_MAILBOX_H
 
@@ -21,7 +22,8 @@ bool mailbox_push(struct mailbox *mailbox, struct loop_post *post);
 /** The loop's thread. All posts, oldest first; NULL when there are none. */
 struct loop_post *mailbox_take(struct mailbox *mailbox);
 bool mailbox_is_empty(struct mailbox *mailbox);
-/** The loop's thread, before it waits: from now on a push wakes. False: there is mail, do not wait. */
+/** The loop's thread, before it waits: from now on a push wakes. False: there is mail, do not
+ * wait. */
 bool mailbox_go_to_sleep(struct mailbox *mailbox);
 /** The loop's thread, after it has waited. */
 void mailbox_wake_up(struct mailbox *mailbox);

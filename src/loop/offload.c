@@ -1,5 +1,6 @@
-/* loop/offload.c — a job for the pool and a post for the loop in one struct. offload_start() on the loop, run or drop on
- * a worker (or whoever closes the pool), finish on the loop. The post publishes what the worker wrote. */
+/* loop/offload.c — a job for the pool and a post for the loop in one struct. offload_start() on the
+ * loop, run or drop on a worker (or whoever closes the pool), finish on the loop. The post
+ * publishes what the worker wrote. */
 #include "loop/offload.h"
 
 static void finish(struct loop_post *post)

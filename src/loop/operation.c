@@ -1,9 +1,11 @@
-/* loop/operation.c — the life of operations: started, tried, called back, cancelled; and the last call of a socket.
+/* loop/operation.c — the life of operations: started, tried, called back, cancelled; and the last
+ * call of a socket.
  *
- * A backend only marks readiness while it waits; user code runs afterwards from the lists of struct loop, so that no
- * event can meet a socket that a callback has released. What a callback starts is tried right after it (`started`), so
- * that an answer leaves while it is hot. Fairness: in one turn a socket is read once and sends a bounded share; what
- * wants more is put off to the next turn, after everybody else. */
+ * A backend only marks readiness while it waits; user code runs afterwards from the lists of struct
+ * loop, so that no event can meet a socket that a callback has released. What a callback starts is
+ * tried right after it (`started`), so that an answer leaves while it is hot. Fairness: in one turn
+ * a socket is read once and sends a bounded share; what wants more is put off to the next turn,
+ * after everybody else. */
 #include "loop/backend.h"
 
 #include "base/check.h"
@@ -64,7 +66,7 @@ void operation_ready(struct loop *loop, struct loop_socket *socket, unsigned rea
     }
 }
 
-/* ---- trying --------------------------------------------------------------------------------------------- */
+/* ---- trying ---------------------------------------------------------------------------------- */
 
 static void begin_share(struct loop *loop, struct loop_socket *socket)
 {
@@ -107,8 +109,9 @@ static ssize_t try_accept(struct loop *loop, struct loop_op *op)
     return fd;
 }
 
-/* A recv that brings less than was asked has emptied the socket: what comes later is a new event. Only the peer's end
- * may have been told already, so after a hangup we go on reading until the 0. */
+/* A recv that brings less than was asked has emptied the socket: what comes later is a new event.
+ * Only the peer's end may have been told already, so after a hangup we go on reading until the
+ * 0. */
 static ssize_t try_recv(struct loop *loop, struct loop_op *op)
 {
     struct loop_socket *socket = op->socket;
@@ -196,7 +199,7 @@ static ssize_t try_op(struct loop *loop, struct loop_op *op)
     }
 }
 
-/* ---- calling back ----------------------------------------------------------------------------------------- */
+/* ---- calling back ---------------------------------------------------------------------------- */
 
 /* `done` may start anything, and release the op, but never the socket: that waits for `closed`. */
 static void call_done(struct loop *loop, struct loop_op *op)
@@ -293,7 +296,7 @@ unsigned operation_run_all(struct loop *loop)
     }
 }
 
-/* ---- starting (loop.h) ------------------------------------------------------------------------------------ */
+/* ---- starting (loop.h) ----------------------------------------------------------------------- */
 
 static void start(struct loop *loop, struct loop_socket *socket, struct loop_op *op,
                   loop_done_fn *done)

@@ -1,5 +1,6 @@
-/* loop/sim.c — the tests' side of the simulated world: clients that connect, send, hang up; scripted short reads,
- * errors and full windows; the virtual clock. The loop's side is backend_sim.c. One thread. */
+/* loop/sim.c — the tests' side of the simulated world: clients that connect, send, hang up;
+ * scripted short reads, errors and full windows; the virtual clock. The loop's side is
+ * backend_sim.c. One thread. */
 #include "loop/sim.h"
 
 #include "base/alloc.h"
@@ -8,7 +9,7 @@
 
 #include <errno.h>
 
-/* ---- the world -------------------------------------------------------------------------------------------- */
+/* ---- the world ------------------------------------------------------------------------------- */
 
 struct sim_peer *sim_peer_of(struct loop *loop, int fd)
 {
@@ -102,7 +103,7 @@ static struct sim_peer *new_peer(struct loop *loop)
     return peer;
 }
 
-/* ---- connecting ------------------------------------------------------------------------------------------- */
+/* ---- connecting ------------------------------------------------------------------------------ */
 
 int sim_listener(struct loop *loop)
 {
@@ -150,7 +151,7 @@ void sim_peer_free(struct sim_peer *peer)
     }
 }
 
-/* ---- the client's doings ---------------------------------------------------------------------------------- */
+/* ---- the client's doings --------------------------------------------------------------------- */
 
 int sim_send(struct sim_peer *peer, const void *data, size_t len)
 {
@@ -195,7 +196,7 @@ bool sim_is_reset(const struct sim_peer *peer)
     return peer->server_reset;
 }
 
-/* ---- the script ------------------------------------------------------------------------------------------- */
+/* ---- the script ------------------------------------------------------------------------------ */
 
 void sim_set_window(struct sim_peer *peer, size_t bytes)
 {
@@ -229,7 +230,7 @@ void sim_fail_accept(struct loop *loop, int sys_errno, unsigned times)
     sim_world_of(loop)->accept_failures = times;
 }
 
-/* ---- time ------------------------------------------------------------------------------------------------- */
+/* ---- time ------------------------------------------------------------------------------------ */
 
 void sim_run(struct loop *loop)
 {

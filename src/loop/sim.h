@@ -1,8 +1,10 @@
-/* loop/sim.h — the world behind the sim backend, for tests and for driving a server without sockets: a virtual clock,
- * connections in memory, scripted short reads, errors and full buffers. One thread runs everything; nothing waits.
+/* loop/sim.h — the world behind the sim backend, for tests and for driving a server without
+ * sockets: a virtual clock, connections in memory, scripted short reads, errors and full buffers.
+ * One thread runs everything; nothing waits.
  *
- * A loop made with LOOP_BACKEND_SIM takes descriptors from sim_listener() and sim_connect(); the code under test sees no
- * difference. File ranges given to loop_send_file() are read with pread(2) from the real descriptor. */
+ * A loop made with LOOP_BACKEND_SIM takes descriptors from sim_listener() and sim_connect(); the
+ * code under test sees no difference. File ranges given to loop_send_file() are read with pread(2)
+ * from the real descriptor. */
 #ifndef LOOP_SIM_H
 #define LOOP_SIM_H
 
@@ -13,11 +15,13 @@ struct sim_peer; /* the client's end of a connection */
 
 /** A listener's descriptor for loop_socket_open(). */
 int sim_listener(struct loop *loop);
-/** A client connects to the listener: the loop's accept will complete with a new descriptor. NULL: no memory. */
+/** A client connects to the listener: the loop's accept will complete with a new descriptor. NULL:
+ * no memory. */
 struct sim_peer *sim_connect(struct loop *loop, int listener_fd);
 /** A connection without a listener: *ret_fd is the server's end. */
 struct sim_peer *sim_pair(struct loop *loop, int *ret_fd);
-/** Release the client's end (hanging up if it has not been). Once for each peer, also after the loop's end. */
+/** Release the client's end (hanging up if it has not been). Once for each peer, also after the
+ * loop's end. */
 void sim_peer_free(struct sim_peer *peer);
 
 /** The client sends bytes (copied). They are delivered in pieces of at most sim_set_max_read(). */
@@ -28,10 +32,12 @@ void sim_reset(struct sim_peer *peer);
 /** Everything the server has sent so far; sim_consume drops the first n bytes. */
 struct span sim_received(const struct sim_peer *peer);
 void sim_consume(struct sim_peer *peer, size_t n);
-/** Has the server closed its side (FIN), or reset? As Linux does, closing with bytes unread resets. */
+/** Has the server closed its side (FIN), or reset? As Linux does, closing with bytes unread
+ * resets. */
 bool sim_is_closed(const struct sim_peer *peer);
 bool sim_is_reset(const struct sim_peer *peer);
-/** The server can send at most `bytes` more until the window is opened again; SIZE_MAX (default): no bound. */
+/** The server can send at most `bytes` more until the window is opened again; SIZE_MAX (default):
+ * no bound. */
 void sim_set_window(struct sim_peer *peer, size_t bytes);
 /** No recv of the server returns more, no send takes more than this at once; 0: no bound. */
 void sim_set_max_read(struct sim_peer *peer, size_t bytes);

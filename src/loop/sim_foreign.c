@@ -1,5 +1,5 @@
-/* loop/sim_foreign.c — real descriptors in a simulated world, such as inotify's: poll(2) is asked without waiting, each time
- * the world waits while a loop_poll() is pending. One thread. */
+/* loop/sim_foreign.c — real descriptors in a simulated world, such as inotify's: poll(2) is asked
+ * without waiting, each time the world waits while a loop_poll() is pending. One thread. */
 #include "loop/sim_world.h"
 
 #include "base/alloc.h"

@@ -1,6 +1,6 @@
-/* loop/sim_world.h — inside the loop room: the world that backend_sim.c (the loop's side of it) and sim.c (the
- * tests' side) share. Descriptors are numbers far above real ones and never used twice, so that a use after close is
- * found. One thread. */
+/* loop/sim_world.h — inside the loop room: the world that backend_sim.c (the loop's side of it) and
+ * sim.c (the tests' side) share. Descriptors are numbers far above real ones and never used twice,
+ * so that a use after close is found. One thread. */
 #ifndef LOOP_SIM_WORLD_H
 #define LOOP_SIM_WORLD_H
 

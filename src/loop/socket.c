@@ -1,5 +1,6 @@
-/* loop/socket.c — sockets known to the loop: opened, shut down, closed. Closing decides what is pending and puts the socket
- * in the line of those whose `closed` is due, which operation.c calls when nothing of theirs is left. On the loop's thread. */
+/* loop/socket.c — sockets known to the loop: opened, shut down, closed. Closing decides what is
+ * pending and puts the socket in the line of those whose `closed` is due, which operation.c calls
+ * when nothing of theirs is left. On the loop's thread. */
 #include "loop/backend.h"
 
 #include "base/check.h"
@@ -11,8 +12,9 @@ int loop_socket_open(struct loop *loop, struct loop_socket *socket, int fd,
 {
     DEBUG_CHECK(loop_is_current(loop));
     *socket = (struct loop_socket){.fd = fd, .kind = (uint8_t)kind, .closed = closed};
-    /* Writing is tried first. Reading waits for the first event, which the backend gives for data that has come
-     * already: trying would cost a recv in vain whenever the client is a little slower than its connection. */
+    /* Writing is tried first. Reading waits for the first event, which the backend gives for data
+     * that has come already: trying would cost a recv in vain whenever the client is a little
+     * slower than its connection. */
     socket->may_write = kind == LOOP_SOCKET_STREAM;
     int result = loop->backend->add(loop, socket);
     if (result == 0) {

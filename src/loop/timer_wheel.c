@@ -1,7 +1,8 @@
 /* loop/timer_wheel.c — the wheel: five levels of 64 slots, one millisecond a slot at the bottom.
- * A timer stands at the level of the highest base-64 digit in which its time differs from now, in the slot of that
- * digit. So the slots ahead of now are in order without wrapping: the earliest timer is in the lowest set bit of the
- * lowest level that has one, and when now reaches a slot of an upper level its timers move down. Pure, one thread. */
+ * A timer stands at the level of the highest base-64 digit in which its time differs from now, in
+ * the slot of that digit. So the slots ahead of now are in order without wrapping: the earliest
+ * timer is in the lowest set bit of the lowest level that has one, and when now reaches a slot of
+ * an upper level its timers move down. Pure, one thread. */
 #include "loop/timer_wheel.h"
 
 #include "base/check.h"

@@ -1,6 +1,7 @@
-/* loop/timer_wheel.h — deadlines by the thousand: hierarchical wheel, start and stop in constant time.
- * Pure: it is told what time it is. A timer whose deadline is moved later while armed stays in its slot and is put on
- * when the slot comes up, so that keep-alive re-arming costs one store. One thread. */
+/* loop/timer_wheel.h — deadlines by the thousand: hierarchical wheel, start and stop in constant
+ * time. Pure: it is told what time it is. A timer whose deadline is moved later while armed stays
+ * in its slot and is put on when the slot comes up, so that keep-alive re-arming costs one store.
+ * One thread. */
 #ifndef LOOP_TIMER_WHEEL_H
 #define LOOP_TIMER_WHEEL_H
 
@@ -34,9 +35,11 @@ void timer_wheel_init(struct timer_wheel *wheel, int64_t now_ms);
 void timer_wheel_start(struct timer_wheel *wheel, struct timer *timer, int64_t deadline_ms,
                        timer_fn *fn);
 void timer_wheel_stop(struct timer_wheel *wheel, struct timer *timer);
-/** Earliest moment at which advance may have something to do; INT64_MAX when nothing is armed. Never late. */
+/** Earliest moment at which advance may have something to do; INT64_MAX when nothing is armed.
+ * Never late. */
 int64_t timer_wheel_next_ms(const struct timer_wheel *wheel);
-/** Fire everything due at now_ms; callbacks may start and stop any timer. Returns how many fired. */
+/** Fire everything due at now_ms; callbacks may start and stop any timer. Returns how many
+ * fired. */
 unsigned timer_wheel_advance(struct timer_wheel *wheel, int64_t now_ms);
 
 static inline bool timer_is_armed(const struct timer *timer)

@@ -1,7 +1,8 @@
 /* net/acceptor.c — one loop's accepting on one listener. On its loop only.
- * An accept is pending while the acceptor is neither paused, nor backing off, nor closing: accept_more() is the only place
- * that starts one, and everything that changes those three calls it. Out of descriptors, the reserve is spent on a few
- * refusals and accepting rests for a while: clients wait in the kernel's queue meanwhile, and nothing spins. */
+ * An accept is pending while the acceptor is neither paused, nor backing off, nor closing:
+ * accept_more() is the only place that starts one, and everything that changes those three calls
+ * it. Out of descriptors, the reserve is spent on a few refusals and accepting rests for a while:
+ * clients wait in the kernel's queue meanwhile, and nothing spins. */
 #include "net/listener.h"
 
 #include "base/alloc.h"
@@ -63,7 +64,8 @@ static void reserve(struct acceptor *acceptor)
     }
 }
 
-/* Another thread may snatch the descriptor that we release: then we just try again after the pause. */
+/* Another thread may snatch the descriptor that we release: then we just try again after the
+ * pause. */
 static bool refuse_one(struct acceptor *acceptor)
 {
     struct span text = acceptor->owner.refusal;

@@ -1,5 +1,5 @@
-/* net/address.c — addresses from text and back. Numbers only: asking a name server can block, and would make the meaning
- * of a configuration depend on somebody else. Pure, any thread. */
+/* net/address.c — addresses from text and back. Numbers only: asking a name server can block, and
+ * would make the meaning of a configuration depend on somebody else. Pure, any thread. */
 #include "net/address.h"
 
 #include "base/error.h"
@@ -12,7 +12,7 @@
 
 enum { MAX_PORT = 65535, MAX_FD = 1 << 20, HOST_TEXT_MAX = 64 };
 
-/* ---- parsing ---------------------------------------------------------------------------------------------- */
+/* ---- parsing --------------------------------------------------------------------------------- */
 
 static int refuse(galley_error *err, struct span text, const char *why)
 {
@@ -35,7 +35,8 @@ static int parse_port(uint16_t *ret, struct span port, struct span text, galley_
     return 0;
 }
 
-/* NUL-terminated for inet_pton; false when it cannot be an address for its length or an inner NUL. */
+/* NUL-terminated for inet_pton; false when it cannot be an address for its length or an inner
+ * NUL. */
 static bool copy_host(char out[HOST_TEXT_MAX], struct span host)
 {
     if (host.len == 0 || host.len >= HOST_TEXT_MAX || span_find(host, '\0') < host.len) {
@@ -190,10 +191,10 @@ int address_parse(struct address *ret, struct span text, galley_error *err)
     return result;
 }
 
-/* ---- peers ------------------------------------------------------------------------------------------------ */
+/* ---- peers ----------------------------------------------------------------------------------- */
 
-/* RFC 4291 §2.5.5.2: a client that speaks IPv4 to a socket for both has an IPv4-mapped address; people know it by the
- * IPv4 one. */
+/* RFC 4291 §2.5.5.2: a client that speaks IPv4 to a socket for both has an IPv4-mapped address;
+ * people know it by the IPv4 one. */
 void peer_address_from(struct peer_address *ret, const struct sockaddr *addr, socklen_t len)
 {
     *ret = (struct peer_address){0};
@@ -237,7 +238,7 @@ socklen_t peer_address_to(const struct peer_address *peer, struct sockaddr_stora
     return sizeof(sa_family_t);
 }
 
-/* ---- printing --------------------------------------------------------------------------------------------- */
+/* ---- printing -------------------------------------------------------------------------------- */
 
 static size_t printed(int result)
 {

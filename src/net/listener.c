@@ -1,6 +1,6 @@
-/* net/listener.c — making a listening socket: bound by us, or inherited. On the thread that sets a server up; may block
- * for a moment (it looks whether somebody serves a unix socket already). Every failure is one sentence and leaves no
- * descriptor and no file. */
+/* net/listener.c — making a listening socket: bound by us, or inherited. On the thread that sets a
+ * server up; may block for a moment (it looks whether somebody serves a unix socket already). Every
+ * failure is one sentence and leaves no descriptor and no file. */
 #include "net/listener.h"
 
 #include "base/error.h"
@@ -96,7 +96,7 @@ static int bind_socket(struct listener *listener)
     return 0;
 }
 
-/* ---- TCP -------------------------------------------------------------------------------------------------- */
+/* ---- TCP ------------------------------------------------------------------------------------- */
 
 static void turn_to_inet4(struct address *address)
 {
@@ -119,7 +119,7 @@ static int open_inet(struct listener *listener)
     return result;
 }
 
-/* ---- unix ------------------------------------------------------------------------------------------------- */
+/* ---- unix ------------------------------------------------------------------------------------ */
 
 /* Does nobody listen on the socket that stands at this path? */
 static bool is_stale(const struct address *address)
@@ -162,7 +162,7 @@ static void remove_unix_file(const struct listener *listener)
     }
 }
 
-/* ---- inherited -------------------------------------------------------------------------------------------- */
+/* ---- inherited ------------------------------------------------------------------------------- */
 
 static bool is_listening_stream(int fd)
 {
@@ -189,7 +189,7 @@ static int open_inherited(struct listener *listener, galley_error *err)
     return 0;
 }
 
-/* ---- listener.h ------------------------------------------------------------------------------------------- */
+/* ---- listener.h ------------------------------------------------------------------------------ */
 
 int listener_open(struct listener *listener, const struct address *address, galley_error *err)
 {

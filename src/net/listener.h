@@ -1,9 +1,9 @@
 /* net/listener.h — a listening socket, bound once and accepted on by every loop.
  *
- * struct listener: the bound socket (set-up thread). struct acceptor: one per loop and listener; accepts while
- * allowed, hands each new descriptor to its owner, and backs off when the process is out of descriptors: it then
- * uses a descriptor kept in reserve to accept one client, sends it a short 503 and closes, at most a few per 100 ms,
- * never spinning, and tries again after a pause. */
+ * struct listener: the bound socket (set-up thread). struct acceptor: one per loop and listener;
+ * accepts while allowed, hands each new descriptor to its owner, and backs off when the process is
+ * out of descriptors: it then uses a descriptor kept in reserve to accept one client, sends it a
+ * short 503 and closes, at most a few per 100 ms, never spinning, and tries again after a pause. */
 #ifndef NET_LISTENER_H
 #define NET_LISTENER_H
 
@@ -20,9 +20,9 @@ struct listener {
     ino_t unix_ino;
 };
 
-/** Bind and listen: SO_REUSEADDR, TCP_NODELAY (inherited by accepted sockets), backlog SOMAXCONN, non-blocking,
- *  close-on-exec. A stale unix socket nobody listens on is replaced, a live one is not. 0 or a code with one sentence such
- *  as "listen 0.0.0.0:80: Permission denied". */
+/** Bind and listen: SO_REUSEADDR, TCP_NODELAY (inherited by accepted sockets), backlog SOMAXCONN,
+ *  non-blocking, close-on-exec. A stale unix socket nobody listens on is replaced, a live one is
+ *  not. 0 or a code with one sentence such as "listen 0.0.0.0:80: Permission denied". */
 int listener_open(struct listener *listener, const struct address *address, galley_error *err);
 void listener_close(struct listener *listener);
 /** TCP port, 0 for unix sockets. */
@@ -40,8 +40,8 @@ struct acceptor_owner {
     /** All is closed, memory may go. May be NULL. */
     void (*closed)(void *ctx, struct acceptor *acceptor);
     void *ctx;
-    /** What a client gets that is refused for want of descriptors. ptr NULL: a short HTTP/1.1 503; empty: only the
-     *  close (TLS). Stays as long as the acceptor. */
+    /** What a client gets that is refused for want of descriptors. ptr NULL: a short HTTP/1.1 503;
+     *  empty: only the close (TLS). Stays as long as the acceptor. */
     struct span refusal;
 };
 

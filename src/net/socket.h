@@ -1,5 +1,6 @@
-/* net/socket.h — what is asked of a connected descriptor: who is at either end. Costs a system call, so it is asked
- * lazily (for a log line, say), never at accept. Any thread that owns the descriptor. */
+/* net/socket.h — what is asked of a connected descriptor: who is at either end. Costs a system
+ * call, so it is asked lazily (for a log line, say), never at accept. Any thread that owns the
+ * descriptor. */
 #ifndef NET_SOCKET_H
 #define NET_SOCKET_H
 

@@ -1,6 +1,6 @@
-/* net/transport.h — moves bytes or says why not: plain TCP here, TLS one floor up, behind one table of functions.
- * Completion-shaped like the loop, with the loop's own operations: at most one recv and one send pending at a time.
- * On its loop only. */
+/* net/transport.h — moves bytes or says why not: plain TCP here, TLS one floor up, behind one table
+ * of functions. Completion-shaped like the loop, with the loop's own operations: at most one recv
+ * and one send pending at a time. On its loop only. */
 #ifndef NET_TRANSPORT_H
 #define NET_TRANSPORT_H
 

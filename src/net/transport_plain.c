@@ -1,4 +1,5 @@
-/* net/transport_plain.c — bytes over a socket as they are: each operation is the loop's own. On its loop only. */
+/* net/transport_plain.c — bytes over a socket as they are: each operation is the loop's own. On its
+ * loop only. */
 #include "base/list.h"
 #include "net/transport.h"
 

@@ -1,10 +1,10 @@
-/* observe/access_escape.c — hostile bytes made harmless: for lines read by people and simple parsers, and for JSON.
- * Clean runs are copied whole. Pure; on the writer thread. */
+/* observe/access_escape.c — hostile bytes made harmless: for lines read by people and simple
+ * parsers, and for JSON. Clean runs are copied whole. Pure; on the writer thread. */
 #include "observe/access_format.h"
 
 static const char hex_digits[] = "0123456789abcdef";
 
-/* ---- plain -------------------------------------------------------------------------------------------------------- */
+/* ---- plain ----------------------------------------------------------------------------------- */
 
 static bool is_plain(unsigned char c)
 {
@@ -52,7 +52,7 @@ void access_escape_plain(struct buf *out, struct span text)
     }
 }
 
-/* ---- JSON --------------------------------------------------------------------------------------------------------- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 static bool is_tail(unsigned char c)
 {
@@ -70,8 +70,8 @@ static size_t utf8_need(unsigned char first)
     return first >= 0xf0 && first <= 0xf4 ? 4 : 0;
 }
 
-/* The second byte's bounds shut out over-long forms, surrogates and numbers above U+10FFFF; and here also the control
- * characters U+0080..U+009F, which terminals obey. */
+/* The second byte's bounds shut out over-long forms, surrogates and numbers above U+10FFFF; and
+ * here also the control characters U+0080..U+009F, which terminals obey. */
 static bool is_second_byte(unsigned char first, unsigned char second)
 {
     switch (first) {

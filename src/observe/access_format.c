@@ -1,4 +1,5 @@
-/* observe/access_format.c — the combined and the JSON line, and what the formats share. On the writer thread. */
+/* observe/access_format.c — the combined and the JSON line, and what the formats share. On the
+ * writer thread. */
 #include "observe/access_format.h"
 
 #include "base/clock.h"
@@ -18,7 +19,7 @@ void access_format_init(struct access_format *format, int kind, bool has_colours
     format->wall_minus_mono_ms = clock_wall_ms() - clock_mono_ms();
 }
 
-/* ---- time and peer ------------------------------------------------------------------------------------------------ */
+/* ---- time and peer --------------------------------------------------------------------------- */
 
 struct moment {
     int64_t year;
@@ -64,7 +65,7 @@ static const char *version_text(const struct access_record *record)
     }
 }
 
-/* ---- combined ----------------------------------------------------------------------------------------------------- */
+/* ---- combined -------------------------------------------------------------------------------- */
 
 static void append_cut(struct buf *out, struct span text, bool is_cut)
 {
@@ -111,7 +112,7 @@ void access_format_combined(struct buf *out, const struct access_record *record,
     buf_append_char(out, '\n');
 }
 
-/* ---- JSON --------------------------------------------------------------------------------------------------------- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 static void append_member(struct buf *out, const char *name, struct span text)
 {

@@ -1,6 +1,7 @@
 /* observe/access_format.h — a record becomes a line: for people (dev), Apache's combined, JSON.
- * One record is one line whatever bytes it holds (L19): everything that could end a line, close a quote or reach a
- * terminal is escaped. Pure but for the local time zone of the dev format. On the writer thread. */
+ * One record is one line whatever bytes it holds (L19): everything that could end a line, close a
+ * quote or reach a terminal is escaped. Pure but for the local time zone of the dev format. On the
+ * writer thread. */
 #ifndef OBSERVE_ACCESS_FORMAT_H
 #define OBSERVE_ACCESS_FORMAT_H
 

@@ -1,5 +1,6 @@
-/* observe/access_format_dev.c — the line for a person who watches: time, status, method, target, size, duration; in
- * colours on a terminal. Local time, because that is what the clock on the wall shows. On the writer thread. */
+/* observe/access_format_dev.c — the line for a person who watches: time, status, method, target,
+ * size, duration; in colours on a terminal. Local time, because that is what the clock on the wall
+ * shows. On the writer thread. */
 #include "observe/access_format.h"
 
 #include <time.h>

@@ -1,5 +1,6 @@
-/* observe/access_log.c — the access log as server/ sees it: made, given a ring for each loop, started, recorded to,
- * destroyed. Recording is on a loop, reopening anywhere, the rest on the thread that sets the server up and stops it. */
+/* observe/access_log.c — the access log as server/ sees it: made, given a ring for each loop,
+ * started, recorded to, destroyed. Recording is on a loop, reopening anywhere, the rest on the
+ * thread that sets the server up and stops it. */
 #include "observe/access_log.h"
 
 #include "base/alloc.h"
@@ -14,7 +15,7 @@
 
 enum { RING_RECORDS = 4096, RING_RECORDS_MAX = 1 << 20 };
 
-/* ---- options ------------------------------------------------------------------------------------------------------ */
+/* ---- options --------------------------------------------------------------------------------- */
 
 /* A newer caller's struct is longer: fine as long as it asks for nothing that is unknown here. */
 static bool take_options(galley_access_log_options *ret, const galley_access_log_options *given)
@@ -72,7 +73,7 @@ static bool wants_colours(const galley_access_log_options *options, const struct
     return !(no_color && no_color[0]) && log_output_is_terminal(output);
 }
 
-/* ---- life --------------------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static int open_parts(struct access_log *log, const galley_access_log_options *options,
                       galley_error *err)
@@ -191,7 +192,7 @@ void access_log_destroy(struct access_log *log)
     mem_free(log);
 }
 
-/* ---- use ---------------------------------------------------------------------------------------------------------- */
+/* ---- use ------------------------------------------------------------------------------------- */
 
 void access_log_record(struct access_log_source *source, const struct exchange *exchange)
 {

@@ -1,5 +1,6 @@
 /* observe/access_record.c — fills a record from an exchange that ended, and takes it apart again.
- * On the loop: a few copies, no formatting. The request's spans are still valid there (exchange_services.ended). */
+ * On the loop: a few copies, no formatting. The request's spans are still valid there
+ * (exchange_services.ended). */
 #include "observe/access_record.h"
 
 static size_t smaller(size_t a, size_t b)
@@ -7,8 +8,8 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Did the client get less than it was promised? Of a short answer that was handed to the kernel in one piece nobody
- * can know. */
+/* Did the client get less than it was promised? Of a short answer that was handed to the kernel in
+ * one piece nobody can know. */
 static bool is_aborted(const struct exchange *exchange)
 {
     const struct response *response = &exchange->response;

@@ -1,6 +1,6 @@
-/* observe/access_record.h — what the access log keeps of one request: 512 bytes, filled on the loop by plain copies,
- * formatted later by the writer thread. Text is cut to what fits; which parts were cut is remembered. Times are the
- * loop's monotonic milliseconds; the writer knows the wall clock.
+/* observe/access_record.h — what the access log keeps of one request: 512 bytes, filled on the loop
+ * by plain copies, formatted later by the writer thread. Text is cut to what fits; which parts were
+ * cut is remembered. Times are the loop's monotonic milliseconds; the writer knows the wall clock.
  * Pure but for reading the exchange; the filler runs on the exchange's loop. */
 #ifndef OBSERVE_ACCESS_RECORD_H
 #define OBSERVE_ACCESS_RECORD_H

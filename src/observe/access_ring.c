@@ -1,4 +1,5 @@
-/* observe/access_ring.c — the ring between a loop and the writer thread. One thread on each side; no lock, no waiting. */
+/* observe/access_ring.c — the ring between a loop and the writer thread. One thread on each side;
+ * no lock, no waiting. */
 #include "observe/access_ring.h"
 
 #include "base/alloc.h"
@@ -21,7 +22,8 @@ void access_ring_finish(struct access_ring *ring)
     ring->records = NULL;
 }
 
-/* How many records wait, at most; the other side's index is looked at only when the known one says `enough`. */
+/* How many records wait, at most; the other side's index is looked at only when the known one says
+ * `enough`. */
 static uint32_t used_by_loop(struct access_ring *ring, uint32_t head, uint32_t enough)
 {
     if (head - ring->known_tail >= enough) {
@@ -43,7 +45,8 @@ struct access_record *access_ring_claim(struct access_ring *ring)
 bool access_ring_publish(struct access_ring *ring)
 {
     uint32_t head = atomic_load_explicit(&ring->head, memory_order_relaxed) + 1;
-    /* seq_cst: ordered before the loop's look at the waker's state; the record is released with it. */
+    /* seq_cst: ordered before the loop's look at the waker's state; the record is released with
+     * it. */
     atomic_store_explicit(&ring->head, head, memory_order_seq_cst);
     uint32_t half = (ring->capacity + 1) / 2;
     return used_by_loop(ring, head, half) >= half;

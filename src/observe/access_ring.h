@@ -1,6 +1,7 @@
-/* observe/access_ring.h — a bounded ring of records between one loop (puts) and the writer thread (takes).
- * Full means refused and counted, never waited for. Each side keeps to its own cache line and looks at the other's index
- * only when it must. The indices run freely and wrap by themselves; the capacity is a power of two. */
+/* observe/access_ring.h — a bounded ring of records between one loop (puts) and the writer thread
+ * (takes). Full means refused and counted, never waited for. Each side keeps to its own cache line
+ * and looks at the other's index only when it must. The indices run freely and wrap by themselves;
+ * the capacity is a power of two. */
 #ifndef OBSERVE_ACCESS_RING_H
 #define OBSERVE_ACCESS_RING_H
 

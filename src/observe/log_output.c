@@ -1,4 +1,5 @@
-/* observe/log_output.c — writes lines, counts those that were not taken, keeps lines whole. On the writer thread. */
+/* observe/log_output.c — writes lines, counts those that were not taken, keeps lines whole. On the
+ * writer thread. */
 #include "observe/log_output.h"
 
 #include "base/alloc.h"
@@ -26,7 +27,7 @@ static uint64_t count_lines(struct span lines)
     return count;
 }
 
-/* ---- opening ------------------------------------------------------------------------------------------------------ */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static int open_path(const char *path)
 {
@@ -114,7 +115,7 @@ bool log_output_is_terminal(const struct log_output *output)
     return output->fd >= 0 && isatty(output->fd) == 1;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------ */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 /* Until a slow reader takes more. False: not any longer. */
 static bool wait_for_reader(struct log_output *output)
@@ -164,8 +165,8 @@ static void say_lost(struct log_output *output, const char *why)
                       (unsigned long long)counter_read(&output->lost));
 }
 
-/* The lines from `done` on were not taken. If one of them was cut, its rest is kept: it is the first to be written when
- * there is room again. */
+/* The lines from `done` on were not taken. If one of them was cut, its rest is kept: it is the
+ * first to be written when there is room again. */
 static void keep_torn(struct log_output *output, struct span lines, size_t done)
 {
     struct span rest = span_from(lines, done);

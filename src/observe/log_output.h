@@ -1,7 +1,8 @@
-/* observe/log_output.h — where finished lines go: a file that can be opened again, a descriptor, or a function.
- * Used by the writer thread only, after log_output_open(). A disk that is full, or a reader that is gone, costs lines,
- * which are counted; as soon as there is room lines go on, and a line that was cut in its middle is completed first,
- * so that no two lines ever run into each other. */
+/* observe/log_output.h — where finished lines go: a file that can be opened again, a descriptor, or
+ * a function. Used by the writer thread only, after log_output_open(). A disk that is full, or a
+ * reader that is gone, costs lines, which are counted; as soon as there is room lines go on, and a
+ * line that was cut in its middle is completed first, so that no two lines ever run into each
+ * other. */
 #ifndef OBSERVE_LOG_OUTPUT_H
 #define OBSERVE_LOG_OUTPUT_H
 
@@ -21,7 +22,8 @@ struct log_output {
     bool is_regular;  /* write(2) cannot wait for a reader */
     const char *name; /* for messages: the path or "the access log" */
     int interrupt_fd; /* readable: somebody wants the writer's attention */
-    /* Asked while a reader is slow, when interrupt_fd is readable (it makes it unreadable) and every 100 ms. */
+    /* Asked while a reader is slow, when interrupt_fd is readable (it makes it unreadable) and
+     * every 100 ms. */
     bool (*give_up)(void *ctx);
     void *give_up_ctx;
     const struct log_sink *sink;
@@ -31,7 +33,8 @@ struct log_output {
     char torn[LOG_LINE_MAX];
 };
 
-/** Opens the path, if there is one. 0, GALLEY_ENOMEM, GALLEY_ESYS with a sentence. log_output_close() also after a failure. */
+/** Opens the path, if there is one. 0, GALLEY_ENOMEM, GALLEY_ESYS with a sentence.
+ * log_output_close() also after a failure. */
 int log_output_open(struct log_output *output, const galley_access_log_options *options,
                     galley_error *err);
 void log_output_close(struct log_output *output);

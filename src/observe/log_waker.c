@@ -1,4 +1,5 @@
-/* observe/log_waker.c — sleep and wake of the log's writer thread over an eventfd. The protocol is in the header. */
+/* observe/log_waker.c — sleep and wake of the log's writer thread over an eventfd. The protocol is
+ * in the header. */
 #include "observe/log_waker.h"
 
 #include "base/fd.h"

@@ -1,5 +1,6 @@
-/* observe/log_writer.c — the writer thread: empties the rings, formats, writes in batches, sleeps. One thread a log; it
- * runs with all signals blocked, so that a reader that is gone is EPIPE and no SIGPIPE. It allocates nothing. */
+/* observe/log_writer.c — the writer thread: empties the rings, formats, writes in batches, sleeps.
+ * One thread a log; it runs with all signals blocked, so that a reader that is gone is EPIPE and no
+ * SIGPIPE. It allocates nothing. */
 #include "observe/log_writer.h"
 
 #include "base/clock.h"
@@ -98,7 +99,8 @@ void *log_writer_main(void *arg)
 {
     struct access_log *log = arg;
     for (;;) {
-        /* Both are read before the rings are: what was recorded before the request is written before it is met. */
+        /* Both are read before the rings are: what was recorded before the request is written
+         * before it is met. */
         bool must_stop = atomic_load_explicit(&log->must_stop, memory_order_acquire);
         bool must_reopen = atomic_exchange_explicit(&log->must_reopen, false, memory_order_acq_rel);
         bool was_busy = empty_rings(log);

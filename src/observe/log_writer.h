@@ -1,6 +1,6 @@
-/* observe/log_writer.h — the access log from inside: its parts, and the thread that empties the rings.
- * Included by access_log.c and log_writer.c only. What a field belongs to is said beside it; atomics are the requests
- * that other threads make of the writer. */
+/* observe/log_writer.h — the access log from inside: its parts, and the thread that empties the
+ * rings. Included by access_log.c and log_writer.c only. What a field belongs to is said beside it;
+ * atomics are the requests that other threads make of the writer. */
 #ifndef OBSERVE_LOG_WRITER_H
 #define OBSERVE_LOG_WRITER_H
 

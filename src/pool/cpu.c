@@ -1,5 +1,6 @@
-/* pool/cpu.c — CPU count from affinity and cgroups. Nothing here can fail: a file that is missing or makes no sense
- * is no limit. No allocation; paths and lines longer than the buffers are no limit either. */
+/* pool/cpu.c — CPU count from affinity and cgroups. Nothing here can fail: a file that is missing
+ * or makes no sense is no limit. No allocation; paths and lines longer than the buffers are no
+ * limit either. */
 #include "pool/cpu.h"
 
 #include "base/fd.h"
@@ -18,7 +19,8 @@ enum {
     VALUE_BYTES = 64
 };
 
-/* Larger than cpu_set_t, which ends at 1024: the kernel refuses a mask that is smaller than its own. */
+/* Larger than cpu_set_t, which ends at 1024: the kernel refuses a mask that is smaller than its
+ * own. */
 union cpu_mask {
     unsigned long words[MASK_WORDS];
     cpu_set_t set;
@@ -44,7 +46,8 @@ int cpu_pin(pthread_t thread, int cpu)
     return pthread_setaffinity_np(thread, sizeof mask, &mask.set);
 }
 
-/* The file's first bytes, without the line end behind them; missing when it cannot be read or fills the buffer. */
+/* The file's first bytes, without the line end behind them; missing when it cannot be read or fills
+ * the buffer. */
 static struct span read_small_file(const char *path, char *buf, size_t size)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -111,8 +114,9 @@ static unsigned tighter(unsigned a, unsigned b)
     return a < b ? a : b;
 }
 
-/* The tightest quota of `group` below `mount` and of every group above it. In a container the path may name groups
- * of the host that are not visible here: what is missing is skipped, and the mount itself comes last. */
+/* The tightest quota of `group` below `mount` and of every group above it. In a container the path
+ * may name groups of the host that are not visible here: what is missing is skipped, and the mount
+ * itself comes last. */
 static unsigned quota_of_tree(const char *mount, struct span group,
                               unsigned (*quota_of)(const char *folder))
 {

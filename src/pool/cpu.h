@@ -1,6 +1,6 @@
-/* pool/cpu.h — how many CPUs this process may use: its affinity mask and its cgroup's quota. Called when a pool is
- * made; reads a few small files. Any thread. The places of those files are a parameter, so that tests can bring
- * their own. */
+/* pool/cpu.h — how many CPUs this process may use: its affinity mask and its cgroup's quota. Called
+ * when a pool is made; reads a few small files. Any thread. The places of those files are a
+ * parameter, so that tests can bring their own. */
 #ifndef POOL_CPU_H
 #define POOL_CPU_H
 
@@ -16,8 +16,8 @@ extern const struct cpu_paths cpu_system_paths;
 
 /** CPUs in the affinity mask; at least 1. */
 unsigned cpu_count_affinity(void);
-/** CPUs' worth of time the cgroup quota allows, rounded up; 0: no quota. Version 2 and version 1 groups, and the
- *  tightest of the group and those above it. */
+/** CPUs' worth of time the cgroup quota allows, rounded up; 0: no quota. Version 2 and version 1
+ *  groups, and the tightest of the group and those above it. */
 unsigned cpu_count_quota(const struct cpu_paths *paths);
 /** The smaller of the two; at least 1, whatever the machine says. */
 unsigned cpu_count_usable(const struct cpu_paths *paths);

@@ -1,4 +1,5 @@
-/* pool/fork_guard.c — the fork count. The handler runs in the child, on its only thread, before fork returns. */
+/* pool/fork_guard.c — the fork count. The handler runs in the child, on its only thread, before
+ * fork returns. */
 #include "pool/fork_guard.h"
 
 #include "pool/worker_self.h"
@@ -6,8 +7,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-/* relaxed, both: generation is written while a process has one thread, and is_registered only saves work: two threads
- * that register at once make the count grow by two a fork, which compares just as well */
+/* relaxed, both: generation is written while a process has one thread, and is_registered only saves
+ * work: two threads that register at once make the count grow by two a fork, which compares just as
+ * well */
 static _Atomic int is_registered;
 static _Atomic uint32_t generation;
 

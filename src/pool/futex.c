@@ -1,5 +1,5 @@
-/* pool/futex.c — the two futex calls and the arithmetic of deadlines. Any thread; errno is left as it was, since a
- * job's caller must not see the room's system calls in it. */
+/* pool/futex.c — the two futex calls and the arithmetic of deadlines. Any thread; errno is left as
+ * it was, since a job's caller must not see the room's system calls in it. */
 #include "pool/futex.h"
 
 #include "base/clock.h"
@@ -18,7 +18,8 @@ void futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t deadline_ns)
     int saved = errno;
     struct timespec until = {.tv_sec = (time_t)(deadline_ns / NS_PER_S),
                              .tv_nsec = (long)(deadline_ns % NS_PER_S)};
-    /* WAIT_BITSET is the variant that takes an absolute time, so that a retry after EINTR does not start anew. */
+    /* WAIT_BITSET is the variant that takes an absolute time, so that a retry after EINTR does not
+     * start anew. */
     syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected,
             deadline_ns < 0 ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY);
     errno = saved;

@@ -1,5 +1,6 @@
-/* pool/gate.c — see gate.h. Any thread. All operations are sequentially consistent: the argument is about the order
- * of accesses to different words, and none is on a path that runs once a job but the one load in gate_open_one. */
+/* pool/gate.c — see gate.h. Any thread. All operations are sequentially consistent: the argument is
+ * about the order of accesses to different words, and none is on a path that runs once a job but
+ * the one load in gate_open_one. */
 #include "pool/gate.h"
 
 #include "pool/futex.h"
@@ -24,7 +25,8 @@ void gate_leave(struct gate *gate)
 uint32_t gate_look(struct gate *gate)
 {
     uint32_t seen = atomic_load(&gate->turn);
-    /* Before the look at the condition: an opener that still sees `waking` has changed the condition before. */
+    /* Before the look at the condition: an opener that still sees `waking` has changed the
+     * condition before. */
     atomic_store(&gate->waking, 0);
     return seen;
 }
@@ -54,8 +56,9 @@ void gate_pass_on(struct gate *gate)
 
 void gate_open_all(struct gate *gate)
 {
-    /* A read-modify-write, not a load: it comes before the waiter's count (which then sees all that was done before
-     * here) or after it (and sees the waiter), whatever order the condition was stored with. */
+    /* A read-modify-write, not a load: it comes before the waiter's count (which then sees all that
+     * was done before here) or after it (and sees the waiter), whatever order the condition was
+     * stored with. */
     if (atomic_fetch_add(&gate->waiters, 0) == 0) {
         return;
     }

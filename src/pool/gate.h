@@ -1,14 +1,16 @@
-/* pool/gate.h — threads outside the pool wait here: submitters for room in the queue, and galley_pool_wait for the
- * end of the last job. Any thread. The pass-by costs one load while nobody waits.
+/* pool/gate.h — threads outside the pool wait here: submitters for room in the queue, and
+ * galley_pool_wait for the end of the last job. Any thread. The pass-by costs one load while nobody
+ * waits.
  *
- *   waiter   gate_enter · loop { seen = gate_look · is it there? then gate_leave, done · gate_wait(seen) } · gate_leave
+ *   waiter   gate_enter · loop { seen = gate_look · is it there? then gate_leave, done ·
+ *   gate_wait(seen) } · gate_leave
  *   other    make it so (seq_cst) · gate_open_one or gate_open_all
  *
- * No wake-up is lost: the waiter counts itself before it looks at the condition, the other side changes the condition
- * before it looks at the count; and who opens changes `turn`, so that a waiter that looked before does not fall
- * asleep after. gate_open_one wakes at most one waiter at a time: until that waiter looked (it clears `waking` first),
- * others pass by, so a stream of small jobs is not one system call each. The woken one opens for the next if there is
- * more room. */
+ * No wake-up is lost: the waiter counts itself before it looks at the condition, the other side
+ * changes the condition before it looks at the count; and who opens changes `turn`, so that a
+ * waiter that looked before does not fall asleep after. gate_open_one wakes at most one waiter at a
+ * time: until that waiter looked (it clears `waking` first), others pass by, so a stream of small
+ * jobs is not one system call each. The woken one opens for the next if there is more room. */
 #ifndef POOL_GATE_H
 #define POOL_GATE_H
 

@@ -1,11 +1,12 @@
-/* pool/job_queue.c — the ring. Any thread; lock-free but for one thing: a producer that is stopped between claim and
- * publish holds up the jobs behind it, and a consumer stopped inside take holds up that slot's next lap. Both are a
- * copy of 48 bytes long.
+/* pool/job_queue.c — the ring. Any thread; lock-free but for one thing: a producer that is stopped
+ * between claim and publish holds up the jobs behind it, and a consumer stopped inside take holds
+ * up that slot's next lap. Both are a copy of 48 bytes long.
  *
- * Memory order. seq carries the job: publish releases it, take acquires it; take releases the free slot, claim
- * acquires it. Where a store here is followed by "does anybody sleep?" (publish, take) and where a load here comes
- * after "I am about to sleep" (has_job, claim), both are sequentially consistent: either the sleeper sees the store
- * or the storer sees the sleeper. Their partners are in sleepers.c and gate.c. */
+ * Memory order. seq carries the job: publish releases it, take acquires it; take releases the free
+ * slot, claim acquires it. Where a store here is followed by "does anybody sleep?" (publish, take)
+ * and where a load here comes after "I am about to sleep" (has_job, claim), both are sequentially
+ * consistent: either the sleeper sees the store or the storer sees the sleeper. Their partners are
+ * in sleepers.c and gate.c. */
 #include "pool/job_queue.h"
 
 #include "base/alloc.h"
@@ -48,8 +49,8 @@ void job_queue_finish(struct job_queue *queue)
     queue->slots = NULL;
 }
 
-/* How many slots from `ticket` on are free for it and its followers, at most n. What is free for a ticket that
- * nobody holds stays free, so the count is still right when the claim succeeds. */
+/* How many slots from `ticket` on are free for it and its followers, at most n. What is free for a
+ * ticket that nobody holds stays free, so the count is still right when the claim succeeds. */
 static uint64_t count_free(struct job_queue *queue, uint64_t ticket, uint64_t n)
 {
     uint64_t count = 0;
@@ -155,7 +156,8 @@ size_t job_queue_length(struct job_queue *queue)
 {
     uint64_t head = atomic_load_explicit(&queue->head, memory_order_relaxed);
     uint64_t tail = atomic_load_explicit(&queue->tail, memory_order_relaxed) >> 1;
-    /* Two looks are not one instant: the head may have passed the tail that is read after it only by growing. */
+    /* Two looks are not one instant: the head may have passed the tail that is read after it only
+     * by growing. */
     uint64_t length = is_before(tail, head) ? 0 : tail - head;
     return (size_t)(length < queue->capacity ? length : queue->capacity);
 }

@@ -1,10 +1,12 @@
-/* pool/job_queue.h — the bounded FIFO queue: a ring of 64-byte slots that many threads fill and many empty.
- * A ticket is a job's place in the order of acceptance, counted from 0; it names the slot and never repeats.
- * Invariants: at most `capacity` tickets are between head and tail; a slot belongs to the one thread whose ticket
- * it carries; once closed, no ticket is given out any more. Nothing here sleeps or wakes: see sleepers.h, gate.h.
+/* pool/job_queue.h — the bounded FIFO queue: a ring of 64-byte slots that many threads fill and
+ * many empty. A ticket is a job's place in the order of acceptance, counted from 0; it names the
+ * slot and never repeats. Invariants: at most `capacity` tickets are between head and tail; a slot
+ * belongs to the one thread whose ticket it carries; once closed, no ticket is given out any more.
+ * Nothing here sleeps or wakes: see sleepers.h, gate.h.
  *
- * A slot's seq says whose turn it is, for ticket t:  2t free for t · 2t+1 published · 2(t+capacity) free for the
- * next lap. Doubling keeps "published" and "free for the next lap" apart even in a queue of one slot. */
+ * A slot's seq says whose turn it is, for ticket t:  2t free for t · 2t+1 published · 2(t+capacity)
+ * free for the next lap. Doubling keeps "published" and "free for the next lap" apart even in a
+ * queue of one slot. */
 #ifndef POOL_JOB_QUEUE_H
 #define POOL_JOB_QUEUE_H
 
@@ -25,7 +27,8 @@ _Static_assert(sizeof(struct job_slot) == CACHE_LINE, "a slot is one cache line"
 struct job_queue {
     struct job_slot *slots;
     uint64_t capacity; /* a power of two */
-    /* next ticket << 1 | closed: one word, so that a job is accepted before the close or refused after it */
+    /* next ticket << 1 | closed: one word, so that a job is accepted before the close or refused
+     * after it */
     alignas(CACHE_LINE) _Atomic uint64_t tail;
     alignas(CACHE_LINE) _Atomic uint64_t head; /* next ticket to be taken */
 };
@@ -41,8 +44,8 @@ struct queued_job {
 int job_queue_init(struct job_queue *queue, uint64_t capacity);
 void job_queue_finish(struct job_queue *queue);
 
-/** Take up to n tickets in a row, the first into *ret_ticket. Their number, GALLEY_EFULL or GALLEY_ECLOSED. The
- *  caller must publish each soon: the jobs behind wait for it. */
+/** Take up to n tickets in a row, the first into *ret_ticket. Their number, GALLEY_EFULL or
+ *  GALLEY_ECLOSED. The caller must publish each soon: the jobs behind wait for it. */
 ptrdiff_t job_queue_claim(struct job_queue *queue, size_t n, uint64_t *ret_ticket);
 /** Hand over the job of a claimed ticket. */
 void job_queue_publish(struct job_queue *queue, uint64_t ticket, const galley_job *job,

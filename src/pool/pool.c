@@ -1,6 +1,7 @@
-/* pool/pool.c — makes a pool whole or not at all, and releases it. Runs on the thread that opens the pool; release
- * runs on the owner's thread, or on the last worker of a detached pool.
- * No worker does anything, not even a callback, before all threads exist: they wait for pool->start. */
+/* pool/pool.c — makes a pool whole or not at all, and releases it. Runs on the thread that opens
+ * the pool; release runs on the owner's thread, or on the last worker of a detached pool.
+ * No worker does anything, not even a callback, before all threads exist: they wait for
+ * pool->start. */
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/error.h"
@@ -67,7 +68,8 @@ static galley_pool *allocate(const struct pool_config *config)
     return pool;
 }
 
-/* A submitter that was blocked when the pool was closed has been woken, and is on its way out through the gate. */
+/* A submitter that was blocked when the pool was closed has been woken, and is on its way out
+ * through the gate. */
 static void wait_for_leavers(struct galley_pool *pool)
 {
     const struct timespec pause = {.tv_nsec = 50000};

@@ -1,5 +1,5 @@
-/* pool/pool_config.c — checks a user's options and puts the defaults in. Pure; any thread. Every refusal is one
- * sentence that names the field. */
+/* pool/pool_config.c — checks a user's options and puts the defaults in. Pure; any thread. Every
+ * refusal is one sentence that names the field. */
 #include "pool/pool_config.h"
 
 #include "base/error.h"
@@ -22,8 +22,8 @@ enum {
 #define ALL_KINDS   ((uint32_t)(2 * GALLEY_EV_THREAD_STOP - 1))
 #define NO_SPINNING UINT32_MAX
 
-/* An older program brings a shorter struct, a newer one a longer: what it asks for beyond what is known here must be
- * nothing. */
+/* An older program brings a shorter struct, a newer one a longer: what it asks for beyond what is
+ * known here must be nothing. */
 static int copy_options(galley_pool_options *ret_options, const galley_pool_options *opt,
                         galley_error *err)
 {
@@ -118,7 +118,8 @@ static size_t fitting_stack(size_t wanted)
     return (size + step - 1) / step * step;
 }
 
-/* On two CPUs a spinning worker takes the time of the thread it waits for, and under a quota it burns the quota. */
+/* On two CPUs a spinning worker takes the time of the thread it waits for, and under a quota it
+ * burns the quota. */
 static int64_t fitting_spin(uint32_t wanted_us, unsigned usable_cpus, unsigned threads)
 {
     if (usable_cpus <= FEW_CPUS || usable_cpus < threads || wanted_us == NO_SPINNING) {

@@ -1,5 +1,6 @@
 /* pool/pool_config.h — the options of a pool, checked and completed: what pool_create works with.
- * The way a thread is made is part of it, so that a test can let the n-th one fail; so is the number of CPUs. */
+ * The way a thread is made is part of it, so that a test can let the n-th one fail; so is the
+ * number of CPUs. */
 #ifndef POOL_POOL_CONFIG_H
 #define POOL_POOL_CONFIG_H
 
@@ -31,7 +32,8 @@ struct pool_config {
     create_thread_fn *create_thread;
 };
 
-/** From what a user wrote; opt may be NULL. usable_cpus: what this process may use. 0 or a filled error. */
+/** From what a user wrote; opt may be NULL. usable_cpus: what this process may use. 0 or a filled
+ * error. */
 int pool_config_from_options(struct pool_config *config, const galley_pool_options *opt,
                              unsigned usable_cpus, galley_error *err);
 

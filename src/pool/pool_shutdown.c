@@ -1,5 +1,6 @@
-/* pool/pool_shutdown.c — the ways a pool ends (drain, discard, free, detach) and waiting for its jobs. Threads outside
- * the pool; several may call at once. A close is one bit in the queue's tail; everything after it may be repeated. */
+/* pool/pool_shutdown.c — the ways a pool ends (drain, discard, free, detach) and waiting for its
+ * jobs. Threads outside the pool; several may call at once. A close is one bit in the queue's tail;
+ * everything after it may be repeated. */
 #include "pool/futex.h"
 #include "pool/pool_state.h"
 #include "pool/worker_self.h"
@@ -19,8 +20,8 @@ static void close_queue(struct galley_pool *pool)
     pthread_mutex_unlock(&pool->control);
 }
 
-/* Jobs that nobody has taken. One whose submitter is between claim and publish is left to the workers, which drop it
- * since is_discarding is set. */
+/* Jobs that nobody has taken. One whose submitter is between claim and publish is left to the
+ * workers, which drop it since is_discarding is set. */
 static void drop_queued(struct galley_pool *pool)
 {
     struct queued_job job;

@@ -1,7 +1,7 @@
 /* pool/pool_state.h — what a pool and its workers are made of. Private to this room.
- * Life: pool_create makes everything and every thread, or nothing; workers run worker_main; `refs` counts the threads
- * that have not ended, and one for the owner. The owner joins all threads and releases the pool, or gives its
- * reference up (detach), and then the last worker releases it.
+ * Life: pool_create makes everything and every thread, or nothing; workers run worker_main; `refs`
+ * counts the threads that have not ended, and one for the owner. The owner joins all threads and
+ * releases the pool, or gives its reference up (detach), and then the last worker releases it.
  * Fields say who writes them; those that several threads touch are atomic or under `control`. */
 #ifndef POOL_POOL_STATE_H
 #define POOL_POOL_STATE_H
@@ -124,7 +124,8 @@ void pool_drop(struct galley_pool *pool, struct worker *worker, const struct que
 void pool_account_drop(struct galley_pool *pool, struct worker *worker,
                        const struct queued_job *job, int why);
 
-/** Free everything. No thread may use the pool any more but submitters that were blocked and are on their way out. */
+/** Free everything. No thread may use the pool any more but submitters that were blocked and are on
+ * their way out. */
 void pool_release(struct galley_pool *pool);
 
 #endif

@@ -1,5 +1,5 @@
-/* pool/pool_stats.c — counting jobs, telling the observer, and looking in. Any thread; takes no lock. The numbers
- * live in each worker's own cache lines and are summed when somebody asks. */
+/* pool/pool_stats.c — counting jobs, telling the observer, and looking in. Any thread; takes no
+ * lock. The numbers live in each worker's own cache lines and are summed when somebody asks. */
 #include "pool/pool_state.h"
 
 #include "base/clock.h"
@@ -61,8 +61,9 @@ void pool_drop(struct galley_pool *pool, struct worker *worker, const struct que
 
 bool pool_is_idle(struct galley_pool *pool)
 {
-    /* Jobs ended never outnumber jobs accepted, and both only grow. So if what had ended by some moment equals what
-     * was accepted by a later one, then between the two nothing was queued or running. */
+    /* Jobs ended never outnumber jobs accepted, and both only grow. So if what had ended by some
+     * moment equals what was accepted by a later one, then between the two nothing was queued or
+     * running. */
     uint64_t done = atomic_load_explicit(&pool->done, memory_order_acquire);
     for (unsigned i = 0; i < pool->config.threads; i++) {
         done += atomic_load_explicit(&pool->workers[i].done, memory_order_acquire);

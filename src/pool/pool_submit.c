@@ -1,5 +1,6 @@
-/* pool/pool_submit.c — execute, try_execute, submit. Any thread. Nothing here allocates; only a caller from outside
- * the pool can wait, for room, at the gate. Accepted or refused is decided by one word, the queue's tail. */
+/* pool/pool_submit.c — execute, try_execute, submit. Any thread. Nothing here allocates; only a
+ * caller from outside the pool can wait, for room, at the gate. Accepted or refused is decided by
+ * one word, the queue's tail. */
 #include "base/clock.h"
 #include "pool/futex.h"
 #include "pool/pool_state.h"
@@ -13,7 +14,8 @@ static void tell_accepted(struct galley_pool *pool, const galley_job *job, uint6
                                         .label = job->label});
 }
 
-/* Accept as many as there is room for, one pass of wake-ups for all. Their number, GALLEY_EFULL or GALLEY_ECLOSED. */
+/* Accept as many as there is room for, one pass of wake-ups for all. Their number, GALLEY_EFULL or
+ * GALLEY_ECLOSED. */
 static ptrdiff_t push(struct galley_pool *pool, const galley_job *jobs, size_t n)
 {
     uint64_t ticket = 0;
@@ -46,9 +48,9 @@ static void refuse(struct galley_pool *pool, size_t n, int code)
     }
 }
 
-/* The queue was full: push all n, waiting for room till the deadline. How many were accepted; a code if none. The pool
- * may be closed and freed meanwhile, which lets everybody out of the gate first: so the caller stays inside from the
- * first wait to its last touch of the pool. */
+/* The queue was full: push all n, waiting for room till the deadline. How many were accepted; a
+ * code if none. The pool may be closed and freed meanwhile, which lets everybody out of the gate
+ * first: so the caller stays inside from the first wait to its last touch of the pool. */
 static ptrdiff_t push_waiting(struct galley_pool *pool, const galley_job *jobs, size_t n,
                               int64_t deadline_ns)
 {

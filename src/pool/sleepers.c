@@ -1,24 +1,32 @@
-/* pool/sleepers.c — the sleep/wake protocol. Any thread; lock-free; the only waits are the sleepers' own.
+/* pool/sleepers.c — the sleep/wake protocol. Any thread; lock-free; the only waits are the
+ * sleepers' own.
  *
- *   submitter   publish · wake: { nobody searches and somebody sleeps: take the top off, count it searching, wake it }
- *   worker      take fails · enter the stack (and leave the searching) · look again: { a job: wake as above } · wait
- *   woken       is searching · take succeeds · end the search · look again: { a job: wake as above } · run
+ *   submitter   publish · wake: { nobody searches and somebody sleeps: take the top off, count it
+ *   searching, wake it }
+ *   worker      take fails · enter the stack (and leave the searching) · look again: { a job: wake
+ *   as above } · wait
+ *   woken       is searching · take succeeds · end the search · look again: { a job: wake as above
+ *   } · run
  *
- * Claim: when no step is left to do and a published job is at the head, no worker sleeps unless one is searching or
- * active. Sketch: take the last wake of the job's submitter, which reads the word after the publish.
- * (1) It took a sleeper off: that one is searching and will look.
- * (2) It saw no sleeper: every worker was active or searching. Each of them looks at the queue after it enters the
- *     stack, which is after that read in the single order of the sequentially consistent operations (enter changes
- *     the word, publish and the look are on seq), so it sees the job, or a job before it, and wakes.
- * (3) It saw a searcher. A searcher stops in two ways: it enters the stack and looks, as in (2); or it ends the search
- *     with a job in hand and looks again: if the job is still there it wakes, and (1)-(3) hold for that wake.
- * A look that finds the head claimed but not published may ignore it: its submitter has its wake still to come, and
- * the worker that it leads to goes on to the jobs behind. Wakes strictly follow publishes and takes, so the chain in
- * (3) ends. Leaving out the second look, or letting the publish pass the read of the word, loses a job for good: the
- * model finds both.
+ * Claim: when no step is left to do and a published job is at the head, no worker sleeps unless one
+ * is searching or active. Sketch: take the last wake of the job's submitter, which reads the word
+ * after the publish. (1) It took a sleeper off: that one is searching and will look.
+ * (2) It saw no sleeper: every worker was active or searching. Each of them looks at the queue
+ * after it enters the
+ *     stack, which is after that read in the single order of the sequentially consistent operations
+ *     (enter changes the word, publish and the look are on seq), so it sees the job, or a job
+ *     before it, and wakes.
+ * (3) It saw a searcher. A searcher stops in two ways: it enters the stack and looks, as in (2); or
+ * it ends the search
+ *     with a job in hand and looks again: if the job is still there it wakes, and (1)-(3) hold for
+ *     that wake.
+ * A look that finds the head claimed but not published may ignore it: its submitter has its wake
+ * still to come, and the worker that it leads to goes on to the jobs behind. Wakes strictly follow
+ * publishes and takes, so the chain in (3) ends. Leaving out the second look, or letting the
+ * publish pass the read of the word, loses a job for good: the model finds both.
  *
- * The epoch grows with every push, so that a compare-exchange prepared with an old `next` fails (ABA): the same top
- * would have to come back after exactly 2^32 sleeps within one prepared pop. */
+ * The epoch grows with every push, so that a compare-exchange prepared with an old `next` fails
+ * (ABA): the same top would have to come back after exactly 2^32 sleeps within one prepared pop. */
 #include "pool/sleepers.h"
 
 #include "base/alloc.h"
@@ -74,7 +82,8 @@ unsigned sleepers_wake(struct sleepers *sleepers, uint64_t want, unsigned self)
 {
     unsigned woken = 0;
     uint64_t word = atomic_load(&sleepers->word); /* after the publish; partner: sleepers_enter */
-    /* Counting what was woken keeps this short when the woken ones find nothing yet and fall asleep behind it. */
+    /* Counting what was woken keeps this short when the woken ones find nothing yet and fall asleep
+     * behind it. */
     while (woken < want && searching_in(word) < want && top_of(word) != 0) {
         unsigned top = top_of(word);
         uint64_t popped = (word & ~FIELD_MASK) + ONE_SEARCHING + below(sleepers, top);
@@ -87,7 +96,8 @@ unsigned sleepers_wake(struct sleepers *sleepers, uint64_t want, unsigned self)
     return woken;
 }
 
-/* Takes the whole stack at once: those who fall asleep again meanwhile are not met a second time. */
+/* Takes the whole stack at once: those who fall asleep again meanwhile are not met a second
+ * time. */
 void sleepers_wake_all(struct sleepers *sleepers)
 {
     unsigned top;

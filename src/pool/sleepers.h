@@ -1,9 +1,9 @@
-/* pool/sleepers.h — which workers sleep, how many look for work, and who wakes whom. The protocol and its proof
- * sketch are in sleepers.c; tests/model/pool/ checks it over all interleavings.
- * One 64-bit word holds it all: epoch | searching | top of a stack of sleepers. Each worker sleeps on a futex of its
- * own, and the one that fell asleep last is woken first: its cache is warm, and the others can sleep on.
- * A worker is at any time one of: active (runs jobs, or is about to look), searching (counted; promises to look at
- * the queue before it sleeps), sleeping (on the stack). */
+/* pool/sleepers.h — which workers sleep, how many look for work, and who wakes whom. The protocol
+ * and its proof sketch are in sleepers.c; tests/model/pool/ checks it over all interleavings.
+ * One 64-bit word holds it all: epoch | searching | top of a stack of sleepers. Each worker sleeps
+ * on a futex of its own, and the one that fell asleep last is woken first: its cache is warm, and
+ * the others can sleep on. A worker is at any time one of: active (runs jobs, or is about to look),
+ * searching (counted; promises to look at the queue before it sleeps), sleeping (on the stack). */
 #ifndef POOL_SLEEPERS_H
 #define POOL_SLEEPERS_H
 
@@ -29,22 +29,24 @@ struct sleepers {
 int sleepers_init(struct sleepers *sleepers, unsigned count);
 void sleepers_finish(struct sleepers *sleepers);
 
-/** After jobs were published: see that at least `want` workers search, as far as there are sleepers. Returns how
- *  many were woken; each of them is counted as searching from this moment. `self` is the caller's index if it may be
- *  on the stack itself (it needs no system call to wake), else SLEEPERS_NOBODY. */
+/** After jobs were published: see that at least `want` workers search, as far as there are
+ *  sleepers. Returns how many were woken; each of them is counted as searching from this moment.
+ *  `self` is the caller's index if it may be on the stack itself (it needs no system call to wake),
+ *  else SLEEPERS_NOBODY. */
 unsigned sleepers_wake(struct sleepers *sleepers, uint64_t want, unsigned self);
 /** Wake every sleeper; for the end of the pool. */
 void sleepers_wake_all(struct sleepers *sleepers);
 
-/** Go on the stack, and out of the searching if was_searching. The caller must then look at the queue once more and
- *  call sleepers_wake(…, 1, self) if there is a job, and then sleepers_wait. */
+/** Go on the stack, and out of the searching if was_searching. The caller must then look at the
+ *  queue once more and call sleepers_wake(…, 1, self) if there is a job, and then sleepers_wait. */
 void sleepers_enter(struct sleepers *sleepers, unsigned self, bool was_searching);
 /** Sleep until somebody took this worker off the stack. It then counts as searching. */
 void sleepers_wait(struct sleepers *sleepers, unsigned self);
 
 /** Start to search without sleeping, if nobody else searches. */
 bool sleepers_search(struct sleepers *sleepers);
-/** A searching worker found a job or ends. If there are more jobs it must then call sleepers_wake(…, 1, …). */
+/** A searching worker found a job or ends. If there are more jobs it must then call
+ * sleepers_wake(…, 1, …). */
 void sleepers_search_end(struct sleepers *sleepers);
 
 #endif

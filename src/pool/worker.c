@@ -1,5 +1,6 @@
 /* pool/worker.c — a worker's thread: how it is made, named, ended, and replaced when a job ends it.
- * worker_create_thread runs on the thread that opens the pool, or on the dying worker; all else on the worker. */
+ * worker_create_thread runs on the thread that opens the pool, or on the dying worker; all else on
+ * the worker. */
 #include "pool/worker.h"
 
 #include "base/clock.h"
@@ -12,7 +13,8 @@
 
 static void *worker_main(void *arg);
 
-/* Everything but what the CPU raises at the thread itself: those would kill the process blocked or not. */
+/* Everything but what the CPU raises at the thread itself: those would kill the process blocked or
+ * not. */
 static void fill_worker_mask(sigset_t *mask)
 {
     static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
@@ -22,7 +24,8 @@ static void fill_worker_mask(sigset_t *mask)
     }
 }
 
-/* A new thread inherits the mask of its maker; there is no moment at which it could get a signal. */
+/* A new thread inherits the mask of its maker; there is no moment at which it could get a
+ * signal. */
 static int create_masked(struct worker *worker, const pthread_attr_t *attributes,
                          pthread_t *ret_thread)
 {
@@ -137,7 +140,8 @@ struct stretch {
     bool is_over;
 };
 
-/* A new thread for the worker, or an errno. The dying one will be joined by it, unless nobody joins any more. */
+/* A new thread for the worker, or an errno. The dying one will be joined by it, unless nobody joins
+ * any more. */
 static int create_successor(struct worker *worker)
 {
     struct galley_pool *pool = worker->pool;
@@ -155,8 +159,8 @@ static int create_successor(struct worker *worker)
     return error;
 }
 
-/* A job (or a callback) called pthread_exit, which it must not: the thread cannot be kept, the worker can. Runs on
- * the dying thread. */
+/* A job (or a callback) called pthread_exit, which it must not: the thread cannot be kept, the
+ * worker can. Runs on the dying thread. */
 static void replace_thread(void *arg)
 {
     struct stretch *stretch = arg;

@@ -4,7 +4,8 @@
 
 struct worker;
 
-/** Make the worker's thread. It waits for pool->start before it does anything. 0 or a positive errno. */
+/** Make the worker's thread. It waits for pool->start before it does anything. 0 or a positive
+ * errno. */
 int worker_create_thread(struct worker *worker);
 
 /** The worker's jobs: returns when the queue has ended, or in a forked child. (worker_loop.c) */

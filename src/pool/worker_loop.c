@@ -1,6 +1,6 @@
-/* pool/worker_loop.c — take a job, run it, again; search, then sleep when there is none. Runs on the worker's thread
- * only; holds no lock at any time, least of all while a job runs. The steps of the sleep/wake protocol are named in
- * sleepers.c. */
+/* pool/worker_loop.c — take a job, run it, again; search, then sleep when there is none. Runs on
+ * the worker's thread only; holds no lock at any time, least of all while a job runs. The steps of
+ * the sleep/wake protocol are named in sleepers.c. */
 #include "pool/worker.h"
 
 #include "base/clock.h"
@@ -134,7 +134,8 @@ static bool take_job(struct worker *worker)
     return true;
 }
 
-/* Look for work awake, for spin_ns at most; one worker at a time. True when there is something to do. */
+/* Look for work awake, for spin_ns at most; one worker at a time. True when there is something to
+ * do. */
 static bool spin(struct worker *worker)
 {
     struct galley_pool *pool = worker->pool;
@@ -186,7 +187,8 @@ static void park(struct worker *worker)
     tell_parking(worker, GALLEY_EV_UNPARK);
 }
 
-/* The queue has ended. First out of the searching, then wake: a worker that saw this one search relies on it. */
+/* The queue has ended. First out of the searching, then wake: a worker that saw this one search
+ * relies on it. */
 static void let_others_end(struct worker *worker)
 {
     if (worker->is_searching) {

@@ -1,4 +1,5 @@
-/* pool/worker_self.c — what the calling thread is told about itself. The two thread-local pointers are the room's. */
+/* pool/worker_self.c — what the calling thread is told about itself. The two thread-local pointers
+ * are the room's. */
 #include "pool/worker_self.h"
 
 #include "pool/pool_state.h"
@@ -28,8 +29,8 @@ const galley_stop_flag *galley_stop_flag_watch(const galley_stop_flag *flag)
     return before;
 }
 
-/* Relaxed, here and in the look below: a wish, it hands over no data. The compiler's builtins, because a header that
- * C++ reads cannot hold _Atomic. */
+/* Relaxed, here and in the look below: a wish, it hands over no data. The compiler's builtins,
+ * because a header that C++ reads cannot hold _Atomic. */
 void galley_stop_flag_raise(galley_stop_flag *flag)
 {
     if (flag) {

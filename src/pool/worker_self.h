@@ -1,5 +1,5 @@
-/* pool/worker_self.h — which worker the calling thread is. A thread-local pointer, set by the worker's thread and
- * cleared in a forked child. */
+/* pool/worker_self.h — which worker the calling thread is. A thread-local pointer, set by the
+ * worker's thread and cleared in a forked child. */
 #ifndef POOL_WORKER_SELF_H
 #define POOL_WORKER_SELF_H
 

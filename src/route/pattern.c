@@ -1,5 +1,5 @@
-/* route/pattern.c — reading and comparing route patterns; see pattern.h. Set-up only, so it may be slow and must
- * explain itself: each refusal is one sentence with the pattern in it. */
+/* route/pattern.c — reading and comparing route patterns; see pattern.h. Set-up only, so it may be
+ * slow and must explain itself: each refusal is one sentence with the pattern in it. */
 #include "route/pattern.h"
 
 #include "base/error.h"

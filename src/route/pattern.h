@@ -1,9 +1,10 @@
-/* route/pattern.h — the patterns of galley_server_route() taken apart: "[METHOD ]/segment/{name}/{rest...}".
- * Set-up only; spans point into the pattern's text. Pure; any thread.
+/* route/pattern.h — the patterns of galley_server_route() taken apart: "[METHOD
+ * ]/segment/{name}/{rest...}". Set-up only; spans point into the pattern's text. Pure; any thread.
  *
- * A path's segments are what stands between its slashes, the one behind the last slash too: "/" is one empty segment,
- * "/a/" is "a" and an empty one. A literal matches itself, {name} one segment that is not empty, {name...} all that is
- * left, at least one segment, which may be the empty one. */
+ * A path's segments are what stands between its slashes, the one behind the last slash too: "/" is
+ * one empty segment, "/a/" is "a" and an empty one. A literal matches itself, {name} one segment
+ * that is not empty, {name...} all that is left, at least one segment, which may be the empty
+ * one. */
 #ifndef ROUTE_PATTERN_H
 #define ROUTE_PATTERN_H
 

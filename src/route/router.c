@@ -1,6 +1,7 @@
-/* route/router.c — a tree of segments: each node knows its literal children (sorted), the child for {name} and the one
- * for {name...}. Trying them in that order, and going back where a branch has no route for the method, meets the most
- * specific pattern first, because patterns that could tie are not let in. Everything lives in one arena. */
+/* route/router.c — a tree of segments: each node knows its literal children (sorted), the child for
+ * {name} and the one for {name...}. Trying them in that order, and going back where a branch has no
+ * route for the method, meets the most specific pattern first, because patterns that could tie are
+ * not let in. Everything lives in one arena. */
 #include "route/router.h"
 
 #include "base/alloc.h"

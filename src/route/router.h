@@ -1,10 +1,11 @@
-/* route/router.h — from method and path to a route: whole paths, the most specific pattern wins, whatever the order
- * of registration.
+/* route/router.h — from method and path to a route: whole paths, the most specific pattern wins,
+ * whatever the order of registration.
  *
- * Of the patterns that match the path and the method, the one with the narrowest set of paths is taken; of those with the
- * same paths the one with the narrowest set of methods. Two that could tie are refused when they are added. Built by the
- * set-up thread; from then on immutable and read by all loops without a lock. A look-up allocates nothing and visits each
- * node of the tree at most once. */
+ * Of the patterns that match the path and the method, the one with the narrowest set of paths is
+ * taken; of those with the same paths the one with the narrowest set of methods. Two that could tie
+ * are refused when they are added. Built by the set-up thread; from then on immutable and read by
+ * all loops without a lock. A look-up allocates nothing and visits each node of the tree at most
+ * once. */
 #ifndef ROUTE_ROUTER_H
 #define ROUTE_ROUTER_H
 
@@ -17,14 +18,16 @@ struct router;
 struct router *router_create(void);
 void router_destroy(struct router *router);
 
-/** Copies everything but handler and arg; a NULL label becomes the pattern. 0, GALLEY_EINVAL, GALLEY_ECONFLICT,
- *  GALLEY_ENOMEM, with a sentence. */
+/** Copies everything but handler and arg; a NULL label becomes the pattern. 0, GALLEY_EINVAL,
+ *  GALLEY_ECONFLICT, GALLEY_ENOMEM, with a sentence. */
 int router_add(struct router *router, struct span pattern, const struct route_target *target,
                galley_error *err);
-/** What no pattern's path matches goes there. 0, GALLEY_ECONFLICT (there is one already), GALLEY_ENOMEM. */
+/** What no pattern's path matches goes there. 0, GALLEY_ECONFLICT (there is one already),
+ * GALLEY_ENOMEM. */
 int router_set_fallback(struct router *router, const struct route_target *target,
                         galley_error *err);
-/** Walk all routes, the fallback last: *it = 0 first; NULL at the end. Set-up and end only: the caller may change them. */
+/** Walk all routes, the fallback last: *it = 0 first; NULL at the end. Set-up and end only: the
+ * caller may change them. */
 struct route_target *router_next(struct router *router, size_t *it);
 
 struct route_match {
@@ -33,11 +36,12 @@ struct route_match {
     unsigned param_count;
     struct request_param params[REQUEST_MAX_PARAMS];
 };
-/** path: normalized (http/target.h). HEAD is served by GET's route where there is none of its own. */
+/** path: normalized (http/target.h). HEAD is served by GET's route where there is none of its
+ * own. */
 struct route_match router_find(const struct router *router, enum method method, struct span path);
 
-/** Routes an exchange: found ones are run (body first); 404, 405 and OPTIONS with Allow, 501 are answered here. Fits
- *  exchange_services.dispatch. */
+/** Routes an exchange: found ones are run (body first); 404, 405 and OPTIONS with Allow, 501 are
+ *  answered here. Fits exchange_services.dispatch. */
 void router_dispatch(const struct router *router, struct exchange *exchange);
 
 #endif

@@ -1,5 +1,6 @@
-/* route/router_dispatch.c — what becomes of a request: its route's handler, or an answer that needs none.
- * On the loop, for every request. RFC 9110 §9: what a method means where there is no route for it. */
+/* route/router_dispatch.c — what becomes of a request: its route's handler, or an answer that needs
+ * none. On the loop, for every request. RFC 9110 §9: what a method means where there is no route
+ * for it. */
 #include "route/router.h"
 
 #include "route/router_inside.h"

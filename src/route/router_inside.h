@@ -1,5 +1,5 @@
-/* route/router_inside.h — what router_dispatch.c needs of router.c; nobody else includes this. Any thread: the router is
- * immutable when requests come. */
+/* route/router_inside.h — what router_dispatch.c needs of router.c; nobody else includes this. Any
+ * thread: the router is immutable when requests come. */
 #ifndef ROUTE_ROUTER_INSIDE_H
 #define ROUTE_ROUTER_INSIDE_H
 

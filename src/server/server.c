@@ -1,5 +1,5 @@
-/* server/server.c — a server's making and setting up; see galley/server.h. Set-up thread, before the run.
- * Set-up calls go through settle(), which keeps the first failure. */
+/* server/server.c — a server's making and setting up; see galley/server.h. Set-up thread, before
+ * the run. Set-up calls go through settle(), which keeps the first failure. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/fd.h"

@@ -1,6 +1,7 @@
 /* server/server_accept.c — taking connections, up to the limit of this loop. On the loop.
- * At the limit a newcomer takes the place of the connection that has been idle longest; where none is idle, accepting
- * pauses, clients wait in the kernel's queue, and it goes on when a connection ends or becomes idle. */
+ * At the limit a newcomer takes the place of the connection that has been idle longest; where none
+ * is idle, accepting pauses, clients wait in the kernel's queue, and it goes on when a connection
+ * ends or becomes idle. */
 #include "base/alloc.h"
 #include "base/error.h"
 

@@ -1,13 +1,16 @@
-/* server/server_drain.c — how a server stops. galley_server_stop() only raises a number and writes to an eventfd, so that
- * a signal handler may call it; the rest happens on the first loop, step by step:
+/* server/server_drain.c — how a server stops. galley_server_stop() only raises a number and writes
+ * to an eventfd, so that a signal handler may call it; the rest happens on the first loop, step by
+ * step:
  *
- *   stop      every loop closes its acceptors and idle connections, the rest finish; the deadline is set
- *   now       (second stop, or the deadline) every connection is cut, handlers are told that nobody waits
+ *   stop      every loop closes its acceptors and idle connections, the rest finish; the deadline
+ *   is set
+ *   now       (second stop, or the deadline) every connection is cut, handlers are told that nobody
+ *   waits
  *   + grace   handlers that have not returned are let go of: they free their exchange when they do
  *   all idle  no loop has anything left: the first loop ends, server_run.c takes the server apart
  *
- * A file system that hangs can keep an exchange for longer: after a last grace the loops end all the same, and what the
- * file threads may still touch is not freed. */
+ * A file system that hangs can keep an exchange for longer: after a last grace the loops end all
+ * the same, and what the file threads may still touch is not freed. */
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fd.h"
@@ -122,7 +125,8 @@ static void stop_socket_closed(struct loop_socket *socket)
 
 int server_drain_watch(struct galley_server *srv, galley_error *err)
 {
-    /* A descriptor of its own for the loop: stop_fd itself stays, because stop may be called after the end. */
+    /* A descriptor of its own for the loop: stop_fd itself stays, because stop may be called after
+     * the end. */
     int fd = fcntl(srv->stop_fd, F_DUPFD_CLOEXEC, 0);
     if (fd < 0) {
         return error_set_sys(err, errno, "server: descriptor of the stop event");

@@ -1,6 +1,6 @@
-/* server/server_log.c — the two logs: the user's function for events, and the access log, which may be asked to reopen
- * its file by any thread and by signal handlers while the server ends. Whoever uses it counts itself in; the one who
- * takes it away waits until nobody is inside. */
+/* server/server_log.c — the two logs: the user's function for events, and the access log, which may
+ * be asked to reopen its file by any thread and by signal handlers while the server ends. Whoever
+ * uses it counts itself in; the one who takes it away waits until nobody is inside. */
 #include "base/log.h"
 
 #include "server/server_state.h"
@@ -29,7 +29,8 @@ void server_log_init(struct galley_server *srv, const galley_server_options *opt
     };
 }
 
-/* acquire/release by seq_cst: the count is seen before the pointer is looked at, and the other way round in finish. */
+/* acquire/release by seq_cst: the count is seen before the pointer is looked at, and the other way
+ * round in finish. */
 static struct access_log *enter(galley_server *srv)
 {
     atomic_fetch_add(&srv->log_users, 1);

@@ -1,6 +1,6 @@
-/* server/server_loops.c — the loops of a server: made before they run, each with its connections, exchanges, driver and
- * acceptors; run by a thread each, the first by the caller's; told what to do by orders; taken apart by the thread that
- * ran the first one, when none of them runs any more. */
+/* server/server_loops.c — the loops of a server: made before they run, each with its connections,
+ * exchanges, driver and acceptors; run by a thread each, the first by the caller's; told what to do
+ * by orders; taken apart by the thread that ran the first one, when none of them runs any more. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "files/file_site.h"
@@ -12,7 +12,8 @@
 
 /* ---- what exchanges ask of the server ---- */
 
-/* The last request that max_requests allows stops the server; what comes behind it on the wire is refused. */
+/* The last request that max_requests allows stops the server; what comes behind it on the wire is
+ * refused. */
 static bool is_over_request_limit(struct server_loop *loop, struct exchange *exchange)
 {
     galley_server *srv = loop->server;
@@ -142,8 +143,9 @@ static void cut(struct server_loop *loop)
     conn_set_close_all(&loop->conns, CLOSE_STOP_NOW);
 }
 
-/* Nobody may let go of an exchange that a connection still knows, or whose pieces are on the way in the mailbox: a loop
- * that hears late of the cut, because a handler held it, makes the turns for both first. */
+/* Nobody may let go of an exchange that a connection still knows, or whose pieces are on the way in
+ * the mailbox: a loop that hears late of the cut, because a handler held it, makes the turns for
+ * both first. */
 static void let_go_after(struct server_loop *loop, bool was_just_cut)
 {
     if (was_just_cut || loop->conns.count > 0) {
@@ -285,7 +287,8 @@ static void *run_loop(void *arg)
     return NULL;
 }
 
-/* Signals belong to the program: none is delivered to a thread of the server, but what a fault of its own raises. */
+/* Signals belong to the program: none is delivered to a thread of the server, but what a fault of
+ * its own raises. */
 static int create_thread(struct server_loop *loop)
 {
     sigset_t all, before;

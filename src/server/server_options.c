@@ -1,5 +1,6 @@
-/* server/server_options.c — the size rule of option structs, defaults, and combinations that make no sense, each with
- * one sentence. Set-up thread, slow path. The numbers are those of galley/server.h. */
+/* server/server_options.c — the size rule of option structs, defaults, and combinations that make
+ * no sense, each with one sentence. Set-up thread, slow path. The numbers are those of
+ * galley/server.h. */
 #include "server/server_options.h"
 
 #include "base/error.h"
@@ -27,8 +28,8 @@ enum {
     FDS_WHEN_UNLIMITED = 1000000
 };
 
-/* A program built with an older header brings a shorter struct, with a newer one a longer: what it asks for beyond what
- * is known here must be nothing. */
+/* A program built with an older header brings a shorter struct, with a newer one a longer: what it
+ * asks for beyond what is known here must be nothing. */
 static int copy_sized(void *own, size_t own_size, const void *opt, const char *what,
                       galley_error *err)
 {

@@ -1,6 +1,6 @@
-/* server/server_pools.c — the handlers' pool and the file threads: made at the start, drained after the loops have
- * nothing left, given up when a job never returns. The running thread. Two pools, so that sleeping handlers cannot delay
- * a cold file. */
+/* server/server_pools.c — the handlers' pool and the file threads: made at the start, drained after
+ * the loops have nothing left, given up when a job never returns. The running thread. Two pools, so
+ * that sleeping handlers cannot delay a cold file. */
 #include "base/clock.h"
 #include "base/error.h"
 

@@ -1,5 +1,6 @@
-/* server/server_run.c — from set-up to the end: prepare, run, take apart. The thread that calls galley_server_run(), or the
- * one that galley_server_start() makes, is the first loop and takes the server apart; join waits for it. */
+/* server/server_run.c — from set-up to the end: prepare, run, take apart. The thread that calls
+ * galley_server_run(), or the one that galley_server_start() makes, is the first loop and takes the
+ * server apart; join waits for it. */
 #include "base/clock.h"
 #include "base/error.h"
 
@@ -65,7 +66,8 @@ static int prepare(galley_server *srv, galley_error *err)
 
 /* ---- after ---- */
 
-/* No loop runs a handler any more. Workers may still post, so the other loops run until the pools have ended. */
+/* No loop runs a handler any more. Workers may still post, so the other loops run until the pools
+ * have ended. */
 static void take_apart(galley_server *srv)
 {
     server_pools_drain(srv);
@@ -181,7 +183,8 @@ int galley_server_run(galley_server *srv, int until, galley_error *ret_err)
 static void *serve_on_thread(void *arg)
 {
     galley_error err = {0};
-    /* By itself: whoever made it may be late, and then it may have been joined. Only for people who look. */
+    /* By itself: whoever made it may be late, and then it may have been joined. Only for people who
+     * look. */
     (void)pthread_setname_np(pthread_self(), "galley-loop-0");
     (void)serve(arg, &err);
     return NULL;

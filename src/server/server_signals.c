@@ -1,6 +1,7 @@
-/* server/server_signals.c — see server_signals.h. The one global of the room, because a signal handler gets no argument.
- * The handler only reads the slots and calls galley_server_stop(), which is made for that. `inside` counts running
- * handlers: a slot is cleared first and then waited for, so that a server is not freed under a handler. */
+/* server/server_signals.c — see server_signals.h. The one global of the room, because a signal
+ * handler gets no argument. The handler only reads the slots and calls galley_server_stop(), which
+ * is made for that. `inside` counts running handlers: a slot is cleared first and then waited for,
+ * so that a server is not freed under a handler. */
 #include "server/server_signals.h"
 
 #include "base/error.h"

@@ -1,5 +1,6 @@
-/* server/server_signals.h — SIGINT and SIGTERM stop a server, for as long as it asked for it (GALLEY_UNTIL_SIGNAL).
- * Dispositions are taken with the first server that asks and put back with the last one. Any thread. */
+/* server/server_signals.h — SIGINT and SIGTERM stop a server, for as long as it asked for it
+ * (GALLEY_UNTIL_SIGNAL). Dispositions are taken with the first server that asks and put back with
+ * the last one. Any thread. */
 #ifndef SERVER_SERVER_SIGNALS_H
 #define SERVER_SERVER_SIGNALS_H
 

@@ -1,5 +1,5 @@
-/* server/server_sites.c — the static sites among the routes, and the one for galley_res_file(), joined to the loops and
- * taken off again. Set-up thread, but server_sites_stop(). */
+/* server/server_sites.c — the static sites among the routes, and the one for galley_res_file(),
+ * joined to the loops and taken off again. Set-up thread, but server_sites_stop(). */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "files/file_site.h"

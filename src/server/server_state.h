@@ -1,8 +1,9 @@
-/* server/server_state.h — inside the server room: the server and its loops. Nobody else includes this.
+/* server/server_state.h — inside the server room: the server and its loops. Nobody else includes
+ * this.
  *
- * Who may touch what: set-up fields (config, router, listeners, sites) are written before the loops run and read-only
- * from then on. A server_loop belongs to its thread, but its counters (read from anywhere) and `orders`. What several
- * threads write is atomic or under `lock`, and says so. */
+ * Who may touch what: set-up fields (config, router, listeners, sites) are written before the loops
+ * run and read-only from then on. A server_loop belongs to its thread, but its counters (read from
+ * anywhere) and `orders`. What several threads write is atomic or under `lock`, and says so. */
 #ifndef SERVER_SERVER_STATE_H
 #define SERVER_SERVER_STATE_H
 
@@ -151,7 +152,8 @@ void server_sites_stop(struct galley_server *srv);
 void server_sites_detach(struct galley_server *srv);
 
 /* ---- server_loops.c ---- */
-/** Loops, their connections and acceptors: everything but threads. On failure server_loops_finish() undoes it. */
+/** Loops, their connections and acceptors: everything but threads. On failure server_loops_finish()
+ * undoes it. */
 int server_loops_make(struct galley_server *srv, galley_error *err);
 /** Threads for all loops but the first. */
 int server_loops_start(struct galley_server *srv, galley_error *err);
@@ -194,7 +196,8 @@ int server_drain_result(const struct galley_server *srv, galley_error *err);
 
 /* ---- server_pools.c ---- */
 int server_pools_make(struct galley_server *srv, galley_error *err);
-/** The first loop has ended: run what is queued, join the workers, as long as the drain may last. */
+/** The first loop has ended: run what is queued, join the workers, as long as the drain may
+ * last. */
 void server_pools_drain(struct galley_server *srv);
 /** A handler does not return: give the server's own pool up. */
 void server_pools_detach(struct galley_server *srv);

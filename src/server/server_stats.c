@@ -1,5 +1,6 @@
-/* server/server_stats.c — counters of all rooms, summed over the loops. Any thread; the lock is held only against making
- * and freeing, never on the path of a request. Names that come from tables of other rooms are made once a server. */
+/* server/server_stats.c — counters of all rooms, summed over the loops. Any thread; the lock is
+ * held only against making and freeing, never on the path of a request. Names that come from tables
+ * of other rooms are made once a server. */
 #include "base/alloc.h"
 #include "base/text.h"
 #include "files/file_site.h"
@@ -233,7 +234,8 @@ static bool site_counter(const galley_static *site, size_t index, const char **n
     return has_one;
 }
 
-/* Lock held. The counters of the sites follow those of the loops, summed: every site has the same ones. */
+/* Lock held. The counters of the sites follow those of the loops, summed: every site has the same
+ * ones. */
 static bool next_of_sites(const galley_server *srv, size_t *it, const char **name, uint64_t *value)
 {
     uint64_t total = 0, one = 0;

@@ -1,14 +1,16 @@
 /* wire/chunked.c — the chunk decoder: one small function a state, and the encoder's chunk head.
- * Called by h1/ for request bodies. Invariant: chunk_left never grows past 60 bits, and no state looks at a byte
- * twice. The extension grammar is followed to its end although nothing is done with extensions: what lies there
- * unjudged is where two parsers disagree about where the line ends. Pure; any thread. */
+ * Called by h1/ for request bodies. Invariant: chunk_left never grows past 60 bits, and no state
+ * looks at a byte twice. The extension grammar is followed to its end although nothing is done with
+ * extensions: what lies there unjudged is where two parsers disagree about where the line ends.
+ * Pure; any thread. */
 #include "wire/chunked.h"
 
 #include "base/check.h"
 #include "base/text.h"
 #include "http/chars.h"
 
-/* RFC 9112 §7.1: chunk-size [ *( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] ) ] CRLF */
+/* RFC 9112 §7.1: chunk-size [ *( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] ) ]
+ * CRLF */
 enum decoder_state {
     SIZE_FIRST,
     SIZE,
@@ -59,8 +61,8 @@ static enum decoder_state size_digit(struct chunked_decoder *decoder, char c)
     return SIZE;
 }
 
-/* Behind a complete name or value: the next extension, the line's end, or white space, which only another
- * extension may follow: white space before CR is not in the grammar. */
+/* Behind a complete name or value: the next extension, the line's end, or white space, which only
+ * another extension may follow: white space before CR is not in the grammar. */
 static enum decoder_state extension_end(struct chunked_decoder *decoder, char c)
 {
     if (c == '\r') {
@@ -85,7 +87,8 @@ static enum decoder_state size(struct chunked_decoder *decoder, char c)
     if (c == ';') {
         return EXT_NAME_GAP;
     }
-    /* White space is legal here only before ';' (RFC 9112 §7.1.1: bad white space must be taken). */
+    /* White space is legal here only before ';' (RFC 9112 §7.1.1: bad white space must be
+     * taken). */
     return is_blank(c) ? EXT_GAP : size_digit(decoder, c);
 }
 

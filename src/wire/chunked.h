@@ -1,8 +1,9 @@
 /* wire/chunked.h — the chunked transfer coding (RFC 9112 §7.1), both ways.
- * The decoder is restartable at every byte and keeps no bytes: pieces of the body are views into the caller's
- * input, trailers go into a buffer of the caller's. Called by h1/ on its loop. Strict: CRLF only, at most 15 hex
- * digits, nothing between the size and CRLF but well-formed extensions, and those limited. Sizes cannot overflow:
- * 15 hex digits are 60 bits. The caller limits the body; `chunk_left` says early what a chunk claims. */
+ * The decoder is restartable at every byte and keeps no bytes: pieces of the body are views into
+ * the caller's input, trailers go into a buffer of the caller's. Called by h1/ on its loop. Strict:
+ * CRLF only, at most 15 hex digits, nothing between the size and CRLF but well-formed extensions,
+ * and those limited. Sizes cannot overflow: 15 hex digits are 60 bits. The caller limits the body;
+ * `chunk_left` says early what a chunk claims. */
 #ifndef WIRE_CHUNKED_H
 #define WIRE_CHUNKED_H
 
@@ -38,8 +39,9 @@ struct chunked_decoder {
     struct buf *trailers; /* raw trailer section; NULL: judged and dropped */
 };
 
-/** trailers: an empty buf with max_bytes of at least limits->max_trailer_bytes, kept by the caller until the end of
- *  the body, or NULL when nobody will ask for them. It allocates only if trailers come. */
+/** trailers: an empty buf with max_bytes of at least limits->max_trailer_bytes, kept by the caller
+ *  until the end of the body, or NULL when nobody will ask for them. It allocates only if trailers
+ *  come. */
 void chunked_decoder_init(struct chunked_decoder *decoder, struct buf *trailers);
 /** Uses up bytes from the front of *in. Call again until it is not CHUNKED_DATA.
  *  limits: max_chunk_extension_bytes (400), max_trailer_bytes and max_trailers (431). */
@@ -49,16 +51,16 @@ static inline enum h1_error chunked_error(const struct chunked_decoder *decoder)
 {
     return (enum h1_error)decoder->error;
 }
-/** After CHUNKED_END: the trailers as views into the trailers buffer, without the names that RFC 9110 §6.5.1
- *  forbids there (framing, routing, authentication, content description). They are never merged into the
- *  request's fields. fields: with room for limits->max_trailers lines. 0 (also when there were none), or
- *  GALLEY_ENOMEM when the buffer could not hold them. */
+/** After CHUNKED_END: the trailers as views into the trailers buffer, without the names that RFC
+ *  9110 §6.5.1 forbids there (framing, routing, authentication, content description). They are
+ *  never merged into the request's fields. fields: with room for limits->max_trailers lines. 0
+ *  (also when there were none), or GALLEY_ENOMEM when the buffer could not hold them. */
 int chunked_trailers(const struct chunked_decoder *decoder, struct fields *fields);
 /** Must a trailer of this name be ignored? */
 bool chunked_is_forbidden_trailer(struct span name);
 
-/** "<hex>\r\n" for a chunk of n bytes (n > 0: a chunk of 0 would end the body); returns how many bytes. After the
- *  n bytes goes CHUNKED_DATA_END. */
+/** "<hex>\r\n" for a chunk of n bytes (n > 0: a chunk of 0 would end the body); returns how many
+ *  bytes. After the n bytes goes CHUNKED_DATA_END. */
 size_t chunked_write_head(char out[CHUNKED_HEAD_BYTES], uint64_t n);
 #define CHUNKED_DATA_END   SPAN("\r\n")
 #define CHUNKED_LAST_CHUNK SPAN("0\r\n\r\n")

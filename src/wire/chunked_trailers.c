@@ -1,6 +1,7 @@
 /* wire/chunked_trailers.c — which trailers a request may bring, and handing them out.
- * Called when a chunked body is complete and somebody asks. A field that says how to read, route, trust or store
- * the message came too late to be believed: it is dropped, whatever else the trailers hold. Pure; any thread. */
+ * Called when a chunked body is complete and somebody asks. A field that says how to read, route,
+ * trust or store the message came too late to be believed: it is dropped, whatever else the
+ * trailers hold. Pure; any thread. */
 #include "wire/chunked.h"
 
 #include "base/check.h"
@@ -30,7 +31,8 @@ static bool has_prefix(struct span name, struct span prefix)
 
 bool chunked_is_forbidden_trailer(struct span name)
 {
-    /* RFC 9110 §6.5.1. The names galley knows by number are those with such a meaning, but for these two. */
+    /* RFC 9110 §6.5.1. The names galley knows by number are those with such a meaning, but for
+     * these two. */
     enum field_id id = field_id_of(name);
     if (id == FIELD_ETAG || id == FIELD_LINK) {
         return false;

@@ -1,6 +1,7 @@
 /* wire/field_section.c — the machine behind field_section.h: one small function a state.
- * Called for each head (fast path: the whole section in one call) and for trailers. Invariant: a byte that `at`
- * has passed is never looked at again, except white space at the ends of a value. Pure; any thread. */
+ * Called for each head (fast path: the whole section in one call) and for trailers. Invariant: a
+ * byte that `at` has passed is never looked at again, except white space at the ends of a value.
+ * Pure; any thread. */
 #include "wire/field_section.h"
 
 #include "base/check.h"
@@ -24,7 +25,8 @@ static enum section_state fail(struct cursor *c, enum h1_error error)
     return FAILED;
 }
 
-/* A byte that no line may hold has a reason of its own; `otherwise` is for those that are only misplaced. */
+/* A byte that no line may hold has a reason of its own; `otherwise` is for those that are only
+ * misplaced. */
 static enum section_state fail_at(struct cursor *c, enum h1_error otherwise)
 {
     unsigned char byte = (unsigned char)*c->at;

@@ -1,5 +1,5 @@
-/* wire/h1_error.h — the reasons why HTTP/1 bytes are refused, with the status to answer and a short word.
- * One X-macro table makes all three. Pure; any thread. */
+/* wire/h1_error.h — the reasons why HTTP/1 bytes are refused, with the status to answer and a short
+ * word. One X-macro table makes all three. Pure; any thread. */
 #ifndef WIRE_H1_ERROR_H
 #define WIRE_H1_ERROR_H
 

@@ -1,7 +1,8 @@
 /* wire/h1_error_list.h — why HTTP/1 bytes are refused: H1_ERROR(ID, status, "word").
- * An X-macro table, included by h1_error.h and h1_error.c; no include guard by intention. The status is the
- * answer the driver sends before it closes; the word is a label for counters and the log and never changes its
- * meaning. Every one of them closes the connection: the place where the next request starts is not known. */
+ * An X-macro table, included by h1_error.h and h1_error.c; no include guard by intention. The
+ * status is the answer the driver sends before it closes; the word is a label for counters and the
+ * log and never changes its meaning. Every one of them closes the connection: the place where the
+ * next request starts is not known. */
 H1_ERROR(H1_BARE_LF, 400, "bare-lf")
 H1_ERROR(H1_BARE_CR, 400, "bare-cr")
 H1_ERROR(H1_CONTROL_BYTE, 400, "control-byte")

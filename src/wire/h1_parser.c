@@ -1,7 +1,8 @@
 /* wire/h1_parser.c — the request line (RFC 9112 §3), and the head as a whole.
- * Called by the h1 driver on its loop. One small function a state; the field lines are field_section's. Invariant:
- * parser->pos bytes are judged and never read again, except the version's eight and, when the head came in
- * pieces, one second pass over the complete head that fills in the fields. */
+ * Called by the h1 driver on its loop. One small function a state; the field lines are
+ * field_section's. Invariant: parser->pos bytes are judged and never read again, except the
+ * version's eight and, when the head came in pieces, one second pass over the complete head that
+ * fills in the fields. */
 #include "wire/h1_parser.h"
 
 #include "base/check.h"
@@ -42,7 +43,8 @@ static enum parser_state fail(struct cursor *c, enum h1_error error)
     return FAILED;
 }
 
-/* A byte that no line may hold has a reason of its own; `otherwise` is for those that are only misplaced. */
+/* A byte that no line may hold has a reason of its own; `otherwise` is for those that are only
+ * misplaced. */
 static enum parser_state fail_at(struct cursor *c, enum h1_error otherwise)
 {
     unsigned char byte = (unsigned char)*c->at;
@@ -53,7 +55,8 @@ static enum parser_state fail_at(struct cursor *c, enum h1_error otherwise)
     return fail(c, is_control ? H1_CONTROL_BYTE : otherwise);
 }
 
-/* RFC 9112 §2.2: a server SHOULD ignore at least one empty line before the request line. One it is. */
+/* RFC 9112 §2.2: a server SHOULD ignore at least one empty line before the request line. One it
+ * is. */
 static inline enum parser_state start(struct cursor *c, bool may_skip)
 {
     if (*c->at == '\r') {
@@ -128,7 +131,8 @@ static enum parser_state version_known(struct cursor *c)
     return LINE_LF;
 }
 
-/* One byte at a time: the version arrives whole nearly always and takes the short cut in version(). */
+/* One byte at a time: the version arrives whole nearly always and takes the short cut in
+ * version(). */
 static enum parser_state version_slow(struct cursor *c)
 {
     static const char shape[] = "HTTP/d.d\r";
@@ -139,7 +143,8 @@ static enum parser_state version_slow(struct cursor *c)
         }
         bool is_digit = *c->at >= '0' && *c->at <= '9';
         if (wanted == 'd' ? !is_digit : *c->at != wanted) {
-            /* Digits and dots of another shape name a version, if an odd one: HTTP/1.10, HTTP/11, HTTP/2. */
+            /* Digits and dots of another shape name a version, if an odd one: HTTP/1.10, HTTP/11,
+             * HTTP/2. */
             bool fits = is_digit || *c->at == '.' || *c->at == '\r';
             bool names_version = fits && c->at - c->mark > 5;
             return fail_at(c, names_version ? H1_VERSION_UNKNOWN : H1_BAD_VERSION);

@@ -1,6 +1,7 @@
 /* wire/h1_writer.c — status lines, Date and field lines (RFC 9112 §4, §5).
- * Called on the loop for each response that is not ready-made. Invariant: len never passes capacity, and what was
- * written before a fault is never sent, since h1_write_end then says 0. Pure; any thread. */
+ * Called on the loop for each response that is not ready-made. Invariant: len never passes
+ * capacity, and what was written before a fault is never sent, since h1_write_end then says 0.
+ * Pure; any thread. */
 #include "wire/h1_writer.h"
 
 #include "base/check.h"

@@ -1,7 +1,7 @@
 /* wire/h1_writer.h — HTTP/1 response heads into a buffer of the caller's.
- * Called by h1/ and by whoever makes ready heads (file cache). Nothing is allocated. Failure is sticky: write all
- * of it, look once at the end. No CR, LF or NUL gets out through a field, whatever a handler passed: the head is
- * refused as a whole (RFC 9110 §5.5; response splitting). */
+ * Called by h1/ and by whoever makes ready heads (file cache). Nothing is allocated. Failure is
+ * sticky: write all of it, look once at the end. No CR, LF or NUL gets out through a field,
+ * whatever a handler passed: the head is refused as a whole (RFC 9110 §5.5; response splitting). */
 #ifndef WIRE_H1_WRITER_H
 #define WIRE_H1_WRITER_H
 
@@ -44,7 +44,8 @@ void h1_write_field(struct h1_writer *writer, struct span name, struct span valu
 void h1_write_field_u64(struct h1_writer *writer, struct span name, uint64_t number);
 /** Whole field lines with their CRLF that were checked when they were made; copied as they are. */
 void h1_write_ready(struct h1_writer *writer, struct span lines);
-/** The empty line. Returns the bytes of the head, or 0 when something did not fit or was refused. */
+/** The empty line. Returns the bytes of the head, or 0 when something did not fit or was
+ * refused. */
 size_t h1_write_end(struct h1_writer *writer);
 
 /** The ready status line with its CRLF, for known statuses; ptr NULL for others. */
@@ -52,8 +53,8 @@ struct span h1_status_line(int status);
 /** The date line for this second, formatted only when the second has changed. */
 struct span h1_date_line_get(struct h1_date_line *date, int64_t now_s);
 
-/* A whole interim response (RFC 9110 §15.2.1). 103 is written with h1_write_status(103), fields, h1_write_end;
- * interim responses go to HTTP/1.1 clients only. */
+/* A whole interim response (RFC 9110 §15.2.1). 103 is written with h1_write_status(103), fields,
+ * h1_write_end; interim responses go to HTTP/1.1 clients only. */
 #define H1_CONTINUE SPAN("HTTP/1.1 100 Continue\r\n\r\n")
 
 #endif

@@ -1,7 +1,8 @@
 /* wire/scan.c — the finders of scan.h with SSE2 (part of x86-64) and AVX2 (asked for at run time).
- * Called by the parser for every name, value and target. Blocks of 16 or 32 bytes are loaded only where they lie
- * wholly inside [at, end); what is left goes to the plain twins. Run-time choice instead of ifunc: resolvers run
- * before the sanitizers do, and the test of a cached CPU word is predicted. Pure; any thread. */
+ * Called by the parser for every name, value and target. Blocks of 16 or 32 bytes are loaded only
+ * where they lie wholly inside [at, end); what is left goes to the plain twins. Run-time choice
+ * instead of ifunc: resolvers run before the sanitizers do, and the test of a cached CPU word is
+ * predicted. Pure; any thread. */
 #include "wire/scan.h"
 
 #include "http/chars.h"
@@ -25,7 +26,8 @@ static inline uint32_t value_stops(__m128i c)
 
 static inline uint32_t target_stops(__m128i c)
 {
-    /* Signed: 0x80 and up are negative, so one comparison refuses them with the controls and the space. */
+    /* Signed: 0x80 and up are negative, so one comparison refuses them with the controls and the
+     * space. */
     __m128i good = _mm_cmpgt_epi8(c, _mm_set1_epi8(' '));
     __m128i del = _mm_cmpeq_epi8(c, _mm_set1_epi8(0x7f));
     __m128i hash = _mm_cmpeq_epi8(c, _mm_set1_epi8('#'));

@@ -1,5 +1,6 @@
-/* wire/scan_plain.c — the finders of scan.h one byte at a time: the reference, and the tails of the fast ones.
- * The classes are those of http/chars.h, so that there is one definition. Pure; any thread. */
+/* wire/scan_plain.c — the finders of scan.h one byte at a time: the reference, and the tails of the
+ * fast ones. The classes are those of http/chars.h, so that there is one definition. Pure; any
+ * thread. */
 #include "wire/scan.h"
 
 #include "http/chars.h"

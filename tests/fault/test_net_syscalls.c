@@ -1,5 +1,5 @@
-/* tests/fault/test_net_syscalls.c — the system calls of loop/ and net/: how many there are, and what happens when one fails.
- * Over the epoll backend, with real sockets. */
+/* tests/fault/test_net_syscalls.c — the system calls of loop/ and net/: how many there are, and
+ * what happens when one fails. Over the epoll backend, with real sockets. */
 #include "base/list.h"
 #include "net/listener.h"
 #include "net/transport.h"

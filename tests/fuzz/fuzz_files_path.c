@@ -1,7 +1,8 @@
-/* tests/fuzz/fuzz_files_path.c — any bytes as the target of a GET to a site with links that lead out, hidden names, a FIFO,
- * odd names and a listing. First byte: the site's options, and whether the kernel has openat2.
- * Holds: what is sent was public and below the root; what the entry is, is what realpath(3) says of the decoded path;
- * locations are paths with one slash in front; ready lines are lines; listings tell of nothing hidden. */
+/* tests/fuzz/fuzz_files_path.c — any bytes as the target of a GET to a site with links that lead
+ * out, hidden names, a FIFO, odd names and a listing. First byte: the site's options, and whether
+ * the kernel has openat2. Holds: what is sent was public and below the root; what the entry is, is
+ * what realpath(3) says of the decoded path; locations are paths with one slash in front; ready
+ * lines are lines; listings tell of nothing hidden. */
 #include "files/file_listing.h"
 #include "files/file_site_state.h"
 #include "files/path_guard.h"
@@ -23,7 +24,7 @@ static char base[PATH_MAX / 2]; /* holds root/ and what lies beside it */
 static char root[PATH_MAX / 2 + 8];
 static galley_static *sites[FLAG_COUNT];
 
-/* ---- the tree ------------------------------------------------------------------------------------------------------ */
+/* ---- the tree -------------------------------------------------------------------------------- */
 
 static void put(const char *name, const char *content)
 {
@@ -135,7 +136,7 @@ static galley_static *site_of(unsigned flags)
     return sites[flags];
 }
 
-/* ---- what is to be expected, the naive way -------------------------------------------------------------------------- */
+/* ---- what is to be expected, the naive way --------------------------------------------------- */
 
 struct expectation {
     char path[PATH_MAX]; /* decoded, with its slash in front; "" if no file can have it */
@@ -160,7 +161,8 @@ static bool is_hidden_name(const char *name, size_t len, bool is_first)
     return is_hidden;
 }
 
-/* Segments of the raw path, each decoded, dots and empty ones taken away; false: no file has this name. */
+/* Segments of the raw path, each decoded, dots and empty ones taken away; false: no file has this
+ * name. */
 static bool decode(struct span raw, char out[PATH_MAX])
 {
     size_t len = 0;
@@ -255,7 +257,7 @@ static enum file_kind expected_kind(const char *path, unsigned flags)
     return kind == 'f' ? FILE_REGULAR : kind == 'd' ? FILE_REDIRECT : FILE_MISSING;
 }
 
-/* ---- judging -------------------------------------------------------------------------------------------------------- */
+/* ---- judging --------------------------------------------------------------------------------- */
 
 static void expect_lines(struct span lines)
 {

@@ -1,7 +1,8 @@
-/* tests/fuzz/fuzz_h1_conn.c — the whole driver under a script: what two clients send, and what happens meanwhile.
- * First byte: limits. Then bytes below 0xF0 are sent as they are; 0xF0 to 0xFF are commands with one byte behind each.
- * Holds: every exchange ends once and gives one answer, in order, as the strictest client reads it; nothing comes after a
- * refusal or "close"; an answer that is cut ends in a reset; all memory lent is released; no connection stays. */
+/* tests/fuzz/fuzz_h1_conn.c — the whole driver under a script: what two clients send, and what
+ * happens meanwhile. First byte: limits. Then bytes below 0xF0 are sent as they are; 0xF0 to 0xFF
+ * are commands with one byte behind each. Holds: every exchange ends once and gives one answer, in
+ * order, as the strictest client reads it; nothing comes after a refusal or "close"; an answer that
+ * is cut ends in a reset; all memory lent is released; no connection stays. */
 #include "base/alloc.h"
 #include "fuzz.h"
 #include "support_h1_world.h"

@@ -1,7 +1,7 @@
-/* tests/fuzz/fuzz_http_conditional.c — any field lines as conditions and preferences. First byte: method and
- * whether the file exists; second: the available codings.
- * Holds: a 304 only for GET and HEAD, nothing fails without a condition, a chosen coding was available, and the
- * same lines give the same answer. */
+/* tests/fuzz/fuzz_http_conditional.c — any field lines as conditions and preferences. First byte:
+ * method and whether the file exists; second: the available codings.
+ * Holds: a 304 only for GET and HEAD, nothing fails without a condition, a chosen coding was
+ * available, and the same lines give the same answer. */
 #include "fuzz.h"
 #include "fuzz_lines.h"
 #include "http/etag.h"

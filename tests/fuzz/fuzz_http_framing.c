@@ -1,6 +1,6 @@
-/* tests/fuzz/fuzz_http_framing.c — any field lines as the head of a request. First byte: version and method.
- * Holds: never both a length and chunks; what two parsers could read in two ways is refused; a refusal yields
- * nothing that could be used. */
+/* tests/fuzz/fuzz_http_framing.c — any field lines as the head of a request. First byte: version
+ * and method. Holds: never both a length and chunks; what two parsers could read in two ways is
+ * refused; a refusal yields nothing that could be used. */
 #include "fuzz.h"
 #include "fuzz_lines.h"
 #include "http/framing.h"

@@ -1,6 +1,6 @@
 /* tests/fuzz/fuzz_http_range.c — any bytes as Range. First eight bytes: the size.
- * Holds: pieces lie inside the file, are disjoint, their sum is at most the size, and the frame of a multipart
- * answer is as long as it says. */
+ * Holds: pieces lie inside the file, are disjoint, their sum is at most the size, and the frame of
+ * a multipart answer is as long as it says. */
 #include "fuzz.h"
 #include "http/multipart.h"
 #include "http/range.h"

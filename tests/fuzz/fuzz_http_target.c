@@ -1,6 +1,6 @@
 /* tests/fuzz/fuzz_http_target.c — any bytes as a request target. First byte: the method.
- * Holds: the path is normal (no NUL, no empty or dot segment), encoding it and parsing again gives the same path,
- * and so does the form-free normalization. */
+ * Holds: the path is normal (no NUL, no empty or dot segment), encoding it and parsing again gives
+ * the same path, and so does the form-free normalization. */
 #include "fuzz.h"
 #include "http/host.h"
 #include "http/target.h"

@@ -1,5 +1,5 @@
-/* tests/fuzz/fuzz_lines.h — input of the targets that want fields: lines "Name: value", each ended by LF or by
- * the end. Names are not checked here: the rooms must stand any bytes. */
+/* tests/fuzz/fuzz_lines.h — input of the targets that want fields: lines "Name: value", each ended
+ * by LF or by the end. Names are not checked here: the rooms must stand any bytes. */
 #ifndef TESTS_FUZZ_LINES_H
 #define TESTS_FUZZ_LINES_H
 
@@ -7,7 +7,8 @@
 
 enum { FUZZ_LINES_MAX = 32 };
 
-/** Fields over the bytes of text; entries has room for FUZZ_LINES_MAX. Lines beyond are left out. */
+/** Fields over the bytes of text; entries has room for FUZZ_LINES_MAX. Lines beyond are left
+ * out. */
 static inline struct fields fuzz_lines(struct span text, struct field *entries)
 {
     struct fields fields;

@@ -1,7 +1,8 @@
-/* tests/fuzz/fuzz_route_pattern.c — lines: those with a tab in front are request paths, "METHOD<space>path" behind it,
- * the others are patterns to add. Paths are asked as they stand if they are normal, else left out.
- * Holds: the router finds what a naive matcher finds that tries every pattern and takes the narrowest; never two that could
- * tie; parameters are the pieces of the path; the set of methods is that of all patterns that match. */
+/* tests/fuzz/fuzz_route_pattern.c — lines: those with a tab in front are request paths,
+ * "METHOD<space>path" behind it, the others are patterns to add. Paths are asked as they stand if
+ * they are normal, else left out. Holds: the router finds what a naive matcher finds that tries
+ * every pattern and takes the narrowest; never two that could tie; parameters are the pieces of the
+ * path; the set of methods is that of all patterns that match. */
 #include "fuzz.h"
 #include "route/router.h"
 
@@ -23,7 +24,7 @@ static int handler(galley_request *rq, galley_response *rs, void *arg)
     return 0;
 }
 
-/* ---- the naive matcher: segment by segment, no tree ------------------------------------------------------------- */
+/* ---- the naive matcher: segment by segment, no tree ------------------------------------------ */
 
 static bool matches(const struct pattern *pattern, struct span path, struct span *values)
 {
@@ -57,7 +58,8 @@ static unsigned bits_of(uint32_t methods)
     return (unsigned)__builtin_popcount(methods);
 }
 
-/* Is a more specific than b, both matching the same request? By segments from the left; then by methods. */
+/* Is a more specific than b, both matching the same request? By segments from the left; then by
+ * methods. */
 static bool is_narrower(const struct pattern *a, const struct pattern *b)
 {
     for (unsigned i = 0; i < a->segment_count && i < b->segment_count; i++) {
@@ -109,7 +111,7 @@ static void expect_same(const struct router *router, enum method method, struct 
     }
 }
 
-/* ---- input ------------------------------------------------------------------------------------------------------- */
+/* ---- input ----------------------------------------------------------------------------------- */
 
 static void add(struct router *router, struct span line)
 {

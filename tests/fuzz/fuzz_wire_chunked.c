@@ -1,5 +1,5 @@
-/* tests/fuzz/fuzz_wire_chunked.c — any bytes as a chunked body: in one piece and byte by byte the same body, end and
- * error, with the trailers kept and dropped. RFC 9112 §7.1. */
+/* tests/fuzz/fuzz_wire_chunked.c — any bytes as a chunked body: in one piece and byte by byte the
+ * same body, end and error, with the trailers kept and dropped. RFC 9112 §7.1. */
 /* rooms: wire */
 #include "fuzz.h"
 

@@ -1,5 +1,6 @@
-/* tests/fuzz/fuzz_wire_head.c — any bytes as a request head: in one piece and in two, the answers must be the same, and
- * every view must lie in the head and be made of allowed bytes. RFC 9112 §3, §5. */
+/* tests/fuzz/fuzz_wire_head.c — any bytes as a request head: in one piece and in two, the answers
+ * must be the same, and every view must lie in the head and be made of allowed bytes. RFC 9112 §3,
+ * §5. */
 /* rooms: wire */
 #include "fuzz.h"
 

@@ -1,4 +1,5 @@
-/* tests/fuzz/fuzz_wire_scan.c — the SIMD finders against their plain twins, from every place in the first block on. */
+/* tests/fuzz/fuzz_wire_scan.c — the SIMD finders against their plain twins, from every place in the
+ * first block on. */
 /* rooms: wire */
 #include "fuzz.h"
 

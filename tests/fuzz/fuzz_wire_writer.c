@@ -1,5 +1,6 @@
-/* tests/fuzz/fuzz_wire_writer.c — any name and value ("name NUL value") into a response head: either it is refused, or
- * the head has exactly the lines that were meant. RFC 9110 §5.5; response splitting. */
+/* tests/fuzz/fuzz_wire_writer.c — any name and value ("name NUL value") into a response head:
+ * either it is refused, or the head has exactly the lines that were meant. RFC 9110 §5.5; response
+ * splitting. */
 /* rooms: wire */
 #include "fuzz.h"
 

@@ -1,5 +1,6 @@
-/* tests/fuzz/support_h1_world.c — see the header. One thread but for the pool's single worker, which makes a step only
- * when it is told to, and is waited for: so every input runs the same way each time. */
+/* tests/fuzz/support_h1_world.c — see the header. One thread but for the pool's single worker,
+ * which makes a step only when it is told to, and is waited for: so every input runs the same way
+ * each time. */
 #include "support_h1_world.h"
 
 #include "base/alloc.h"
@@ -59,7 +60,7 @@ static galley_pool *pool;
 static int file_fd = -1;
 static char big[BIG_BYTES];
 
-/* ---- the worker -------------------------------------------------------------------------------------------------- */
+/* ---- the worker ------------------------------------------------------------------------------ */
 
 static struct {
     sem_t go;
@@ -145,7 +146,7 @@ void world_worker_returns(int result)
     }
 }
 
-/* ---- handlers ---------------------------------------------------------------------------------------------------- */
+/* ---- handlers -------------------------------------------------------------------------------- */
 
 static void released(void *arg)
 {
@@ -260,7 +261,7 @@ void world_resume(int result)
     }
 }
 
-/* ---- dispatch and book-keeping ------------------------------------------------------------------------------------ */
+/* ---- dispatch and book-keeping --------------------------------------------------------------- */
 
 #define ROUTE(text, fn, mode, value, loops)                                                        \
     {                                                                                              \
@@ -368,7 +369,7 @@ static void ended(void *ctx, const struct exchange *exchange)
                        .was_dispatched = exchange->was_dispatched};
 }
 
-/* ---- opening ------------------------------------------------------------------------------------------------------ */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static void make_once(void)
 {
@@ -442,7 +443,7 @@ void world_open(unsigned flags)
     connect_clients();
 }
 
-/* ---- what may happen ---------------------------------------------------------------------------------------------- */
+/* ---- what may happen ------------------------------------------------------------------------- */
 
 struct loop *world_loop(void)
 {
@@ -486,7 +487,7 @@ void world_stop_now(void)
     world_settle();
 }
 
-/* ---- judging ------------------------------------------------------------------------------------------------------ */
+/* ---- judging --------------------------------------------------------------------------------- */
 
 /* 100 Continue, as often as it comes between answers: once. */
 static void skip_continue(struct span *rest)
@@ -518,7 +519,8 @@ static void judge_answer(const struct ended *ended, const struct fuzz_answer *an
     }
 }
 
-/* Every exchange gives one answer, in order; only the last may be cut, and then the client can tell. */
+/* Every exchange gives one answer, in order; only the last may be cut, and then the client can
+ * tell. */
 static void judge_client(unsigned client)
 {
     struct sim_peer *peer = world.peers[client];

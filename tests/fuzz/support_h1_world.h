@@ -1,9 +1,13 @@
-/* tests/fuzz/support_h1_world.h — a loop over the sim backend with two clients, the h1 driver and a few routes, for
- * fuzz_h1_conn.c. It keeps book of every exchange, and world_close() judges what the clients received.
+/* tests/fuzz/support_h1_world.h — a loop over the sim backend with two clients, the h1 driver and a
+ * few routes, for fuzz_h1_conn.c. It keeps book of every exchange, and world_close() judges what
+ * the clients received.
  *
- *   /small  /empty 204  /unchanged 304  /fail 503      /big  memory with a release, 100 kB     /borrowed  of the arena
- *   /file   a part of a file   /shrunk  more than the file holds, in a second part     /echo  a body     /refuse  no body
- *   /begin  pieces on the loop    /later  suspended    /resume  ends the other one    /pieces  on a worker, step by step
+ *   /small  /empty 204  /unchanged 304  /fail 503      /big  memory with a release, 100 kB
+ *   /borrowed  of the arena
+ *   /file   a part of a file   /shrunk  more than the file holds, in a second part     /echo  a
+ *   body     /refuse  no body
+ *   /begin  pieces on the loop    /later  suspended    /resume  ends the other one    /pieces  on a
+ *   worker, step by step
  *   /early, /early-big  answer before the body is read */
 #ifndef TESTS_FUZZ_SUPPORT_H1_WORLD_H
 #define TESTS_FUZZ_SUPPORT_H1_WORLD_H

@@ -1,6 +1,7 @@
-/* tests/harness/bad_requests.h — the tables tests/data/bad_requests.txt and good_requests.txt, loaded.
- * Used by every test that runs them: through the parser (unit/wire), over simulated and over real connections.
- * A broken table ends the test with file and line. Free with request_table_finish. */
+/* tests/harness/bad_requests.h — the tables tests/data/bad_requests.txt and good_requests.txt,
+ * loaded. Used by every test that runs them: through the parser (unit/wire), over simulated and
+ * over real connections. A broken table ends the test with file and line. Free with
+ * request_table_finish. */
 #ifndef TESTS_HARNESS_BAD_REQUESTS_H
 #define TESTS_HARNESS_BAD_REQUESTS_H
 

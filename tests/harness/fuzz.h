@@ -1,5 +1,6 @@
-/* tests/harness/fuzz.h — what the fuzz targets share: the entry point, and an EXPECT that stops the program with
- * one line, under libFuzzer (which then keeps the input) as well as in the corpus replay. */
+/* tests/harness/fuzz.h — what the fuzz targets share: the entry point, and an EXPECT that stops the
+ * program with one line, under libFuzzer (which then keeps the input) as well as in the corpus
+ * replay. */
 #ifndef TESTS_HARNESS_FUZZ_H
 #define TESTS_HARNESS_FUZZ_H
 

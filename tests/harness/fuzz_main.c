@@ -1,7 +1,7 @@
 /* tests/harness/fuzz_main.c — runs a fuzz target over the files of its corpus, as an ordinary test.
- * Usage: replay_NAME FOLDER-OR-FILE... Each input lies in a block of exactly its size, so that a read past the
- * end is seen by sanitizers and valgrind. A target that finds something wrong stops the program. The last line
- * is "N passed, N failed"; an empty or missing corpus is a failure. */
+ * Usage: replay_NAME FOLDER-OR-FILE... Each input lies in a block of exactly its size, so that a
+ * read past the end is seen by sanitizers and valgrind. A target that finds something wrong stops
+ * the program. The last line is "N passed, N failed"; an empty or missing corpus is a failure. */
 #include "fuzz.h"
 
 #include <dirent.h>

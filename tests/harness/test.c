@@ -1,6 +1,7 @@
-/* tests/harness/test.c — the runner: forks for each test, watches its time, memory, descriptors and threads.
- * The child counts what is open before and after the test; the parent waits with a deadline and kills the whole
- * process group of a test that passes it, so that a hung test is told from a crashed one and leaves no process. */
+/* tests/harness/test.c — the runner: forks for each test, watches its time, memory, descriptors and
+ * threads. The child counts what is open before and after the test; the parent waits with a
+ * deadline and kills the whole process group of a test that passes it, so that a hung test is told
+ * from a crashed one and leaves no process. */
 #include "test.h"
 
 #include "base/alloc.h"
@@ -259,7 +260,8 @@ static int wait_for(pid_t pid)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/* The child's own process group lets one kill reach what a test has forked; it dies with the runner. */
+/* The child's own process group lets one kill reach what a test has forked; it dies with the
+ * runner. */
 static void become_child(pid_t parent, const sigset_t *normal_mask)
 {
     setpgid(0, 0);

@@ -1,10 +1,11 @@
 /* tests/harness/test.h — the runner of the C tests.
- * TEST(name) { ... } registers itself through a linker section: there is no list to edit. Each test runs in a
- * process (and process group) of its own with a deadline; memory (through base/alloc), file descriptors or threads
- * that it leaves behind fail it.
- * Run a program: all tests; with arguments: those whose names contain one of them; --list names them. The last
- * line is "N passed, N failed, N skipped". GALLEY_TEST_SEED, GALLEY_TEST_EFFORT (rounds of property tests) and
- * GALLEY_TEST_PATIENCE (deadlines, for valgrind) are numbers in the environment. */
+ * TEST(name) { ... } registers itself through a linker section: there is no list to edit. Each test
+ * runs in a process (and process group) of its own with a deadline; memory (through base/alloc),
+ * file descriptors or threads that it leaves behind fail it.
+ * Run a program: all tests; with arguments: those whose names contain one of them; --list names
+ * them. The last line is "N passed, N failed, N skipped". GALLEY_TEST_SEED, GALLEY_TEST_EFFORT
+ * (rounds of property tests) and GALLEY_TEST_PATIENCE (deadlines, for valgrind) are numbers in the
+ * environment. */
 #ifndef TESTS_HARNESS_TEST_H
 #define TESTS_HARNESS_TEST_H
 
@@ -57,7 +58,8 @@ void test_equal_bytes(const char *file, int line, const char *what, const void *
     test_equal_bytes(__FILE__, __LINE__, #actual, (actual).ptr, (actual).len, (expected),          \
                      strlen(expected))
 
-/** A small repeatable random source for property tests; seed from GALLEY_TEST_SEED or fixed, printed on failure. */
+/** A small repeatable random source for property tests; seed from GALLEY_TEST_SEED or fixed,
+ * printed on failure. */
 uint64_t test_random(void);
 /** 0 .. below-1 */
 uint64_t test_random_below(uint64_t below);

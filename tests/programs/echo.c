@@ -1,6 +1,7 @@
 /* A helper server of the whole-server tests: a route for each thing that a handler can do.
- * echo [NAME=VALUE...] with listen, loops, workers, queue, drain_ms, max_requests, max_connections, idle_ms, head_ms,
- * queue_ms, max_body, name. Prints its URL; ends by TERM with 0, after a cut drain with 3, when it cannot start with 1. */
+ * echo [NAME=VALUE...] with listen, loops, workers, queue, drain_ms, max_requests, max_connections,
+ * idle_ms, head_ms, queue_ms, max_body, name. Prints its URL; ends by TERM with 0, after a cut
+ * drain with 3, when it cannot start with 1. */
 #include <galley/server.h>
 
 #include <inttypes.h>

@@ -2,9 +2,10 @@
  *
  *     lab_server [NAME=NUMBER]... [listen=ADDRESS]... [root=DIRECTORY]
  *
- * NAME is a field of galley_server_options, or `workers` or `queue` of its pool. Prints its URL, serves until a signal;
- * exit 0 after a clean drain, 3 when requests were cut, 1 when it could not start, 2 for a bad argument. Each handler's
- * comment says what a test can see through it. Only public headers. Handlers run on the pool but where a route says loop.
+ * NAME is a field of galley_server_options, or `workers` or `queue` of its pool. Prints its URL,
+ * serves until a signal; exit 0 after a clean drain, 3 when requests were cut, 1 when it could not
+ * start, 2 for a bad argument. Each handler's comment says what a test can see through it. Only
+ * public headers. Handlers run on the pool but where a route says loop.
  */
 #include <galley/server.h>
 #include <galley/static.h>
@@ -81,7 +82,8 @@ static int reply_echo(galley_request *rq, galley_response *rs, void *arg)
                            NULL, NULL);
 }
 
-/* What the handler sees of the head, one "name: value" a line, and of the body its length: trailers must not be there. */
+/* What the handler sees of the head, one "name: value" a line, and of the body its length: trailers
+ * must not be there. */
 static int reply_fields(galley_request *rq, galley_response *rs, void *arg)
 {
     (void)arg;
@@ -110,7 +112,8 @@ static int reply_header(galley_request *rq, galley_response *rs, void *arg)
     return galley_res_text(rs, 200, code ? "refused\n" : "taken\n");
 }
 
-/* {count} bytes in pieces, chunked; the byte at offset i is 'a' + i % 26. A client that does not read makes it wait. */
+/* {count} bytes in pieces, chunked; the byte at offset i is 'a' + i % 26. A client that does not
+ * read makes it wait. */
 static int reply_stream(galley_request *rq, galley_response *rs, void *arg)
 {
     (void)arg;

@@ -1,12 +1,14 @@
-/* tests/programs/swap_race.c — a load client that asks for files while a directory is swapped for a link that leads out.
+/* tests/programs/swap_race.c — a load client that asks for files while a directory is swapped for a
+ * link that leads out.
  *
  *     swap_race ADDRESS PORT ROOT REQUESTS CONNECTIONS SECRET
  *
- * In ROOT stand `real` (a directory) and `evil` (a symbolic link that leads out of the root to a directory of the same
- * shape). One thread swaps the name `swap` between them as fast as it can; CONNECTIONS threads send pipelined GETs for
- * paths through `swap` and look for SECRET in every byte that comes back. Prints one line: "answers A found F leaks L
- * swaps S", where F counts status 200. Exit 0 when all REQUESTS were answered and L is 0. Not a test of the server's
- * speed: nothing here looks at a clock.
+ * In ROOT stand `real` (a directory) and `evil` (a symbolic link that leads out of the root to a
+ * directory of the same shape). One thread swaps the name `swap` between them as fast as it can;
+ * CONNECTIONS threads send pipelined GETs for paths through `swap` and look for SECRET in every
+ * byte that comes back. Prints one line: "answers A found F leaks L swaps S", where F counts status
+ * 200. Exit 0 when all REQUESTS were answered and L is 0. Not a test of the server's speed: nothing
+ * here looks at a clock.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -37,7 +39,8 @@ struct race {
     atomic_ulong was_broken; /* clients -> main: answers that could not be read */
 };
 
-/* `swap` is a link to a directory inside or to one outside; then a directory itself, then a link out. */
+/* `swap` is a link to a directory inside or to one outside; then a directory itself, then a link
+ * out. */
 static void *swap_for_ever(void *arg)
 {
     struct race *race = arg;
@@ -58,8 +61,8 @@ struct reader {
     char data[1 << 16];
 };
 
-/* One whole answer at the start of the buffer, or 0 if more bytes are needed. Only Content-Length framing: what a file
- * server sends. */
+/* One whole answer at the start of the buffer, or 0 if more bytes are needed. Only Content-Length
+ * framing: what a file server sends. */
 static size_t answer_size(const struct reader *reader)
 {
     const char *end = memmem(reader->data, reader->len, "\r\n\r\n", 4);

@@ -1,5 +1,5 @@
-/* tests/public/client.h — a small blocking client for the C tests of the public API: loopback only, a deadline on every
- * read, nothing hidden. Included by test_*.c in this folder. */
+/* tests/public/client.h — a small blocking client for the C tests of the public API: loopback only,
+ * a deadline on every read, nothing hidden. Included by test_*.c in this folder. */
 #ifndef TESTS_PUBLIC_CLIENT_H
 #define TESTS_PUBLIC_CLIENT_H
 

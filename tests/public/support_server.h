@@ -1,4 +1,5 @@
-/* tests/public/support_server.h — servers for the tests of this folder: one route, two workers, a free port. */
+/* tests/public/support_server.h — servers for the tests of this folder: one route, two workers, a
+ * free port. */
 #ifndef TESTS_PUBLIC_SUPPORT_SERVER_H
 #define TESTS_PUBLIC_SUPPORT_SERVER_H
 

@@ -1,4 +1,5 @@
-/* Draining, cutting, overload: what a server does with requests that it cannot or will not finish. */
+/* Draining, cutting, overload: what a server does with requests that it cannot or will not
+ * finish. */
 #include "support_server.h"
 
 #include <dirent.h>
@@ -118,7 +119,8 @@ TEST(test_a_second_stop_ends_at_once)
     EXPECT_INT(galley_server_join(srv, GALLEY_FOREVER, &err), GALLEY_ECANCELED);
     EXPECT_TEXT(err.message, "stopped at once: 1 request was cut");
     galley_server_free(srv);
-    /* The handler never returned; it does now, and frees what it kept. The harness looks for memory. */
+    /* The handler never returned; it does now, and frees what it kept. The harness looks for
+     * memory. */
     atomic_store(&gate.open, 1);
     WAIT_UNTIL(count_threads() == before);
     close(fd);

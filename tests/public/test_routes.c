@@ -1,4 +1,5 @@
-/* The public API over real sockets: routes, what handlers read and answer, and what their results become. */
+/* The public API over real sockets: routes, what handlers read and answer, and what their results
+ * become. */
 #include "client.h"
 
 #include <stdatomic.h>
@@ -399,7 +400,8 @@ TEST(test_pieces_of_unknown_length_are_chunked)
     EXPECT_TEXT(reply_field(&reply, "Transfer-Encoding"), "chunked");
     EXPECT(!reply_field(&reply, "Content-Length"));
     EXPECT(strstr(reply.body, "0\r\n\r\n")); /* RFC 9112 §7.1 */
-    /* To HTTP/1.0 chunks cannot be sent: the end of the connection is the end of the body (RFC 9112 §6.3). */
+    /* To HTTP/1.0 chunks cannot be sent: the end of the connection is the end of the body (RFC 9112
+     * §6.3). */
     int fd = client_connect(port);
     client_send(fd, "GET / HTTP/1.0\r\n\r\n");
     client_read(fd, "GET", &reply);

@@ -1,5 +1,6 @@
-/* The life of a server, public headers only: set-up errors, start, stop, drain, cut, limits, signals; and that nothing
- * is left behind (the harness looks for descriptors, threads and memory). */
+/* The life of a server, public headers only: set-up errors, start, stop, drain, cut, limits,
+ * signals; and that nothing is left behind (the harness looks for descriptors, threads and
+ * memory). */
 #include "support_server.h"
 
 #include <pthread.h>

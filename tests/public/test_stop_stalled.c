@@ -1,5 +1,6 @@
-/* A loop that a handler holds hears late that the server stops: of the cut, and that it shall let go of the handlers on
- * workers, in the same moment. The connections that are still to be closed then must not touch what was let go. */
+/* A loop that a handler holds hears late that the server stops: of the cut, and that it shall let
+ * go of the handlers on workers, in the same moment. The connections that are still to be closed
+ * then must not touch what was let go. */
 #include "client.h"
 
 #include <pthread.h>
@@ -45,7 +46,8 @@ static void pause_a_little(void *arg)
     client_sleep_ms(PAUSE_MS);
 }
 
-/* More than the sockets take: it ends when its connection does, and then gives the workers time to return. */
+/* More than the sockets take: it ends when its connection does, and then gives the workers time to
+ * return. */
 static int download(galley_request *rq, galley_response *rs, void *arg)
 {
     static const char much[16 * 1024 * 1024];

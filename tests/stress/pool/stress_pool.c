@@ -1,5 +1,6 @@
-/* tests/stress/pool/stress_pool.c — whole pools under many submitters, with shutdowns, expiry and sleeping in the
- * middle. Every accepted job must end exactly once, in run or in drop; most telling under ThreadSanitizer. */
+/* tests/stress/pool/stress_pool.c — whole pools under many submitters, with shutdowns, expiry and
+ * sleeping in the middle. Every accepted job must end exactly once, in run or in drop; most telling
+ * under ThreadSanitizer. */
 #include "support_pool.h"
 
 #include "base/alloc.h"
@@ -155,7 +156,8 @@ TEST_TIMEOUT(test_every_job_ends_once_when_the_pool_is_closed_in_the_middle, 120
     }
 }
 
-/* Jobs so rare that every one of them meets sleeping workers, and every second falls into their falling asleep. */
+/* Jobs so rare that every one of them meets sleeping workers, and every second falls into their
+ * falling asleep. */
 TEST_TIMEOUT(test_no_wake_up_is_lost_between_two_jobs, 120)
 {
     _Atomic unsigned count = 0;
@@ -245,7 +247,8 @@ TEST_TIMEOUT(test_looking_in_disturbs_nobody, 120)
     EXPECT_INT(count, test_rounds(20000));
 }
 
-/* A worker that ended while it was counted as searching once left the last sleeper asleep; the model has the proof. */
+/* A worker that ended while it was counted as searching once left the last sleeper asleep; the
+ * model has the proof. */
 TEST_TIMEOUT(test_a_pool_that_is_closed_while_its_workers_fall_asleep_ends, 120)
 {
     for (unsigned round = 0; round < test_rounds(1500); round++) {

@@ -1,5 +1,6 @@
-/* tests/stress/pool/stress_queue.c — the ring under many producers and consumers: nothing lost, nothing twice, order
- * kept, acceptance decided by the close. Most telling under ThreadSanitizer. GALLEY_TEST_EFFORT lengthens it. */
+/* tests/stress/pool/stress_queue.c — the ring under many producers and consumers: nothing lost,
+ * nothing twice, order kept, acceptance decided by the close. Most telling under ThreadSanitizer.
+ * GALLEY_TEST_EFFORT lengthens it. */
 #include "pool/job_queue.h"
 #include "support_pool.h"
 

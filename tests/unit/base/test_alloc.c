@@ -1,6 +1,6 @@
 /* tests/unit/base/test_alloc.c — the door to memory.
- * Plain behaviour of each kind of block, sizes that overflow, the planted failure (also among threads), the count of
- * live blocks. */
+ * Plain behaviour of each kind of block, sizes that overflow, the planted failure (also among
+ * threads), the count of live blocks. */
 #include "test.h"
 
 #include "base/alloc.h"

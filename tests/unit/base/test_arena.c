@@ -1,6 +1,6 @@
 /* tests/unit/base/test_arena.c — memory that dies together.
- * Random pieces that must be aligned and must not overlap, texts, the limit, what reset keeps; the sweep of failing
- * allocations. */
+ * Random pieces that must be aligned and must not overlap, texts, the limit, what reset keeps; the
+ * sweep of failing allocations. */
 #include "test.h"
 
 #include "base/alloc.h"

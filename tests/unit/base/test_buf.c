@@ -1,6 +1,6 @@
 /* tests/unit/base/test_buf.c — the growing buffer.
- * Growth, the ceiling, sticky failure, handing over; a model of plain bytes that random steps are compared with; the
- * sweep of failing allocations. */
+ * Growth, the ceiling, sticky failure, handing over; a model of plain bytes that random steps are
+ * compared with; the sweep of failing allocations. */
 #include "test.h"
 
 #include "base/alloc.h"

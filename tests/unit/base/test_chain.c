@@ -1,6 +1,6 @@
 /* tests/unit/base/test_chain.c — the queue of output.
- * Order, exactly one release, packing, moving, the pool; a model of plain bytes that is sent in random steps; the
- * sweep of failing allocations. */
+ * Order, exactly one release, packing, moving, the pool; a model of plain bytes that is sent in
+ * random steps; the sweep of failing allocations. */
 #include "test.h"
 
 #include "base/alloc.h"
@@ -277,7 +277,8 @@ TEST(test_each_failed_allocation_appends_nothing_and_releases_nothing)
 }
 #endif
 
-/* The model: all bytes that shall come out, and how many have; file ranges are read from the same place. */
+/* The model: all bytes that shall come out, and how many have; file ranges are read from the same
+ * place. */
 enum { MODEL_BYTES = 1 << 16, MODEL_FD = 77 };
 
 struct model {

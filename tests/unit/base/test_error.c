@@ -1,6 +1,6 @@
 /* tests/unit/base/test_error.c — errors and what the public header promises.
- * galley_error and its sentences, the table of codes against the header, version and clock, and what a failed CHECK
- * does. */
+ * galley_error and its sentences, the table of codes against the header, version and clock, and
+ * what a failed CHECK does. */
 #include "test.h"
 
 #include "base/check.h"

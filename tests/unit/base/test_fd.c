@@ -1,6 +1,6 @@
 /* tests/unit/base/test_fd.c — the small wrappers around system calls.
- * Descriptors with signals, short counts and errors; the two clocks against the system's; random bytes and their
- * bounds. */
+ * Descriptors with signals, short counts and errors; the two clocks against the system's; random
+ * bytes and their bounds. */
 #include "test.h"
 
 #include "base/clock.h"
@@ -57,8 +57,8 @@ struct reader {
     size_t got;
 };
 
-/* Interrupts the writer while the pipe is full: the first signal ends its write short, the next ones find it with
- * nothing written, which is EINTR. Then reads, with a signal now and then. */
+/* Interrupts the writer while the pipe is full: the first signal ends its write short, the next
+ * ones find it with nothing written, which is EINTR. Then reads, with a signal now and then. */
 static void *read_slowly(void *arg)
 {
     static char data[10000];

@@ -1,6 +1,6 @@
 /* tests/unit/base/test_list.c — what exists as headers only.
- * The intrusive list (order, removal twice), and the counter that one thread writes and others read, which
- * ThreadSanitizer watches. */
+ * The intrusive list (order, removal twice), and the counter that one thread writes and others
+ * read, which ThreadSanitizer watches. */
 #include "test.h"
 
 #include "base/counter.h"

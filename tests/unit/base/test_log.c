@@ -1,6 +1,6 @@
 /* tests/unit/base/test_log.c — lines for the sink.
- * Levels, lines that cannot be forged or grow, and the limit for what an attacker can repeat, with a flood from many
- * threads. */
+ * Levels, lines that cannot be forged or grow, and the limit for what an attacker can repeat, with
+ * a flood from many threads. */
 #include "test.h"
 
 #include "base/clock.h"

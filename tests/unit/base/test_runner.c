@@ -1,6 +1,6 @@
 /* tests/unit/base/test_runner.c — the test runner itself: what it must notice, and how it says so.
- * The planted_* tests misbehave only when GALLEY_TEST_PLANTED is set; the others run this program again with it and
- * read what the runner prints. */
+ * The planted_* tests misbehave only when GALLEY_TEST_PLANTED is set; the others run this program
+ * again with it and read what the runner prints. */
 #include "test.h"
 
 #include "base/alloc.h"

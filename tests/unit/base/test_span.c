@@ -1,6 +1,6 @@
 /* tests/unit/base/test_span.c — looking at borrowed bytes.
- * Each function with missing, empty and full spans, with NUL bytes inside, and at both ends; cutting and joining as a
- * property. */
+ * Each function with missing, empty and full spans, with NUL bytes inside, and at both ends;
+ * cutting and joining as a property. */
 #include "test.h"
 
 #include "base/span.h"

@@ -1,6 +1,6 @@
 /* tests/unit/base/test_table.c — the hash table.
- * The keyed hash against known values, the table against a plain array in random steps, removal during a walk, the
- * sweep of failing allocations. */
+ * The keyed hash against known values, the table against a plain array in random steps, removal
+ * during a walk, the sweep of failing allocations. */
 #include "test.h"
 
 #include "base/alloc.h"

@@ -1,6 +1,6 @@
 /* tests/unit/base/test_text.c — numbers and characters.
- * Numbers there and back and everything that is none, control bytes, edit distance with the properties of a
- * distance. */
+ * Numbers there and back and everything that is none, control bytes, edit distance with the
+ * properties of a distance. */
 #include "test.h"
 
 #include "base/text.h"

@@ -1,4 +1,5 @@
-/* tests/unit/conn/support_conn.h — connections over the sim backend with a protocol that only writes down what it is told. */
+/* tests/unit/conn/support_conn.h — connections over the sim backend with a protocol that only
+ * writes down what it is told. */
 #ifndef TESTS_UNIT_CONN_SUPPORT_CONN_H
 #define TESTS_UNIT_CONN_SUPPORT_CONN_H
 

@@ -1,4 +1,5 @@
-/* tests/unit/conn/test_conn.c — reading, sending and closing of one connection, and the set of them. */
+/* tests/unit/conn/test_conn.c — reading, sending and closing of one connection, and the set of
+ * them. */
 #include "support_conn.h"
 
 #include "base/alloc.h"

@@ -1,4 +1,5 @@
-/* Tests that options arrive in the structs of the public API. The standard output of a test is no terminal. */
+/* Tests that options arrive in the structs of the public API. The standard output of a test is no
+ * terminal. */
 #include "base/alloc.h"
 
 #include "daemon/apply.h"

@@ -1,4 +1,5 @@
-/* Tests of the command line: forms of options, values with units, bounds, what is said when it is wrong. */
+/* Tests of the command line: forms of options, values with units, bounds, what is said when it is
+ * wrong. */
 #include "base/alloc.h"
 
 #include "daemon/option_table.h"

@@ -1,5 +1,5 @@
-/* tests/unit/exchange/support_world.h — an exchange's surroundings without sockets: a sim loop, services, and a driver
- * that notes what it is asked for. */
+/* tests/unit/exchange/support_world.h — an exchange's surroundings without sockets: a sim loop,
+ * services, and a driver that notes what it is asked for. */
 #ifndef TESTS_UNIT_EXCHANGE_SUPPORT_WORLD_H
 #define TESTS_UNIT_EXCHANGE_SUPPORT_WORLD_H
 
@@ -35,7 +35,8 @@ struct world {
 /** Without a pool. */
 void world_init(struct world *world);
 void world_finish(struct world *world);
-/** A new exchange for "METHOD TARGET" with a Host field, dispatched to world->route by world_go(). NULL: no memory. */
+/** A new exchange for "METHOD TARGET" with a Host field, dispatched to world->route by world_go().
+ * NULL: no memory. */
 struct exchange *world_request(struct world *world, const char *method, const char *target);
 /** exchange_dispatch() */
 void world_go(struct world *world);

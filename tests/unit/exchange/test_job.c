@@ -1,4 +1,5 @@
-/* Handlers on workers: results come back by post, pieces through the bounded writer, clients leave, servers let go. */
+/* Handlers on workers: results come back by post, pieces through the bounded writer, clients leave,
+ * servers let go. */
 #include "support_world.h"
 
 #include "base/alloc.h"

@@ -1,5 +1,6 @@
-/* An exchange's life on the loop: results, bodies, suspension, a client that leaves at any moment. L4: whatever the
- * order of events, it ends exactly once; under ASan a second end or a late touch would show. */
+/* An exchange's life on the loop: results, bodies, suspension, a client that leaves at any moment.
+ * L4: whatever the order of events, it ends exactly once; under ASan a second end or a late touch
+ * would show. */
 #include "support_world.h"
 
 #include "base/alloc.h"

@@ -15,7 +15,7 @@ static struct site_rig *rig_of(const struct exchange *exchange)
     return exchange->driver_ctx;
 }
 
-/* ---- the driver -------------------------------------------------------------------------------- */
+/* ---- the driver ------------------------------------------------------------------------------ */
 
 static void add_head(struct site_answer *answer, struct span bytes)
 {
@@ -104,7 +104,7 @@ static void give_up(struct exchange *exchange, int galley_code)
 
 static const struct exchange_driver driver = {respond, read_body, pieces, give_up};
 
-/* ---- the server -------------------------------------------------------------------------------- */
+/* ---- the server ------------------------------------------------------------------------------ */
 
 static void add_param(struct exchange *exchange, const char *prefix)
 {
@@ -242,7 +242,7 @@ void site_close(struct site_rig *rig)
     site_close_all(rig, 1);
 }
 
-/* ---- requests ---------------------------------------------------------------------------------- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 static void add_field(struct fields *fields, struct span line)
 {
@@ -334,7 +334,7 @@ void site_settle(struct site_rig *rig)
     }
 }
 
-/* ---- answers ----------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 static struct span next_line(struct span head, struct span *ret_name, struct span *ret_value)
 {

@@ -1,6 +1,7 @@
-/* tests/unit/files/support_site.h — a site on a loop, asked directly: requests become exchanges without a protocol, answers
- * are collected as a driver would send them. The head's bytes are overwritten as soon as the driver's turn is over, so that
- * whatever was kept without being retained is seen. */
+/* tests/unit/files/support_site.h — a site on a loop, asked directly: requests become exchanges
+ * without a protocol, answers are collected as a driver would send them. The head's bytes are
+ * overwritten as soon as the driver's turn is over, so that whatever was kept without being
+ * retained is seen. */
 #ifndef TESTS_UNIT_FILES_SUPPORT_SITE_H
 #define TESTS_UNIT_FILES_SUPPORT_SITE_H
 
@@ -38,11 +39,13 @@ struct site_rig {
     unsigned logged;
 };
 
-/** In a fresh directory (support_tree.h). opt may be NULL. threads: of a pool for the disk; 0: at once, on the loop. */
+/** In a fresh directory (support_tree.h). opt may be NULL. threads: of a pool for the disk; 0: at
+ * once, on the loop. */
 void site_open(struct site_rig *rig);
 void site_start(struct site_rig *rig, const galley_static_options *opt, unsigned threads);
 void site_close(struct site_rig *rig);
-/** The same with a loop for each rig, all of them of one site: the first rig's, made by site_open(). */
+/** The same with a loop for each rig, all of them of one site: the first rig's, made by
+ * site_open(). */
 void site_start_all(struct site_rig *rigs, unsigned count, const galley_static_options *opt,
                     unsigned threads);
 /** On the rig's thread, when that is not the one that closes. */
@@ -53,13 +56,15 @@ void site_close_all(struct site_rig *rigs, unsigned count);
 const struct site_answer *site_ask(struct site_rig *rig, const char *method, const char *target,
                                    const char *fields);
 const struct site_answer *site_get(struct site_rig *rig, const char *target);
-/** The same without waiting; rig->last is the exchange if it is not answered yet. False: no memory for it. */
+/** The same without waiting; rig->last is the exchange if it is not answered yet. False: no memory
+ * for it. */
 bool site_begin(struct site_rig *rig, const char *method, const char *target, const char *fields);
 void site_wait(struct site_rig *rig);
 /** Turns until nothing is left to do, changes on the disk included. */
 void site_settle(struct site_rig *rig);
 
-/** Value of a field; NULL if there is none. Fails the test when there are two lines. Good until the next call. */
+/** Value of a field; NULL if there is none. Fails the test when there are two lines. Good until the
+ * next call. */
 const char *site_field(const struct site_answer *answer, const char *name);
 unsigned site_field_count(const struct site_answer *answer, const char *name);
 /** Status and, unless NULL, content. */

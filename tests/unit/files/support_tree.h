@@ -18,7 +18,8 @@ void tree_unlink(const char *path);
 /** Set the modification time. */
 void tree_touch(const char *path, int64_t mtime_s);
 
-/** A store over the directory with these options changed (NULL: defaults with precompressed neighbours). */
+/** A store over the directory with these options changed (NULL: defaults with precompressed
+ * neighbours). */
 struct file_store *tree_store(const struct file_store_options *options);
 /** Load and expect success; the caller unrefs. */
 struct file_entry *tree_load(struct file_store *store, const char *path);

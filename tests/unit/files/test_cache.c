@@ -1,4 +1,5 @@
-/* tests/unit/files/test_cache.c — a loop's cache: hits, joined loads, staleness, giving up in the middle. */
+/* tests/unit/files/test_cache.c — a loop's cache: hits, joined loads, staleness, giving up in the
+ * middle. */
 #include "support_tree.h"
 #include "test.h"
 

@@ -1,5 +1,6 @@
-/* tests/unit/files/test_flood.c — a flood of names that are not there: what is known to be missing is bounded, because
- * each change of a directory walks through what hangs on it, on a loop. Files that are there stay. */
+/* tests/unit/files/test_flood.c — a flood of names that are not there: what is known to be missing
+ * is bounded, because each change of a directory walks through what hangs on it, on a loop. Files
+ * that are there stay. */
 #include "support_tree.h"
 #include "test.h"
 

@@ -1,4 +1,5 @@
-/* tests/unit/files/test_listing.c — directories as HTML and JSON, with names that somebody chose to do harm. */
+/* tests/unit/files/test_listing.c — directories as HTML and JSON, with names that somebody chose to
+ * do harm. */
 #include "files/file_listing.h"
 
 #include "base/alloc.h"

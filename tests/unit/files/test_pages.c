@@ -1,5 +1,5 @@
-/* tests/unit/files/test_pages.c — what answers when there is no such file: the site's own page, the application's index,
- * clean URLs, the server's page. */
+/* tests/unit/files/test_pages.c — what answers when there is no such file: the site's own page, the
+ * application's index, clean URLs, the server's page. */
 #include "support_site.h"
 #include "support_tree.h"
 #include "test.h"
@@ -15,7 +15,7 @@ static void open_with(uint32_t flags, const char *not_found)
     site_start(&rig, &options, 0);
 }
 
-/* ---- 404 --------------------------------------------------------------------------------------- */
+/* ---- 404 ------------------------------------------------------------------------------------- */
 
 TEST(test_the_sites_own_404_page_is_picked_up)
 {
@@ -90,7 +90,7 @@ TEST(test_a_directory_without_index_is_404_without_listings)
     site_close(&rig);
 }
 
-/* ---- single-page applications ------------------------------------------------------------------ */
+/* ---- single-page applications ---------------------------------------------------------------- */
 
 TEST(test_a_missing_page_is_the_applications_index)
 {
@@ -153,7 +153,7 @@ TEST(test_without_the_option_there_is_no_fallback)
     site_close(&rig);
 }
 
-/* ---- clean URLs -------------------------------------------------------------------------------- */
+/* ---- clean URLs ------------------------------------------------------------------------------ */
 
 TEST(test_clean_urls_are_by_option)
 {

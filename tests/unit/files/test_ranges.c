@@ -1,4 +1,5 @@
-/* tests/unit/files/test_ranges.c — Range and If-Range: what is sent is what a plain slice of the file is. */
+/* tests/unit/files/test_ranges.c — Range and If-Range: what is sent is what a plain slice of the
+ * file is. */
 #include "support_site.h"
 #include "support_tree.h"
 #include "test.h"
@@ -177,7 +178,7 @@ TEST(test_a_range_of_an_empty_file_cannot_be)
     site_close(&rig);
 }
 
-/* ---- the property ------------------------------------------------------------------------------ */
+/* ---- the property ---------------------------------------------------------------------------- */
 
 static size_t random_number(char *out, size_t room)
 {

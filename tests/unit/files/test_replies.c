@@ -1,4 +1,5 @@
-/* tests/unit/files/test_replies.c — galley_res_file(): the handler's status and fields stay, the rest is as for sites. */
+/* tests/unit/files/test_replies.c — galley_res_file(): the handler's status and fields stay, the
+ * rest is as for sites. */
 #include "files/file_site.h"
 
 #include "support_site.h"

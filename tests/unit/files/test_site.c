@@ -1,4 +1,5 @@
-/* tests/unit/files/test_site.c — files as answers: fields, methods, index, redirects, 404, SPA, clean URLs, freshness. */
+/* tests/unit/files/test_site.c — files as answers: fields, methods, index, redirects, 404, SPA,
+ * clean URLs, freshness. */
 #include "base/alloc.h"
 
 #include "support_site.h"
@@ -98,7 +99,8 @@ TEST(test_an_empty_file_is_an_answer)
     site_close(&rig);
 }
 
-/* Images made reproducibly have all files from 1970 or 1980: no validator is better than a wrong one. */
+/* Images made reproducibly have all files from 1970 or 1980: no validator is better than a wrong
+ * one. */
 TEST(test_a_made_up_date_is_not_sent)
 {
     site_open(&rig);

@@ -1,4 +1,5 @@
-/* tests/unit/files/test_site_options.c — options: what is refused, and what each of them does to answers. */
+/* tests/unit/files/test_site_options.c — options: what is refused, and what each of them does to
+ * answers. */
 #include "base/alloc.h"
 
 #include "files/file_site.h"

@@ -1,5 +1,6 @@
-/* tests/unit/files/test_trouble.c — memory, descriptors or room run out, the client goes, directories turn into links: one
- * clean answer or none, nothing leaked, and everything works again afterwards. */
+/* tests/unit/files/test_trouble.c — memory, descriptors or room run out, the client goes,
+ * directories turn into links: one clean answer or none, nothing leaked, and everything works again
+ * afterwards. */
 #include "base/alloc.h"
 #include "files/file_site.h"
 
@@ -35,7 +36,7 @@ static void open_with(unsigned threads)
     site_start(&rig, &options, threads);
 }
 
-/* ---- memory ------------------------------------------------------------------------------------ */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 static const struct {
     const char *method, *target, *fields;
@@ -122,7 +123,7 @@ TEST(test_without_memory_a_reply_has_one_clean_answer)
     }
 }
 
-/* ---- descriptors and room ---------------------------------------------------------------------- */
+/* ---- descriptors and room -------------------------------------------------------------------- */
 
 static void limit_descriptors(bool is_on)
 {
@@ -170,7 +171,7 @@ TEST(test_when_the_pool_takes_nothing_cold_files_are_503)
     site_close(&rig);
 }
 
-/* ---- clients that go --------------------------------------------------------------------------- */
+/* ---- clients that go ------------------------------------------------------------------------- */
 
 TEST(test_a_client_that_goes_while_the_disk_is_read_leaves_nothing)
 {
@@ -192,7 +193,7 @@ TEST(test_a_client_that_goes_while_the_disk_is_read_leaves_nothing)
     site_close(&rig);
 }
 
-/* ---- several loops, and a directory that turns into a link ------------------------------------- */
+/* ---- several loops, and a directory that turns into a link ----------------------------------- */
 
 enum { RIGS = 2 };
 static struct site_rig rigs[RIGS];

@@ -1,5 +1,6 @@
-/* tests/unit/files/test_untold.c — changes that inotify on a directory does not tell of: by another name of the same
- * file, and of a file that is mounted over a name. Such entries must age, and not be believed for ever. */
+/* tests/unit/files/test_untold.c — changes that inotify on a directory does not tell of: by another
+ * name of the same file, and of a file that is mounted over a name. Such entries must age, and not
+ * be believed for ever. */
 #include "support_tree.h"
 #include "test.h"
 

@@ -1,5 +1,5 @@
-/* tests/unit/files/test_watch.c — changes are seen, whatever changes: content, names, directories, links, lost
- * events (L22). The store is told to read its events where a loop would be. */
+/* tests/unit/files/test_watch.c — changes are seen, whatever changes: content, names, directories,
+ * links, lost events (L22). The store is told to read its events where a loop would be. */
 #include "support_tree.h"
 #include "test.h"
 
@@ -201,8 +201,8 @@ TEST(test_the_same_directory_under_two_names_is_watched_once_and_tells_both)
     tree_remove();
 }
 
-/* The root of it all: whatever is done to the tree, what is answered after the events were read is what a naive look
- * at the disk would give. */
+/* The root of it all: whatever is done to the tree, what is answered after the events were read is
+ * what a naive look at the disk would give. */
 TEST(test_random_changes_are_always_seen)
 {
     static const char *const names[] = {"a", "b", "a/x", "a/y", "b/x", "a/x/z", "b/x/z"};

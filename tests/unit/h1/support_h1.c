@@ -8,7 +8,7 @@
 
 #include <stdarg.h>
 
-/* ---- handlers ------------------------------------------------------------------------------------------------------ */
+/* ---- handlers -------------------------------------------------------------------------------- */
 
 static struct world *the_world;
 
@@ -130,7 +130,7 @@ static int handle_smuggled(galley_request *rq, galley_response *rs, void *arg)
     return answer_text(rs, "smuggled");
 }
 
-/* ---- answers in pieces: on a worker if there is a pool, else at once on the loop --------------------------------------- */
+/* ---- answers in pieces: on a worker if there is a pool, else at once on the loop ------------- */
 
 static int write_pieces(galley_response *rs, int64_t length)
 {
@@ -282,7 +282,7 @@ static void ended(void *ctx, const struct exchange *exchange)
     EXPECT(exchange->request.peer != NULL);
 }
 
-/* ---- the world ------------------------------------------------------------------------------------------------------- */
+/* ---- the world ------------------------------------------------------------------------------- */
 
 void world_init(struct world *world)
 {
@@ -382,7 +382,7 @@ void world_send(struct world *world, struct sim_peer *peer, const char *text)
     world_send_bytes(world, peer, text, strlen(text));
 }
 
-/* ---- answers ----------------------------------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 static size_t head_length(struct span s)
 {

@@ -1,14 +1,17 @@
-/* tests/unit/h1/support_h1.h — a whole loop over the sim backend with connections, exchanges and the driver, and a tiny
- * dispatcher instead of a router. Handlers run on the loop.
+/* tests/unit/h1/support_h1.h — a whole loop over the sim backend with connections, exchanges and
+ * the driver, and a tiny dispatcher instead of a router. Handlers run on the loop.
  *
  *   /  "hello"            /later  suspends into world.later      /echo   the body of a POST
- *   /big  1 MiB           /borrowed  memory of the arena         /file   world.file_bytes of world.file_fd
- *   /empty  204           /unchanged  304 with ready fields      /ready  ready fields with Content-Length
+ *   /big  1 MiB           /borrowed  memory of the arena         /file   world.file_bytes of
+ *   world.file_fd
+ *   /empty  204           /unchanged  304 with ready fields      /ready  ready fields with
+ *   Content-Length
  *   /reset  205 with a text
  *   /drop  reads and drops a body, then answers   /ignore  answers and leaves the body unread
  *   /pieces /declared /short /broken /flood   in pieces, on services.pool if there is one
  *   /resume  resumes world.later and answers
- *   /refuse  takes no body    /fail  GALLEY_EFULL    /smuggled  counts, must never be reached    else 404 */
+ *   /refuse  takes no body    /fail  GALLEY_EFULL    /smuggled  counts, must never be reached
+ *   else 404 */
 #ifndef TESTS_UNIT_H1_SUPPORT_H1_H
 #define TESTS_UNIT_H1_SUPPORT_H1_H
 
@@ -73,12 +76,13 @@ struct answer {
     bool is_chunked;
     bool has_length;
 };
-/** Parses the first answer of *rest and moves *rest behind it. for_head: it answers HEAD. Bytes up to the end of a
- *  closed connection are the body of an answer without length. */
+/** Parses the first answer of *rest and moves *rest behind it. for_head: it answers HEAD. Bytes up
+ *  to the end of a closed connection are the body of an answer without length. */
 struct answer answer_take(struct span *rest, bool for_head, bool is_closed);
 /** Value of a field in the head, trimmed; ptr NULL. */
 struct span answer_field(const struct answer *answer, const char *name);
-/** How many whole answers were received (none to HEAD among them); fails the test on garbage behind them. */
+/** How many whole answers were received (none to HEAD among them); fails the test on garbage behind
+ * them. */
 unsigned answers_count(const struct sim_peer *peer);
 /** The status of the first answer received; 0: none. */
 int first_status(const struct sim_peer *peer);

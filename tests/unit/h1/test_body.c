@@ -1,4 +1,5 @@
-/* tests/unit/h1/test_body.c — request bodies: lengths, chunks, 100 Continue, limits, bodies that nobody wants. */
+/* tests/unit/h1/test_body.c — request bodies: lengths, chunks, 100 Continue, limits, bodies that
+ * nobody wants. */
 #include "support_h1.h"
 
 #include "base/buf.h"

@@ -1,4 +1,5 @@
-/* tests/unit/h1/test_deadlines.c — every deadline and rate of a connection, on the virtual clock. */
+/* tests/unit/h1/test_deadlines.c — every deadline and rate of a connection, on the virtual
+ * clock. */
 #include "support_h1.h"
 
 #include "base/buf.h"

@@ -1,5 +1,6 @@
-/* tests/unit/h1/test_faults.c — clients that half-close, reset or stall anywhere, sends that fail or are short anywhere,
- * memory that runs out anywhere, and ends that come in any order. After each nothing is left. */
+/* tests/unit/h1/test_faults.c — clients that half-close, reset or stall anywhere, sends that fail
+ * or are short anywhere, memory that runs out anywhere, and ends that come in any order. After each
+ * nothing is left. */
 #include "support_h1.h"
 
 #include "base/alloc.h"
@@ -29,7 +30,7 @@ static void expect_nothing_left(struct world *world)
     EXPECT_INT(sim_open_count(world->loop), 0);
 }
 
-/* ---- L26: half-closed at every byte --------------------------------------------------------------------------- */
+/* ---- L26: half-closed at every byte ---------------------------------------------------------- */
 
 TEST(test_a_client_that_half_closes_at_any_byte_leaves_nothing_behind)
 {
@@ -77,7 +78,7 @@ TEST(test_a_half_closed_client_gets_all_its_pipelined_answers)
     world_close(&world);
 }
 
-/* ---- resets ------------------------------------------------------------------------------------------------------ */
+/* ---- resets ---------------------------------------------------------------------------------- */
 
 TEST(test_a_client_that_resets_at_any_byte_leaves_nothing_behind)
 {
@@ -161,7 +162,7 @@ TEST(test_what_is_unsent_is_released_before_the_memory_of_the_exchange)
     world_close(&world);
 }
 
-/* ---- sends ---------------------------------------------------------------------------------------------------------- */
+/* ---- sends ----------------------------------------------------------------------------------- */
 
 static const char mixed_requests[] = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
                                      "GET /borrowed HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -223,7 +224,7 @@ TEST(test_a_read_that_fails_ends_the_connection)
     world_close(&world);
 }
 
-/* ---- memory ---------------------------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 /* A connection's life with everything in it; every step may fail for want of memory. */
 static void live_once(struct world *world)
@@ -278,7 +279,7 @@ TEST(test_a_driver_that_cannot_be_made_leaves_nothing)
     exchange_pool_finish(&exchanges);
 }
 
-/* ---- L4: ends in every order ------------------------------------------------------------------------------------------ */
+/* ---- L4: ends in every order ----------------------------------------------------------------- */
 
 enum { END_RESET, END_FIN, END_DEADLINE, END_CLOSE, END_RESUME, END_WINDOW, END_DRAIN, ENDS };
 

@@ -1,4 +1,5 @@
-/* tests/unit/h1/test_keepalive.c — one connection, many requests: keep-alive, pipelining, splits, closing. */
+/* tests/unit/h1/test_keepalive.c — one connection, many requests: keep-alive, pipelining, splits,
+ * closing. */
 #include "support_h1.h"
 
 #include "base/buf.h"
@@ -388,7 +389,8 @@ TEST(test_drain_closes_idle_and_silent_connections_and_lets_the_others_finish)
 
 TEST(test_a_handler_that_lets_another_connection_go_on_does_not_mix_their_requests)
 {
-    /* The scratch of the parser is in use by the second while the first goes on with what is pending. */
+    /* The scratch of the parser is in use by the second while the first goes on with what is
+     * pending. */
     struct world world;
     world_open(&world);
     struct sim_peer *first = world_connect(&world);

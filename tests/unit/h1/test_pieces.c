@@ -1,5 +1,6 @@
-/* tests/unit/h1/test_pieces.c — answers in pieces: chunked, of declared length, to the end of the connection, given up.
- * Handlers run on a real worker and meet the simulated loop; without a pool they run at once on the loop. */
+/* tests/unit/h1/test_pieces.c — answers in pieces: chunked, of declared length, to the end of the
+ * connection, given up. Handlers run on a real worker and meet the simulated loop; without a pool
+ * they run at once on the loop. */
 #include "support_h1.h"
 
 #include <galley/pool.h>

@@ -1,4 +1,5 @@
-/* tests/unit/h1/test_respond.c — what answers look like on the wire: framing, HEAD, 204 and 304, files, pieces. */
+/* tests/unit/h1/test_respond.c — what answers look like on the wire: framing, HEAD, 204 and 304,
+ * files, pieces. */
 #include "support_h1.h"
 
 #include "base/buf.h"

@@ -1,5 +1,5 @@
-/* tests/unit/h1/test_table.c — the tables of bad and of good requests (tests/data) through the whole driver: in one piece,
- * byte by byte, and in every two-part split. L7, L9, L21, L27. */
+/* tests/unit/h1/test_table.c — the tables of bad and of good requests (tests/data) through the
+ * whole driver: in one piece, byte by byte, and in every two-part split. L7, L9, L21, L27. */
 #include "support_h1.h"
 
 #include "base/buf.h"
@@ -177,7 +177,7 @@ TEST_TIMEOUT(test_every_good_request_is_answered_alike_however_it_is_cut, 120)
     world_close(&world);
 }
 
-/* ---- property: cutting changes nothing --------------------------------------------------------------------------- */
+/* ---- property: cutting changes nothing ------------------------------------------------------- */
 
 static void add_random_request(struct buf *out, const struct request_table *table)
 {

@@ -1,4 +1,5 @@
-/* tests/unit/http/test_chars.c — the byte classes against the grammars, spelled out a second time. */
+/* tests/unit/http/test_chars.c — the byte classes against the grammars, spelled out a second
+ * time. */
 #include "http/chars.h"
 #include "test.h"
 

@@ -1,5 +1,5 @@
-/* tests/unit/http/test_date.c — the three date formats of RFC 9110 §5.6.7, against the C library as a second
- * opinion. */
+/* tests/unit/http/test_date.c — the three date formats of RFC 9110 §5.6.7, against the C library as
+ * a second opinion. */
 #include "http/date.h"
 #include "test.h"
 

@@ -1,4 +1,5 @@
-/* tests/unit/http/test_framing.c — where a body ends, or which refusal it is: the rules against smuggling. */
+/* tests/unit/http/test_framing.c — where a body ends, or which refusal it is: the rules against
+ * smuggling. */
 #include "http/connection_options.h"
 #include "http/content_length.h"
 #include "http/framing.h"

@@ -1,4 +1,5 @@
-/* tests/unit/http/test_multipart.c — multipart/byteranges: the bytes, and the sum that is promised. */
+/* tests/unit/http/test_multipart.c — multipart/byteranges: the bytes, and the sum that is
+ * promised. */
 #include "base/alloc.h"
 #include "http/multipart.h"
 #include "test.h"

@@ -1,4 +1,5 @@
-/* tests/unit/http/test_precondition.c — conditional requests: RFC 9110 §13, each step and their order. */
+/* tests/unit/http/test_precondition.c — conditional requests: RFC 9110 §13, each step and their
+ * order. */
 #include "http/precondition.h"
 #include "test.h"
 

@@ -1,4 +1,5 @@
-/* tests/unit/http/test_range.c — Range against any size: RFC 9110 §14, and no arithmetic that attackers steer. */
+/* tests/unit/http/test_range.c — Range against any size: RFC 9110 §14, and no arithmetic that
+ * attackers steer. */
 #include "http/range.h"
 #include "test.h"
 

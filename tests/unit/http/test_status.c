@@ -36,7 +36,8 @@ TEST(head_1xx_204_and_304_have_no_body)
     EXPECT(!status_may_have_body(205, METHOD_GET)); /* RFC 9110 §15.3.6 */
 }
 
-/* RFC 9110 §8.6: no Content-Length in 1xx, 204 and 2xx to CONNECT; HEAD and 304 may say the length */
+/* RFC 9110 §8.6: no Content-Length in 1xx, 204 and 2xx to CONNECT; HEAD and 304 may say the
+ * length */
 TEST(length_may_be_said_on_head_and_304_but_not_on_204)
 {
     EXPECT(status_may_have_length(200, METHOD_HEAD));

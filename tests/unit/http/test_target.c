@@ -1,4 +1,5 @@
-/* tests/unit/http/test_target.c — targets taken apart; one normal form for every spelling of a path. */
+/* tests/unit/http/test_target.c — targets taken apart; one normal form for every spelling of a
+ * path. */
 #include "base/alloc.h"
 #include "http/target.h"
 #include "test.h"

@@ -1,4 +1,5 @@
-/* tests/unit/http/test_target_encode.c — Location and links: never "//", never a byte with a second meaning. */
+/* tests/unit/http/test_target_encode.c — Location and links: never "//", never a byte with a second
+ * meaning. */
 #include "base/alloc.h"
 #include "http/target_encode.h"
 #include "test.h"

@@ -1,4 +1,5 @@
-/* tests/unit/http/test_target_properties.c — what holds for every path: no spelling escapes its normal form. */
+/* tests/unit/http/test_target_properties.c — what holds for every path: no spelling escapes its
+ * normal form. */
 #include "http/target.h"
 #include "http/target_encode.h"
 #include "test.h"
@@ -41,8 +42,8 @@ static struct span random_raw(char *out, size_t room)
     return span_make(out, len);
 }
 
-/* The same path, its bytes escaped or not at random. '/' stays, an escape of three bytes stays or changes the
- * case of its digits, "%25" stays. */
+/* The same path, its bytes escaped or not at random. '/' stays, an escape of three bytes stays or
+ * changes the case of its digits, "%25" stays. */
 static struct span respell(struct span raw, char *out)
 {
     static const char digits[] = "0123456789ABCDEF", lower[] = "0123456789abcdef";

@@ -1,5 +1,5 @@
-/* tests/unit/loop/support_rig.h — a loop with clients, the same for both backends, so that a promise is written down once
- * and tested over epoll with real TCP and over sim. */
+/* tests/unit/loop/support_rig.h — a loop with clients, the same for both backends, so that a
+ * promise is written down once and tested over epoll with real TCP and over sim. */
 #ifndef TESTS_UNIT_LOOP_SUPPORT_RIG_H
 #define TESTS_UNIT_LOOP_SUPPORT_RIG_H
 

@@ -1,5 +1,6 @@
-/* tests/unit/loop/test_close.c — closing: who is called back, in which order, and that nobody touches what is gone.
- * lessons L4: events of a socket that a callback of the same batch has closed; meant to run under ASan. */
+/* tests/unit/loop/test_close.c — closing: who is called back, in which order, and that nobody
+ * touches what is gone. lessons L4: events of a socket that a callback of the same batch has
+ * closed; meant to run under ASan. */
 #include "support_rig.h"
 
 #include "loop/sim.h"
@@ -185,7 +186,8 @@ BOTH(a_callback_closes_the_previous_socket_of_the_batch)
     neighbours_are_closed(backend, -1);
 }
 
-/* L4: recv, send, cancel, close, reset by the client and timeouts in any order: each op ends once, `closed` comes last. */
+/* L4: recv, send, cancel, close, reset by the client and timeouts in any order: each op ends once,
+ * `closed` comes last. */
 static unsigned member_index(const struct member *member)
 {
     for (unsigned i = 0; i < CROWD; i++) {
@@ -300,7 +302,8 @@ TEST(in_every_order_of_deeds_each_op_ends_once_over_sim)
     random_orders(LOOP_BACKEND_SIM, test_rounds(200));
 }
 
-/* A child between fork and exec keeps the file open: close alone would leave it in the epoll set. */
+/* A child between fork and exec keeps the file open: close alone would leave it in the epoll
+ * set. */
 TEST(a_child_that_holds_the_file_brings_no_event_of_a_closed_socket)
 {
     struct rig rig;

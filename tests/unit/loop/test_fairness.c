@@ -1,4 +1,5 @@
-/* tests/unit/loop/test_fairness.c — one connection that always has more delays nobody: lessons L20, seen from the loop. */
+/* tests/unit/loop/test_fairness.c — one connection that always has more delays nobody: lessons L20,
+ * seen from the loop. */
 #include "support_rig.h"
 
 #include "loop/sim.h"
@@ -131,7 +132,8 @@ BOTH(one_send_of_many_megabytes_is_cut_to_the_share)
     rig_close(&rig);
 }
 
-/* Many pieces that together pass the share, the first alone not; and a first that does, followed by an empty one. */
+/* Many pieces that together pass the share, the first alone not; and a first that does, followed by
+ * an empty one. */
 BOTH(pieces_are_cut_to_the_share_in_order)
 {
     struct rig rig;

@@ -1,5 +1,5 @@
-/* tests/unit/loop/test_loop.c — turns, clocks, timers, posts of the loop's own thread, foreign descriptors, making and
- * ending. */
+/* tests/unit/loop/test_loop.c — turns, clocks, timers, posts of the loop's own thread, foreign
+ * descriptors, making and ending. */
 #include "support_rig.h"
 
 #include "base/alloc.h"

@@ -1,4 +1,5 @@
-/* tests/unit/loop/test_mailbox.c — posts from other threads: none lost, in order, one wake-up. Meant for TSan too. */
+/* tests/unit/loop/test_mailbox.c — posts from other threads: none lost, in order, one wake-up.
+ * Meant for TSan too. */
 #include "loop/mailbox.h"
 
 #include "support_rig.h"
@@ -68,7 +69,8 @@ static void *produce(void *arg)
     return NULL;
 }
 
-/* The loop has no timer and no other event: a lost wake-up would let it sleep for ever, and the alarm end the test. */
+/* The loop has no timer and no other event: a lost wake-up would let it sleep for ever, and the
+ * alarm end the test. */
 TEST(posts_of_many_threads_all_run_in_order_of_each_thread)
 {
     the_loop = loop_create(NULL, NULL);

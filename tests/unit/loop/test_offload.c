@@ -1,5 +1,5 @@
-/* tests/unit/loop/test_offload.c — "run there, finish here" with a real pool: done once on the loop, also for jobs that
- * are dropped or have expired, never for a start that failed. */
+/* tests/unit/loop/test_offload.c — "run there, finish here" with a real pool: done once on the
+ * loop, also for jobs that are dropped or have expired, never for a start that failed. */
 #include "loop/offload.h"
 
 #include "support_rig.h"

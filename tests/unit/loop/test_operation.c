@@ -1,4 +1,5 @@
-/* tests/unit/loop/test_operation.c — what loop.h promises of operations, over epoll and over sim. */
+/* tests/unit/loop/test_operation.c — what loop.h promises of operations, over epoll and over
+ * sim. */
 #include "support_rig.h"
 
 #include "loop/sim.h"

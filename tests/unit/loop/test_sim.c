@@ -1,4 +1,5 @@
-/* tests/unit/loop/test_sim.c — the simulated world keeps the script: pieces, windows, failures, time. */
+/* tests/unit/loop/test_sim.c — the simulated world keeps the script: pieces, windows, failures,
+ * time. */
 #include "support_rig.h"
 
 #include "base/alloc.h"

@@ -1,4 +1,5 @@
-/* tests/unit/loop/test_timer_wheel.c — the wheel against a naive model, and its promises one by one. */
+/* tests/unit/loop/test_timer_wheel.c — the wheel against a naive model, and its promises one by
+ * one. */
 #include "loop/timer_wheel.h"
 
 #include "test.h"

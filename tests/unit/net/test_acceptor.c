@@ -1,5 +1,5 @@
-/* tests/unit/net/test_acceptor.c — accepting, pausing and running out of descriptors; over sim, and where the kernel
- * matters over epoll. */
+/* tests/unit/net/test_acceptor.c — accepting, pausing and running out of descriptors; over sim, and
+ * where the kernel matters over epoll. */
 #include "base/alloc.h"
 #include "loop/sim.h"
 #include "net/listener.h"
@@ -251,7 +251,7 @@ TEST(each_allocation_may_fail)
     close_sim_host(&host);
 }
 
-/* ---- over the kernel -------------------------------------------------------------------------------------- */
+/* ---- over the kernel ------------------------------------------------------------------------- */
 
 static void open_tcp_host(struct host *host)
 {
@@ -387,7 +387,7 @@ TEST(without_a_descriptor_for_the_reserve_an_acceptor_is_not_made)
     close_tcp_host(&host);
 }
 
-/* ---- transport -------------------------------------------------------------------------------------------- */
+/* ---- transport ------------------------------------------------------------------------------- */
 
 struct plain {
     struct transport transport;

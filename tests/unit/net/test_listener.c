@@ -128,7 +128,7 @@ TEST(a_foreign_address_is_one_clear_sentence)
                    "listen 192.0.2.1:0: Cannot assign requested address");
 }
 
-/* ---- unix sockets ----------------------------------------------------------------------------------------- */
+/* ---- unix sockets ---------------------------------------------------------------------------- */
 
 static char folder[64];
 static char unix_text[128];
@@ -227,7 +227,7 @@ TEST(an_abstract_unix_socket_needs_no_file)
     listener_close(&listener);
 }
 
-/* ---- inherited -------------------------------------------------------------------------------------------- */
+/* ---- inherited ------------------------------------------------------------------------------- */
 
 TEST(an_inherited_socket_is_checked_and_made_nonblocking)
 {

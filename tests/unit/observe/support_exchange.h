@@ -1,5 +1,6 @@
-/* tests/unit/observe/support_exchange.h — an exchange that has just ended, as a driver would leave it, filled by hand.
- * Defaults: GET / HTTP/1.1 from 192.0.2.7, 200 with 5 of 5 bytes, begun 3 ms ago, no agent, no referer. */
+/* tests/unit/observe/support_exchange.h — an exchange that has just ended, as a driver would leave
+ * it, filled by hand. Defaults: GET / HTTP/1.1 from 192.0.2.7, 200 with 5 of 5 bytes, begun 3 ms
+ * ago, no agent, no referer. */
 #ifndef SUPPORT_EXCHANGE_H
 #define SUPPORT_EXCHANGE_H
 

@@ -1,4 +1,5 @@
-/* tests/unit/observe/support_log.h — what tests of a whole access log need: make it, record to it, count, listen in. */
+/* tests/unit/observe/support_log.h — what tests of a whole access log need: make it, record to it,
+ * count, listen in. */
 #ifndef SUPPORT_LOG_H
 #define SUPPORT_LOG_H
 

@@ -1,4 +1,5 @@
-/* Golden tests of the three formats, and of escaping: one record is one line whatever is in it (L19). */
+/* Golden tests of the three formats, and of escaping: one record is one line whatever is in it
+ * (L19). */
 #include "observe/access_format.h"
 
 #include "observe/log_output.h"
@@ -151,7 +152,8 @@ TEST(json_escapes_what_must_not_stand_in_a_string)
                 "a\\\"b\\\\c\\u000a\\u0000\\u007f");
 }
 
-/* RFC 3629 §3: over-long forms, surrogates, numbers above U+10FFFF and lonely bytes are no characters. */
+/* RFC 3629 §3: over-long forms, surrogates, numbers above U+10FFFF and lonely bytes are no
+ * characters. */
 TEST(json_keeps_utf8_and_replaces_what_is_none)
 {
     EXPECT_TEXT(escaped(access_escape_json, SPAN("\xc3\xa9 \xe2\x82\xac \xf0\x9f\x9a\xa2")),

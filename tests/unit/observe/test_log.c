@@ -1,4 +1,5 @@
-/* Tests of the access log as a whole: rings and writer thread, counts, options, memory. Files are in test_log_output.c. */
+/* Tests of the access log as a whole: rings and writer thread, counts, options, memory. Files are
+ * in test_log_output.c. */
 #include "observe/access_log.h"
 
 #include "base/alloc.h"
@@ -120,7 +121,8 @@ TEST(every_record_of_every_loop_is_written_or_counted_under_stress)
     EXPECT_INT(taken.lines + dropped, THREADS * COUNT);
 }
 
-/* The waker's promise: a record that comes while the writer lies down is written without another one behind it. */
+/* The waker's promise: a record that comes while the writer lies down is written without another
+ * one behind it. */
 TEST(no_wake_up_is_lost)
 {
     struct taken taken = {.lock = PTHREAD_MUTEX_INITIALIZER};

@@ -1,4 +1,5 @@
-/* Tests of where the lines go: files that are full, renamed or cannot be opened, pipes that are not read. */
+/* Tests of where the lines go: files that are full, renamed or cannot be opened, pipes that are not
+ * read. */
 #include "observe/access_log.h"
 
 #include "base/clock.h"
@@ -72,7 +73,8 @@ static void limit_file_size(rlim_t bytes)
     EXPECT_INT(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
-/* Room for one line and a half: the half one is completed as soon as there is room, and no line runs into another. */
+/* Room for one line and a half: the half one is completed as soon as there is room, and no line
+ * runs into another. */
 TEST(lines_stay_whole_when_the_disk_is_full_in_the_middle_of_one)
 {
     char text[65536];

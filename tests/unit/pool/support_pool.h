@@ -1,5 +1,6 @@
-/* tests/unit/pool/support_pool.h — what the pool's tests share: jobs that wait to be let go, and waiting for a state
- * that another thread reaches (without timed assertions: the harness's deadline ends a test that never gets there). */
+/* tests/unit/pool/support_pool.h — what the pool's tests share: jobs that wait to be let go, and
+ * waiting for a state that another thread reaches (without timed assertions: the harness's deadline
+ * ends a test that never gets there). */
 #ifndef TESTS_SUPPORT_POOL_H
 #define TESTS_SUPPORT_POOL_H
 

@@ -1,4 +1,5 @@
-/* tests/unit/pool/test_job_queue.c — the ring by itself, on one thread. Races are in tests/stress/pool. */
+/* tests/unit/pool/test_job_queue.c — the ring by itself, on one thread. Races are in
+ * tests/stress/pool. */
 #include "pool/job_queue.h"
 #include "support_pool.h"
 

@@ -1,4 +1,5 @@
-/* tests/unit/pool/test_pool_look.c — statistics, the worker table, the observer, and what a job knows of itself. */
+/* tests/unit/pool/test_pool_look.c — statistics, the worker table, the observer, and what a job
+ * knows of itself. */
 #include "support_pool.h"
 
 static void nothing(void *arg)

@@ -1,5 +1,5 @@
-/* tests/unit/pool/test_pool_open.c — making a pool: what is refused, what fails cleanly, what a worker's thread is
- * like. */
+/* tests/unit/pool/test_pool_open.c — making a pool: what is refused, what fails cleanly, what a
+ * worker's thread is like. */
 #include "support_pool.h"
 
 #include "base/alloc.h"

@@ -1,4 +1,5 @@
-/* tests/unit/pool/test_pool_submit.c — execute, try_execute, submit: order, bounds, refusals, expiry. */
+/* tests/unit/pool/test_pool_submit.c — execute, try_execute, submit: order, bounds, refusals,
+ * expiry. */
 #include "support_pool.h"
 
 static void nothing(void *arg)
@@ -17,7 +18,8 @@ TEST(test_each_job_runs_once)
     EXPECT_INT(count, 1000);
 }
 
-/* Two jobs that need each other at the same time: with a lock held while a job runs this would hang. */
+/* Two jobs that need each other at the same time: with a lock held while a job runs this would
+ * hang. */
 static void meet(void *barrier)
 {
     pthread_barrier_wait(barrier);

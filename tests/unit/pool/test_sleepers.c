@@ -1,5 +1,5 @@
-/* tests/unit/pool/test_sleepers.c — the sleep/wake word by itself. That the protocol loses no wake-up is shown by
- * tests/model/pool. */
+/* tests/unit/pool/test_sleepers.c — the sleep/wake word by itself. That the protocol loses no
+ * wake-up is shown by tests/model/pool. */
 #include "pool/sleepers.h"
 #include "support_pool.h"
 

@@ -1,4 +1,5 @@
-/* Route patterns: what is taken, what is refused with which sentence, and how two of them lie to each other. */
+/* Route patterns: what is taken, what is refused with which sentence, and how two of them lie to
+ * each other. */
 #include "test.h"
 
 #include "route/pattern.h"

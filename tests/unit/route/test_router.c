@@ -1,5 +1,5 @@
-/* The router: the most specific pattern wins in every order of registration, ties are refused, and the tree agrees
- * with a matcher too simple to be wrong. */
+/* The router: the most specific pattern wins in every order of registration, ties are refused, and
+ * the tree agrees with a matcher too simple to be wrong. */
 #include "test.h"
 
 #include "base/alloc.h"

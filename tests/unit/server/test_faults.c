@@ -1,5 +1,6 @@
-/* Faults while a server is set up and started: each allocation fails once, descriptors run out. Either the server
- * works or one sentence says why it does not; nothing is left behind (the harness looks). */
+/* Faults while a server is set up and started: each allocation fails once, descriptors run out.
+ * Either the server works or one sentence says why it does not; nothing is left behind (the harness
+ * looks). */
 #include "test.h"
 
 #include "base/alloc.h"

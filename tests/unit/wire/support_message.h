@@ -1,6 +1,7 @@
-/* tests/unit/wire/support_message.h — a whole request through head parser, framing, target and chunk decoder, cut
- * into pieces at will: what a driver does, without a connection. Each call of the parser gets a fresh copy of
- * exactly the bytes that have arrived, so that a read outside them is seen and views into old buffers are. */
+/* tests/unit/wire/support_message.h — a whole request through head parser, framing, target and
+ * chunk decoder, cut into pieces at will: what a driver does, without a connection. Each call of
+ * the parser gets a fresh copy of exactly the bytes that have arrived, so that a read outside them
+ * is seen and views into old buffers are. */
 #ifndef TESTS_UNIT_WIRE_SUPPORT_MESSAGE_H
 #define TESTS_UNIT_WIRE_SUPPORT_MESSAGE_H
 

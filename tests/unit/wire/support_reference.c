@@ -1,4 +1,5 @@
-/* tests/unit/wire/support_reference.c — see support_reference.h. RFC 9112 §3, §5, §7.1; RFC 9110 §5. */
+/* tests/unit/wire/support_reference.c — see support_reference.h. RFC 9112 §3, §5, §7.1; RFC 9110
+ * §5. */
 #include "support_reference.h"
 
 static const char token_bytes[] = "!#$%&'*+-.^_`|~0123456789"
@@ -30,7 +31,8 @@ static bool all_visible(struct span s, const char *but)
     return s.len > 0;
 }
 
-/* The line up to the first CRLF, without it; false when there is none or another CR or LF comes before. */
+/* The line up to the first CRLF, without it; false when there is none or another CR or LF comes
+ * before. */
 static bool take_line(struct span *rest, struct span *ret_line)
 {
     for (size_t i = 0; i + 1 < rest->len; i++) {

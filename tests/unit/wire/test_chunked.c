@@ -1,5 +1,5 @@
-/* tests/unit/wire/test_chunked.c — the chunk decoder's and encoder's promises. RFC 9112 §7.1, RFC 9110 §6.5.
- * Which bodies are refused or taken is in tests/data/. */
+/* tests/unit/wire/test_chunked.c — the chunk decoder's and encoder's promises. RFC 9112 §7.1, RFC
+ * 9110 §6.5. Which bodies are refused or taken is in tests/data/. */
 #include "test.h"
 
 #include "base/alloc.h"
@@ -190,7 +190,8 @@ TEST(test_a_body_without_trailers_allocates_nothing)
     buf_finish(&raw);
 }
 
-/* One run with the n-th allocation failing: the body is whole in any case, the trailers are whole or an error. */
+/* One run with the n-th allocation failing: the body is whole in any case, the trailers are whole
+ * or an error. */
 static bool run_with_failure(uint64_t n)
 {
     struct chunked_decoder decoder;

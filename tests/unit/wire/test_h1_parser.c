@@ -1,5 +1,5 @@
-/* tests/unit/wire/test_h1_parser.c — what a parsed head looks like, its limits and its promises to the driver.
- * Which requests are refused is in tests/data/bad_requests.txt. RFC 9112 §2-§5. */
+/* tests/unit/wire/test_h1_parser.c — what a parsed head looks like, its limits and its promises to
+ * the driver. Which requests are refused is in tests/data/bad_requests.txt. RFC 9112 §2-§5. */
 #include "test.h"
 
 #include "base/alloc.h"
@@ -78,7 +78,8 @@ TEST(test_versions)
     EXPECT_INT(refused("GET / http/1.1\r\n\r\n"), H1_BAD_VERSION);
 }
 
-/* RFC 9112 §2.2: one empty line before the request line is skipped and counts as part of the head. */
+/* RFC 9112 §2.2: one empty line before the request line is skipped and counts as part of the
+ * head. */
 TEST(test_an_empty_line_before_the_request_is_skipped_once)
 {
     struct parsing p;
@@ -218,8 +219,9 @@ TEST(test_less_room_for_fields_than_the_limit_is_a_limit_too)
     EXPECT_INT(h1_parser_error(&p.parser), H1_TOO_MANY_FIELDS);
 }
 
-/* Linear work: what has been judged is not read again while the head is unfinished. Everything before pos (but the
- * version that is being read) is overwritten between the calls, so a parser that went back would fail. */
+/* Linear work: what has been judged is not read again while the head is unfinished. Everything
+ * before pos (but the version that is being read) is overwritten between the calls, so a parser
+ * that went back would fail. */
 TEST(test_judged_bytes_are_not_read_again_before_the_head_is_complete)
 {
     static const char text[] =

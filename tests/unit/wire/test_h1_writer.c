@@ -41,7 +41,8 @@ TEST(test_a_head_is_written)
                              "Server: galley\r\nVary: Accept\r\n\r\n");
 }
 
-/* RFC 9112 §4: status-line = HTTP-version SP status-code SP [ reason-phrase ], for every status that may be sent. */
+/* RFC 9112 §4: status-line = HTTP-version SP status-code SP [ reason-phrase ], for every status
+ * that may be sent. */
 TEST(test_every_status_has_a_line)
 {
     for (int status = 100; status < 600; status++) {
@@ -80,7 +81,8 @@ static bool is_refused(struct span name, struct span value)
     return h1_write_end(&w.writer) == 0 && w.writer.fault == H1_WRITE_REFUSED;
 }
 
-/* RFC 9110 §5.5: no CR, LF, NUL; the other controls go the same way. Response splitting has no other door. */
+/* RFC 9110 §5.5: no CR, LF, NUL; the other controls go the same way. Response splitting has no
+ * other door. */
 TEST(test_no_control_byte_gets_out_in_a_value)
 {
     for (unsigned byte = 0; byte < 256; byte++) {

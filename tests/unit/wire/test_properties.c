@@ -1,5 +1,5 @@
-/* tests/unit/wire/test_properties.c — mutated requests: the same answer however they are cut, and never taken when a
- * slow reference reader says no. RFC 9112 §2.2, §3, §5, §7.1. */
+/* tests/unit/wire/test_properties.c — mutated requests: the same answer however they are cut, and
+ * never taken when a slow reference reader says no. RFC 9112 §2.2, §3, §5, §7.1. */
 #include "test.h"
 
 #include "base/alloc.h"

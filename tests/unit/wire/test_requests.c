@@ -1,5 +1,6 @@
-/* tests/unit/wire/test_requests.c — the two tables of requests, in one piece, byte by byte and in two parts.
- * RFC 9112 and what lessons from request smuggling ask for (sections stand in the tables). */
+/* tests/unit/wire/test_requests.c — the two tables of requests, in one piece, byte by byte and in
+ * two parts. RFC 9112 and what lessons from request smuggling ask for (sections stand in the
+ * tables). */
 #include "test.h"
 
 #include "bad_requests.h"
@@ -14,7 +15,8 @@ static void read_in_parts(const struct request_case *at, size_t first, struct me
     message_read(span_make(at->bytes.data, at->bytes.len), message_two_parts, &first, ret);
 }
 
-/* Every cut of a small message; of a large one those near both ends and near the limits, and some between. */
+/* Every cut of a small message; of a large one those near both ends and near the limits, and some
+ * between. */
 static size_t next_cut(const struct request_case *at, size_t cut)
 {
     bool is_near = cut < 80 || at->bytes.len - cut < 80 || (cut + 16) % 8192 < 32;

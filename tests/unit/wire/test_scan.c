@@ -1,5 +1,6 @@
-/* tests/unit/wire/test_scan.c — the SIMD finders against their plain twins: every byte, length and alignment, and
- * a page that must not be touched on either side. RFC 9110 §5.5, §5.6.2; RFC 9112 §3.2. */
+/* tests/unit/wire/test_scan.c — the SIMD finders against their plain twins: every byte, length and
+ * alignment, and a page that must not be touched on either side. RFC 9110 §5.5, §5.6.2; RFC 9112
+ * §3.2. */
 #include "test.h"
 
 #include "http/chars.h"
@@ -59,7 +60,8 @@ static void expect_twins(const struct finder *finder, const char *at, size_t len
     }
 }
 
-/* One odd byte at each place of a span of each length that ends (or begins) at the edge of what may be read. */
+/* One odd byte at each place of a span of each length that ends (or begins) at the edge of what may
+ * be read. */
 static void sweep(const struct finder *finder, char *at, size_t len, char odd)
 {
     memset(at, finder->fill, len);
