@@ -72,6 +72,13 @@ fuzz: build/.folder
 	$(call build,fuzz,fuzz_targets)
 	@$(PYTHON) tools/run_fuzz build/fuzz --seconds $(FUZZ_SECONDS)
 
+## docs     rewrite the pages that are made from code and tests: docs/options.md, docs/conformance.md
+docs: build/.folder
+	@tools/setup build check
+	$(call build,dev,product)
+	build/dev/galley --help=markdown >docs/options.md
+	$(PYTHON) tools/make_conformance
+
 ## clean    remove build/
 clean:
 	rm -rf build

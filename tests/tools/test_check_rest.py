@@ -19,6 +19,24 @@ def test_citations_are_counted_and_untested_ones_listed(check):
     assert "RFC 9110 §13.2.2: cited by no test" in done.stdout
 
 
+def test_a_citation_over_two_lines_counts_and_belongs_to_the_test_below(check):
+    done = check("rfc", {
+        "src/base/a.c": "/* as in RFC 9112\n * §6.3: x */\n",
+        "tests/unit/base/test_a.c": "/* RFC 9112 §6.3 */\nTEST(test_it)\n{\n}\n",
+        "docs/conformance.md": "old\n"})
+    assert done.returncode == 1 and "docs/conformance.md:1: out of date" in done.stdout
+    assert "1 citations in code, 1 in tests; 0 sections" in done.stdout
+
+
+def test_the_page_of_conformance_names_the_tests(check, tmp_path):
+    (tmp_path / "docs").mkdir(exist_ok=True)
+    check("rfc", {"src/base/a.c": "/* RFC 9112 §6.3 */\n",
+                  "tests/unit/base/test_a.c": "TEST(test_one)\n{\n    /* RFC 9112 §6.3 */\n}\n"})
+    subprocess.run([sys.executable, str(TOOLS / "make_conformance"), "--root", str(tmp_path)], check=True)
+    page = (tmp_path / "docs/conformance.md").read_text()
+    assert "| §6.3 | 1 | `test_a`: one |" in page
+
+
 @pytest.mark.skipif(not shutil.which("clang-format-14"), reason="needs clang-format 14")
 def test_unformatted_code_is_found(check):
     style = (TOOLS.parent / ".clang-format").read_text()
