@@ -125,11 +125,12 @@ async function atOnce(context, url) {
   return { ...seen, sizes };
 }
 
+// A reload in the middle of a late fetch (the manifest) would leave an empty one to complain about.
 async function again(context, url) {
   const { page, seen } = await openPage(context);
-  await page.goto(url);
+  await page.goto(url, { waitUntil: "networkidle" });
   seen.statuses.length = 0;
-  await page.reload();
+  await page.reload({ waitUntil: "networkidle" });
   const style = await page.evaluate(async () => (await fetch("/style.css", { cache: "no-cache" })).text());
   await page.close();
   return { ...seen, styleLength: style.length };
