@@ -262,14 +262,16 @@ struct search {
     unsigned value_count;
 };
 
-/* The node's route for the method: its own, for HEAD the one of GET, or the one for any. */
+/* The node's route for the method: its own, for HEAD the one of GET, or the one for any, which
+ * means those that are for handlers. */
 static const struct route_entry *entry_at(const struct route_node *node, enum method method)
 {
     const struct route_entry *entry = node->entries[method];
     if (!entry && method == METHOD_HEAD) {
         entry = node->entries[METHOD_GET];
     }
-    return entry ? entry : node->entries[METHOD_OTHER];
+    bool is_for_any = (pattern_methods(METHOD_OTHER) >> (unsigned)method) & 1;
+    return entry || !is_for_any ? entry : node->entries[METHOD_OTHER];
 }
 
 static bool end_at(struct search *search, const struct route_node *node)

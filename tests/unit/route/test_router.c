@@ -115,6 +115,16 @@ TEST(test_get_answers_head)
     router_destroy(router);
 }
 
+TEST(test_any_method_means_those_for_handlers)
+{
+    /* RFC 9110 §9.3.6, §9.3.8 */
+    struct router *router = ROUTER("/a");
+    EXPECT_TEXT(found(router, METHOD_DELETE, "/a"), "/a");
+    EXPECT_TEXT(found(router, METHOD_CONNECT, "/a"), "405");
+    EXPECT_TEXT(found(router, METHOD_TRACE, "/a"), "405");
+    router_destroy(router);
+}
+
 TEST(test_a_branch_without_the_method_is_left_again)
 {
     struct router *router = ROUTER("POST /a/{x}", "GET /{y}/b");
