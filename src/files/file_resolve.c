@@ -175,6 +175,21 @@ static int fill_missing(struct resolution *r, int sys_errno)
     return code;
 }
 
+enum { NOT_REGULAR = 1 }; /* beside 0 and the negative codes */
+
+/* The file called r->name, if it is one; else NOT_REGULAR, and *ret_errno says why. */
+static int try_regular(struct resolution *r, int *ret_errno)
+{
+    struct stat stat;
+    int fd = open_name(r, &stat);
+    if (fd >= 0 && S_ISREG(stat.st_mode)) {
+        return fill_regular(r, fd, &stat);
+    }
+    *ret_errno = fd < 0 ? -fd : ENOENT;
+    fd_close(&fd);
+    return NOT_REGULAR;
+}
+
 static int fill_redirect(struct resolution *r)
 {
     struct buf location;
@@ -198,14 +213,9 @@ static int resolve_clean_url(struct resolution *r)
         return fill_missing(r, ENOENT);
     }
     memcpy(r->name + len, ".html", sizeof(".html"));
-    struct stat stat;
-    int fd = open_name(r, &stat);
-    if (fd >= 0 && S_ISREG(stat.st_mode)) {
-        return fill_regular(r, fd, &stat);
-    }
-    int sys_errno = fd < 0 ? -fd : ENOENT;
-    fd_close(&fd);
-    return fill_missing(r, sys_errno);
+    int sys_errno = 0;
+    int result = try_regular(r, &sys_errno);
+    return result == NOT_REGULAR ? fill_missing(r, sys_errno) : result;
 }
 
 static int resolve_name(struct resolution *r)
@@ -237,13 +247,11 @@ static int resolve_index(struct resolution *r, size_t dir_len)
             continue;
         }
         snprintf(r->name + dir_len, room, "%s%.*s", dir_len ? "/" : "", SPAN_ARGS(name));
-        struct stat stat;
-        int fd = open_name(r, &stat);
-        if (fd >= 0 && S_ISREG(stat.st_mode)) {
-            return fill_regular(r, fd, &stat);
+        int sys_errno = 0;
+        int result = try_regular(r, &sys_errno);
+        if (result != NOT_REGULAR) {
+            return result;
         }
-        int sys_errno = fd < 0 ? -fd : ENOENT;
-        fd_close(&fd);
         if (sys_errno != ENOENT) {
             return fill_missing(r, sys_errno);
         }
@@ -286,14 +294,9 @@ static int resolve_trusted(struct resolution *r)
         return fill_missing(r, ENAMETOOLONG);
     }
     memcpy(r->name, path.ptr, path.len + 1);
-    struct stat stat;
-    int fd = open_name(r, &stat);
-    if (fd >= 0 && S_ISREG(stat.st_mode)) {
-        return fill_regular(r, fd, &stat);
-    }
-    int sys_errno = fd < 0 ? -fd : ENOENT;
-    fd_close(&fd);
-    return fill_missing(r, sys_errno);
+    int sys_errno = 0;
+    int result = try_regular(r, &sys_errno);
+    return result == NOT_REGULAR ? fill_missing(r, sys_errno) : result;
 }
 
 int file_resolve(struct file_entry *entry, const struct file_root *root,
