@@ -29,6 +29,8 @@
 #include "net/address.h"
 
 #include <galley/pool.h>
+#include <galley/route.h>
+#include <galley/stream.h>
 
 #include "exchange/request.h"
 #include "exchange/response.h"
@@ -54,6 +56,12 @@ struct exchange_driver {
     void (*pieces)(struct exchange *exchange);
     /** Give the response up in the middle: the connection is reset. */
     void (*abort)(struct exchange *exchange, int galley_code);
+    /** There is room again for the body: exchange_body_piece() had asked to pause. */
+    void (*resume_body)(struct exchange *exchange);
+    /** Answer with a page of the driver's own and forget the exchange, as after
+     *  exchange_client_gone(), which the caller calls: its owner does not let go in time. If a part
+     *  of the response was sent, the connection is reset. */
+    void (*give_up)(struct exchange *exchange, int status);
 };
 
 /** Counts of one loop, written there. */
@@ -87,6 +95,8 @@ struct exchange_services {
     const struct log_sink *log;
     struct exchange_counters *counters; /* NULL: not counted */
     uint32_t queue_timeout_ms;          /* accepted by the pool -> started, else 503; 0: no limit */
+    uint32_t queue_target_ms;           /* a longer queue is shed down to it; 0: no such rule */
+    const char *spool_dir;              /* of EXCHANGE_BODY_SPOOL's files; NULL: "/tmp" */
     uint32_t stall_warn_ms;  /* a handler that holds the loop longer is reported; 0: no */
     size_t max_memory_bytes; /* arena of one exchange; 0: no limit */
     const char *server_name; /* Server field; NULL: none */
@@ -98,20 +108,40 @@ struct route_target {
     void *arg;
     bool on_loop;
     bool never_stalls; /* a handler of galley's own: its time on the loop is not measured */
-    uint8_t
-        body_mode; /* GALLEY_BODY_BUFFER or GALLEY_BODY_REFUSE; EXCHANGE_BODY_DISCARD for files */
+    uint8_t body_mode; /* GALLEY_BODY_…; EXCHANGE_BODY_DISCARD for files */
     uint64_t max_body_bytes;
+    uint32_t timeout_ms;     /* of the whole exchange; 0: none */
+    uint32_t max_running;    /* handlers and deferrals at once; 0: no limit */
+    uint32_t max_waiting;    /* of those, in the gate */
+    struct route_gate *gate; /* keeps them apart; NULL without max_running */
     const char *label;
-    galley_pool *pool; /* NULL: the services' */
+    galley_pool *pool;                         /* NULL: the services' */
+    const struct route_middleware *middleware; /* what may stand before it, outermost first */
+    unsigned middleware_count;
 };
-enum { EXCHANGE_BODY_BUFFER = 0, EXCHANGE_BODY_REFUSE = 3, EXCHANGE_BODY_DISCARD = 16 };
+enum {
+    EXCHANGE_BODY_BUFFER = 0,
+    EXCHANGE_BODY_SPOOL = 1,
+    EXCHANGE_BODY_STREAM = 2,
+    EXCHANGE_BODY_REFUSE = 3,
+    EXCHANGE_BODY_DISCARD = 16
+};
+
+/** One galley_server_use(): stands before the handler of requests whose path is prefix or below. */
+struct route_middleware {
+    struct span prefix; /* without a slash at its end; empty: all */
+    galley_middleware *fn;
+    void *arg;
+};
 
 enum exchange_state {
     EXCHANGE_FREE,
-    EXCHANGE_NEW,       /* being filled by the driver, or dispatched */
-    EXCHANGE_BODY,      /* waits for the request body */
-    EXCHANGE_HANDLING,  /* a handler on the loop runs */
-    EXCHANGE_QUEUED,    /* waits for or runs on a worker */
+    EXCHANGE_NEW,      /* being filled by the driver, or dispatched */
+    EXCHANGE_BODY,     /* waits for the request body */
+    EXCHANGE_WAITING,  /* for its turn at its route's gate */
+    EXCHANGE_HANDLING, /* a handler on the loop runs */
+    EXCHANGE_QUEUED,   /* held elsewhere: waits for or runs on a worker, or is deferred */
+    EXCHANGE_FLOWING, /* the handler has returned; a stream, a source or a sink goes on, on the loop */
     EXCHANGE_SUSPENDED, /* somebody will call exchange_resume() on the loop */
     EXCHANGE_RESPONDING,
     EXCHANGE_ENDED,

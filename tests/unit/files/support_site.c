@@ -102,7 +102,12 @@ static void give_up(struct exchange *exchange, int galley_code)
     pieces(exchange);
 }
 
-static const struct exchange_driver driver = {respond, read_body, pieces, give_up};
+static const struct exchange_driver driver = {
+    .respond = respond,
+    .read_body = read_body,
+    .pieces = pieces,
+    .abort = give_up,
+};
 
 /* ---- the server ------------------------------------------------------------------------------ */
 

@@ -1,0 +1,119 @@
+/*
+ * galley/route.h — which handler answers which request: patterns, hosts, what is special about a
+ * route, middleware. Included by galley/server.h.
+ *
+ * These are set-up calls: they return a code and also remember the first failure in the server, and
+ * galley_server_run() then refuses with it. They are made on one thread, before run() or start();
+ * afterwards they return GALLEY_ESTATE. None blocks.
+ */
+#ifndef GALLEY_ROUTE_H
+#define GALLEY_ROUTE_H
+
+#include <galley/http.h>
+#include <galley/pool.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A server: set up by one thread, run once, stopped from anywhere, freed. */
+typedef struct galley_server galley_server;
+
+/** Where a route's handler runs. */
+enum {
+    GALLEY_ON_POOL = 0, /* on a worker: it may block           */
+    GALLEY_ON_LOOP = 1  /* on the event loop: it must not block */
+};
+
+/** What happens to the body of a request for a route. */
+enum {
+    GALLEY_BODY_BUFFER = 0, /* read into memory before the handler is called         */
+    GALLEY_BODY_SPOOL = 1,  /* read into an unnamed file before the handler is called */
+    GALLEY_BODY_STREAM = 2, /* read by the handler: galley_req_read(), galley_req_sink() */
+    GALLEY_BODY_REFUSE = 3  /* a request with a body is answered with 413             */
+};
+
+/** What is special about a route. Start from GALLEY_ROUTE_OPTIONS_INIT; zero means the default. */
+typedef struct galley_route_options {
+    size_t size;
+    int run;                 /* GALLEY_ON_POOL (default) or GALLEY_ON_LOOP               */
+    int body;                /* GALLEY_BODY_...; default GALLEY_BODY_BUFFER              */
+    uint64_t max_body_bytes; /* default: the server's                                    */
+    uint32_t timeout_ms;     /* of a whole exchange, head to last byte; default none. Then
+                                503 if nothing was sent yet, else a reset; and
+                                galley_should_stop()                                     */
+    uint32_t max_running;    /* handlers and deferrals at once; default no limit. The rest
+                                wait here, not in the pool                               */
+    uint32_t max_waiting;    /* of those; default 64, GALLEY_NO_LIMIT: any; else 503     */
+    galley_pool *pool;       /* a pool of its own, so that slow work cannot crowd out the
+                                rest; it must outlive the server                         */
+    const char *label;       /* in logs and the live view; default: the pattern          */
+} galley_route_options;
+#define GALLEY_ROUTE_OPTIONS_INIT                                                                  \
+    {                                                                                              \
+        sizeof(galley_route_options), 0, 0, 0, 0, 0, 0, 0, 0                                       \
+    }
+
+/**
+ * Let fn(request, response, arg) answer what the pattern matches:
+ * "GET /", "/any/method", "PUT /files/{name}", "/assets/{path...}",
+ * "GET api.example.com/users/{id}", "*.example.com/".
+ *
+ * A pattern matches whole paths; {name} is one non-empty segment, {name...} all
+ * that is left. With a host in front of the path it matches only requests for
+ * that host, whatever the port ("*." stands for one or more labels); an exact
+ * host goes before a wildcard, a wildcard before patterns without a host, and
+ * these answer what the host's own do not match. The narrowest pattern wins whatever the order of registration;
+ * two that could tie are GALLEY_ECONFLICT, and the sentence names both. A GET
+ * route answers HEAD; a path without the method gives 405 with Allow; OPTIONS
+ * is answered with Allow; TRACE, CONNECT and unknown methods give 501.
+ * Also GALLEY_EINVAL, GALLEY_ENOMEM. opt may be NULL.
+ */
+GALLEY_API int galley_server_route(galley_server *srv, const char *pattern, galley_handler *fn,
+                                   void *arg, const galley_route_options *opt);
+
+/**
+ * Answers what no route's path matched; default: 404. At most one:
+ * GALLEY_ECONFLICT. Also GALLEY_EINVAL, GALLEY_ENOMEM. opt may be NULL.
+ */
+GALLEY_API int galley_server_fallback(galley_server *srv, galley_handler *fn, void *arg,
+                                      const galley_route_options *opt);
+
+/** What is left of a way through middleware to the handler; lives as long as the call it is for. */
+typedef struct galley_chain galley_chain;
+
+/**
+ * Stands before handlers: answers a request itself, by returning a handler
+ * result, or goes on by galley_next(), and may look at its result.
+ */
+typedef int galley_middleware(galley_request *rq, galley_response *rs, galley_chain *chain,
+                              void *arg);
+
+/**
+ * Run the rest of the chain and return its handler result; on a deferral, a
+ * stream or a source that is 0, and the answer comes later. A second call in one
+ * middleware is GALLEY_ESTATE and runs nothing; chain NULL: GALLEY_EINVAL. Only
+ * inside the middleware that was given the chain, on its thread; blocks as long
+ * as the handler does.
+ */
+GALLEY_API int galley_next(galley_chain *chain);
+
+/**
+ * Let fn stand before every route, and the fallback, for requests whose path is
+ * prefix or lies below it: "/admin" is for /admin and /admin/x, not for
+ * /administrator; "/" is for all. It is the request's path that counts, so no
+ * pattern can lead around it. The first registered is the outermost. It runs on
+ * the thread of the handler behind it, so one before GALLEY_ON_LOOP routes (as
+ * static files) must not block. Answers that need no route (405, OPTIONS, 404
+ * without a fallback) are not wrapped. A body is read as the route says before
+ * fn is called.
+ *
+ * 0, GALLEY_EINVAL, GALLEY_ENOMEM, GALLEY_ESTATE. Set-up thread; does not block.
+ */
+GALLEY_API int galley_server_use(galley_server *srv, const char *prefix, galley_middleware *fn,
+                                 void *arg);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
