@@ -95,7 +95,10 @@ GALLEY_API int galley_ws_send(galley_ws *ws, int kind, const void *data, size_t 
  */
 GALLEY_API int galley_ws_close(galley_ws *ws, int code, const char *reason);
 
-/** The subprotocol that was agreed on, or ptr NULL. Valid as long as the reference. */
+/**
+ * The subprotocol that was agreed on, or ptr NULL. Valid as long as the
+ * reference. Any thread; does not block.
+ */
 GALLEY_API galley_str galley_ws_protocol(const galley_ws *ws);
 
 /** Bytes that wait to be sent. Any thread; does not block. */
