@@ -5,6 +5,10 @@
 # Both shared libraries hold a hidden copy of base, because base exports nothing; only src/base/public.c
 # (galley_version and the like) lives once, in libgalley-pool. The static libgalley has no copy: link -lgalley
 # before -lgalley-pool.
+#
+# What else libgalley stands on, in this one list: "pkg-config module|name of the library". The pool needs libc only.
+# cmake/install.cmake writes it into galley.pc and into the CMake package.
+set(GALLEY_NEEDS "")
 add_custom_target(product COMMENT "libraries, program and examples")
 set(GALLEY_SOVERSION 0)
 
@@ -12,7 +16,8 @@ set(GALLEY_SOVERSION 0)
 function(add_galley_library target name kind)
     add_library(${target} ${kind} ${ARGN})
     set_target_properties(${target} PROPERTIES OUTPUT_NAME ${name} LINKER_LANGUAGE C)
-    target_include_directories(${target} INTERFACE ${PROJECT_SOURCE_DIR}/include)
+    target_include_directories(${target} INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+        $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
     target_link_libraries(${target} PUBLIC Threads::Threads)
     if(GALLEY_SANITIZE)
         target_link_options(${target} PUBLIC -fsanitize=${GALLEY_SANITIZE})
@@ -51,6 +56,11 @@ if(server IN_LIST ROOMS AND TARGET galley_pool_static)
     target_link_libraries(base_copy PRIVATE galley_flags)
     add_galley_library(galley_shared galley SHARED ${upper_objects} $<TARGET_OBJECTS:base_copy>)
     target_link_libraries(galley_shared PUBLIC galley_pool_shared)
+    foreach(need IN LISTS GALLEY_NEEDS)
+        string(REGEX REPLACE ".*\\|" "" need "${need}")
+        target_link_libraries(galley_static PUBLIC ${need})
+        target_link_libraries(galley_shared PRIVATE ${need})
+    endforeach()
 endif()
 
 # The first customer of the public API: src/daemon uses <galley/*.h> and base (tools/check_layers), nothing else.

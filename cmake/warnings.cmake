@@ -22,6 +22,9 @@ endif()
 if(GALLEY_FUZZ)
     target_compile_options(galley_flags INTERFACE -fsanitize=fuzzer-no-link)
 endif()
-if(GALLEY_LTO)
+# The static libraries are for any compiler: their objects hold machine code beside gcc's intermediate code, which
+# `install` takes away (cmake/install.cmake). clang 14 has no such objects, so its builds do without.
+if(GALLEY_LTO AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
     set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ON)
+    set(CMAKE_C_COMPILE_OPTIONS_IPO -flto=auto -ffat-lto-objects)
 endif()
