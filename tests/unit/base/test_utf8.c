@@ -10,16 +10,16 @@ static size_t first(const char *bytes, size_t len)
 
 TEST(test_each_length_is_told_by_its_first_byte)
 {
-    EXPECT_EQ(first("a", 1), 1);
-    EXPECT_EQ(first("\x7f", 1), 1);
-    EXPECT_EQ(first("\0", 1), 1);
-    EXPECT_EQ(first("\xc2\x80", 2), 2);
-    EXPECT_EQ(first("\xdf\xbf", 2), 2);
-    EXPECT_EQ(first("\xe0\xa0\x80", 3), 3);
-    EXPECT_EQ(first("\xed\x9f\xbf", 3), 3);
-    EXPECT_EQ(first("\xee\x80\x80", 3), 3);
-    EXPECT_EQ(first("\xf0\x90\x80\x80", 4), 4);
-    EXPECT_EQ(first("\xf4\x8f\xbf\xbf", 4), 4);
+    EXPECT_INT(first("a", 1), 1);
+    EXPECT_INT(first("\x7f", 1), 1);
+    EXPECT_INT(first("\0", 1), 1);
+    EXPECT_INT(first("\xc2\x80", 2), 2);
+    EXPECT_INT(first("\xdf\xbf", 2), 2);
+    EXPECT_INT(first("\xe0\xa0\x80", 3), 3);
+    EXPECT_INT(first("\xed\x9f\xbf", 3), 3);
+    EXPECT_INT(first("\xee\x80\x80", 3), 3);
+    EXPECT_INT(first("\xf0\x90\x80\x80", 4), 4);
+    EXPECT_INT(first("\xf4\x8f\xbf\xbf", 4), 4);
 }
 
 TEST(test_what_rfc_3629_forbids_is_not_a_character)
@@ -43,7 +43,7 @@ TEST(test_what_rfc_3629_forbids_is_not_a_character)
         "\xf1\x80\x80\xc0",
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        EXPECT_EQ(first(wrong[i], strlen(wrong[i])), 0);
+        EXPECT_INT(first(wrong[i], strlen(wrong[i])), 0);
         EXPECT(!utf8_is_valid(span_of(wrong[i])));
     }
 }
