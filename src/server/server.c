@@ -80,6 +80,7 @@ static void release(galley_server *srv)
     if (srv->routes) {
         exchange_keeper_unref(&srv->routes->keeper);
     }
+    server_config_finish(&srv->config);
     mem_free(srv->names);
     mem_free(srv->listeners);
     mem_free(srv->sites.list);

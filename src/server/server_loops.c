@@ -74,6 +74,8 @@ static void fill_services(struct server_loop *loop)
         .log = &srv->log,
         .counters = &loop->exchange_counters,
         .queue_timeout_ms = srv->config.queue_timeout_ms,
+        .queue_target_ms = srv->config.queue_target_ms,
+        .spool_dir = srv->config.spool_dir,
         .stall_warn_ms = srv->config.stall_warn_ms,
         .max_memory_bytes = srv->config.max_memory_bytes,
         .server_name = srv->config.server_name[0] ? srv->config.server_name : NULL,

@@ -3,10 +3,14 @@
  * galley/server.h. */
 #include "server/server_options.h"
 
+#include "base/alloc.h"
 #include "base/error.h"
 #include "http/field_value.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 enum {
     DEFAULT_HEAD_MS = 10 * 1000,
@@ -17,6 +21,8 @@ enum {
     DEFAULT_LINGER_MS = 2 * 1000,
     DEFAULT_LINGER_BYTES = 256 * 1024,
     DEFAULT_QUEUE_MS = 5 * 1000,
+    DEFAULT_QUEUE_TARGET_MS = 20,
+    DEFAULT_WAITING = 64,
     DEFAULT_DRAIN_MS = 30 * 1000,
     DEFAULT_STALL_MS = 50,
     DEFAULT_FILE_THREADS = 2,
@@ -132,6 +138,33 @@ static int take_pool(struct server_config *config, const galley_server_options *
                       "server options: pool_options", err);
 }
 
+static bool is_folder(const char *path)
+{
+    struct stat about;
+    bool is_there = stat(path, &about) == 0;
+    if (is_there && !S_ISDIR(about.st_mode)) {
+        errno = ENOTDIR;
+        is_there = false;
+    }
+    return is_there;
+}
+
+/* What the program asks for must be there; what its environment says is taken if it is. */
+static int take_spool_dir(struct server_config *config, const char *wanted, galley_error *err)
+{
+    if (wanted && !is_folder(wanted)) {
+        return error_set(err, GALLEY_EINVAL, "server options: spool_dir %s: %s", wanted,
+                         strerror(errno));
+    }
+    if (!wanted) {
+        wanted = secure_getenv("TMPDIR");
+        wanted = wanted && wanted[0] == '/' && is_folder(wanted) ? wanted : "/tmp";
+    }
+    config->spool_dir = mem_copy_text(wanted, strlen(wanted));
+    return config->spool_dir ? GALLEY_OK
+                             : error_set(err, GALLEY_ENOMEM, "server options: out of memory");
+}
+
 static int check_numbers(const galley_server_options *opt, galley_error *err)
 {
     if (opt->loops > SERVER_MAX_LOOPS) {
@@ -170,6 +203,9 @@ static void take_numbers(struct server_config *config, const galley_server_optio
     config->queue_timeout_ms = opt->queue_timeout_ms == GALLEY_NO_LIMIT
                                    ? 0
                                    : or_default(opt->queue_timeout_ms, DEFAULT_QUEUE_MS);
+    config->queue_target_ms = opt->queue_target_ms == GALLEY_NO_LIMIT
+                                  ? 0
+                                  : or_default(opt->queue_target_ms, DEFAULT_QUEUE_TARGET_MS);
     config->drain_ms = opt->drain_ms == GALLEY_NO_LIMIT
                            ? GALLEY_FOREVER
                            : (int64_t)or_default(opt->drain_ms, DEFAULT_DRAIN_MS);
@@ -194,6 +230,9 @@ int server_config_from_options(struct server_config *config, const galley_server
         rc = take_name(config, own.server_name, err);
     }
     if (rc == GALLEY_OK) {
+        rc = take_spool_dir(config, own.spool_dir, err);
+    }
+    if (rc == GALLEY_OK) {
         take_numbers(config, &own);
         take_limits(&config->limits, &own);
         take_deadlines(&config->conn_limits, &own);
@@ -201,28 +240,58 @@ int server_config_from_options(struct server_config *config, const galley_server
     return rc;
 }
 
+void server_config_finish(struct server_config *config)
+{
+    mem_free(config->spool_dir);
+    config->spool_dir = NULL;
+}
+
+/* ---- routes ---- */
+
+static int check_route(const galley_route_options *opt, galley_error *err)
+{
+    if (opt->run != GALLEY_ON_POOL && opt->run != GALLEY_ON_LOOP) {
+        return error_set(err, GALLEY_EINVAL, "route options: run is neither ON_POOL nor ON_LOOP");
+    }
+    if (opt->body < GALLEY_BODY_BUFFER || opt->body > GALLEY_BODY_REFUSE) {
+        return error_set(err, GALLEY_EINVAL,
+                         "route options: body is none of BUFFER, SPOOL, STREAM and REFUSE");
+    }
+    if (opt->run == GALLEY_ON_LOOP && opt->pool) {
+        return error_set(err, GALLEY_EINVAL,
+                         "route options: a pool for a route that runs on the loop");
+    }
+    bool is_bounded = opt->max_running != 0 && opt->max_running != GALLEY_NO_LIMIT;
+    if (opt->max_waiting != 0 && !is_bounded) {
+        return error_set(err, GALLEY_EINVAL,
+                         "route options: max_waiting without max_running: nobody would wait");
+    }
+    return GALLEY_OK;
+}
+
+static uint32_t limit_or_none(uint32_t value)
+{
+    return value == GALLEY_NO_LIMIT ? 0 : value;
+}
+
 int server_route_from_options(struct route_target *target, const galley_route_options *opt,
                               const struct server_config *config, galley_error *err)
 {
     galley_route_options own;
     int rc = copy_sized(&own, sizeof own, opt, "route options", err);
+    if (rc == GALLEY_OK) {
+        rc = check_route(&own, err);
+    }
     if (rc != GALLEY_OK) {
         return rc;
-    }
-    if (own.run != GALLEY_ON_POOL && own.run != GALLEY_ON_LOOP) {
-        return error_set(err, GALLEY_EINVAL, "route options: run is neither ON_POOL nor ON_LOOP");
-    }
-    if (own.body != GALLEY_BODY_BUFFER && own.body != GALLEY_BODY_REFUSE) {
-        return error_set(err, GALLEY_EINVAL, "route options: body is neither BUFFER nor REFUSE");
-    }
-    if (own.run == GALLEY_ON_LOOP && own.pool) {
-        return error_set(err, GALLEY_EINVAL,
-                         "route options: a pool for a route that runs on the loop");
     }
     target->on_loop = own.run == GALLEY_ON_LOOP;
     target->body_mode = (uint8_t)own.body;
     target->max_body_bytes =
         own.max_body_bytes ? own.max_body_bytes : config->limits.max_body_bytes;
+    target->timeout_ms = limit_or_none(own.timeout_ms);
+    target->max_running = limit_or_none(own.max_running);
+    target->max_waiting = target->max_running ? or_default(own.max_waiting, DEFAULT_WAITING) : 0;
     target->pool = own.pool;
     target->label = own.label;
     return GALLEY_OK;

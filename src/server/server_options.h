@@ -20,18 +20,23 @@ struct server_config {
     struct conn_limits conn_limits;
     size_t max_memory_bytes;
     uint32_t queue_timeout_ms;
-    int64_t drain_ms; /* GALLEY_FOREVER: no deadline */
+    uint32_t queue_target_ms; /* 0: no such rule */
+    int64_t drain_ms;         /* GALLEY_FOREVER: no deadline */
     uint32_t stall_warn_ms;
+    char *spool_dir;                   /* owned; never NULL once it is made */
     char server_name[SERVER_NAME_MAX]; /* "": none */
     galley_pool *pool;                 /* the user's, or NULL */
     bool has_pool_options;
     galley_pool_options pool_options; /* a copy; what it points to is the user's */
 };
 
-/** opt may be NULL. 0 or GALLEY_EINVAL with one sentence that names the field. */
+/** opt may be NULL. 0, GALLEY_EINVAL with one sentence that names the field, or GALLEY_ENOMEM; to
+ *  be finished in each case. */
 int server_config_from_options(struct server_config *config, const galley_server_options *opt,
                                galley_error *err);
-/** Handler, arg and options of a route, with the server's defaults. 0 or GALLEY_EINVAL. */
+/** Free what it owns; a zeroed one is allowed. */
+void server_config_finish(struct server_config *config);
+/** What a route's options say, with the server's defaults, but for its gate. 0 or GALLEY_EINVAL. */
 int server_route_from_options(struct route_target *target, const galley_route_options *opt,
                               const struct server_config *config, galley_error *err);
 

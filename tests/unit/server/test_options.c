@@ -3,6 +3,8 @@
 
 #include "server/server_options.h"
 
+#include <stdlib.h>
+
 TEST(test_the_defaults_are_those_of_the_header)
 {
     struct server_config config;
@@ -22,7 +24,9 @@ TEST(test_the_defaults_are_those_of_the_header)
     EXPECT_INT(config.drain_ms, 30000);
     EXPECT_INT(config.max_requests, 0);
     EXPECT(config.max_connections > 0);
+    EXPECT_INT(config.queue_target_ms, 20);
     EXPECT_TEXT(config.server_name, "galley");
+    server_config_finish(&config);
 }
 
 TEST(test_no_limit_turns_deadlines_and_limits_off)
@@ -30,14 +34,17 @@ TEST(test_no_limit_turns_deadlines_and_limits_off)
     struct server_config config;
     galley_server_options opt = GALLEY_SERVER_OPTIONS_INIT;
     opt.drain_ms = opt.queue_timeout_ms = opt.stall_warn_ms = GALLEY_NO_LIMIT;
+    opt.queue_target_ms = GALLEY_NO_LIMIT;
     opt.max_requests = opt.body_min_rate = opt.send_min_rate = GALLEY_NO_LIMIT;
     EXPECT_INT(server_config_from_options(&config, &opt, NULL), 0);
     EXPECT_INT(config.drain_ms, GALLEY_FOREVER);
     EXPECT_INT(config.queue_timeout_ms, 0);
+    EXPECT_INT(config.queue_target_ms, 0);
     EXPECT_INT(config.stall_warn_ms, 0);
     EXPECT_INT(config.max_requests, 0);
     EXPECT_INT(config.conn_limits.body_grace_ms, UINT32_MAX);
     EXPECT_INT(config.conn_limits.send_grace_ms, UINT32_MAX);
+    server_config_finish(&config);
 }
 
 TEST(test_a_smaller_head_takes_the_target_with_it)
@@ -47,6 +54,7 @@ TEST(test_a_smaller_head_takes_the_target_with_it)
     opt.max_head_bytes = 1000;
     EXPECT_INT(server_config_from_options(&config, &opt, NULL), 0);
     EXPECT_INT(config.limits.max_target_bytes, 1000);
+    server_config_finish(&config);
 }
 
 TEST(test_a_route_takes_the_servers_body_limit)
@@ -68,7 +76,121 @@ TEST(test_a_route_takes_the_servers_body_limit)
     EXPECT_INT(target.max_body_bytes, INT64_C(1) << 40);
     opt.run = 7;
     EXPECT_INT(server_route_from_options(&target, &opt, &config, &err), GALLEY_EINVAL);
-    opt.run = 0;
-    opt.body = 1;
-    EXPECT_INT(server_route_from_options(&target, &opt, &config, &err), GALLEY_EINVAL);
+    server_config_finish(&config);
+}
+
+/* What the sentence of a refused route says; NULL: it was not refused. */
+static const char *refusal(const galley_route_options *opt)
+{
+    static galley_error err;
+    struct server_config config;
+    struct route_target target = {0};
+    err = (galley_error){0};
+    EXPECT_INT(server_config_from_options(&config, NULL, NULL), 0);
+    int rc = server_route_from_options(&target, opt, &config, &err);
+    server_config_finish(&config);
+    EXPECT(rc == 0 || rc == GALLEY_EINVAL);
+    return rc == 0 ? NULL : err.message;
+}
+
+TEST(test_a_route_has_one_of_four_body_modes)
+{
+    galley_route_options opt = GALLEY_ROUTE_OPTIONS_INIT;
+    for (opt.body = GALLEY_BODY_BUFFER; opt.body <= GALLEY_BODY_REFUSE; opt.body++) {
+        EXPECT(!refusal(&opt));
+    }
+    EXPECT(strstr(refusal(&opt), "body"));
+    opt.body = -1;
+    EXPECT(strstr(refusal(&opt), "body"));
+}
+
+TEST(test_options_of_a_route_that_make_no_sense_together_are_refused)
+{
+    galley_route_options opt = GALLEY_ROUTE_OPTIONS_INIT;
+    opt.run = 2;
+    EXPECT(strstr(refusal(&opt), "run"));
+    opt.run = -1;
+    EXPECT(strstr(refusal(&opt), "run"));
+    opt.run = GALLEY_ON_LOOP;
+    opt.pool = (galley_pool *)&opt;
+    EXPECT(strstr(refusal(&opt), "pool"));
+    opt = (galley_route_options)GALLEY_ROUTE_OPTIONS_INIT;
+    opt.max_waiting = 3;
+    EXPECT(strstr(refusal(&opt), "max_waiting"));
+    opt.max_running = GALLEY_NO_LIMIT;
+    EXPECT(strstr(refusal(&opt), "max_waiting"));
+    opt.max_running = 1;
+    EXPECT(!refusal(&opt));
+    opt.size = 0;
+    EXPECT(strstr(refusal(&opt), "size"));
+}
+
+TEST(test_a_routes_numbers_and_their_defaults)
+{
+    struct server_config config;
+    struct route_target target = {0};
+    galley_route_options opt = GALLEY_ROUTE_OPTIONS_INIT;
+    EXPECT_INT(server_config_from_options(&config, NULL, NULL), 0);
+    EXPECT_INT(server_route_from_options(&target, &opt, &config, NULL), 0);
+    EXPECT_INT(target.timeout_ms, 0);
+    EXPECT_INT(target.max_running, 0);
+    EXPECT_INT(target.max_waiting, 0);
+    opt.timeout_ms = 1500;
+    opt.max_running = 3;
+    EXPECT_INT(server_route_from_options(&target, &opt, &config, NULL), 0);
+    EXPECT_INT(target.timeout_ms, 1500);
+    EXPECT_INT(target.max_running, 3);
+    EXPECT_INT(target.max_waiting, 64);
+    opt.max_waiting = GALLEY_NO_LIMIT;
+    EXPECT_INT(server_route_from_options(&target, &opt, &config, NULL), 0);
+    EXPECT_INT(target.max_waiting, UINT32_MAX);
+    opt = (galley_route_options)GALLEY_ROUTE_OPTIONS_INIT;
+    opt.timeout_ms = opt.max_running = GALLEY_NO_LIMIT;
+    EXPECT_INT(server_route_from_options(&target, &opt, &config, NULL), 0);
+    EXPECT_INT(target.timeout_ms, 0);
+    EXPECT_INT(target.max_running, 0);
+    server_config_finish(&config);
+}
+
+static void expect_spool_dir(const char *wanted, const char *expected)
+{
+    struct server_config config;
+    galley_server_options opt = GALLEY_SERVER_OPTIONS_INIT;
+    opt.spool_dir = wanted;
+    EXPECT_INT(server_config_from_options(&config, &opt, NULL), 0);
+    EXPECT_TEXT(config.spool_dir, expected);
+    server_config_finish(&config);
+}
+
+TEST(test_bodies_are_spooled_where_the_options_or_the_environment_say)
+{
+    setenv("TMPDIR", "/", 1);
+    expect_spool_dir(NULL, "/");
+    expect_spool_dir("/proc", "/proc");
+    setenv("TMPDIR", "/nowhere/at/all", 1);
+    expect_spool_dir(NULL, "/tmp");
+    setenv("TMPDIR", "", 1);
+    expect_spool_dir(NULL, "/tmp");
+    setenv("TMPDIR", "relative", 1);
+    expect_spool_dir(NULL, "/tmp");
+    unsetenv("TMPDIR");
+    expect_spool_dir(NULL, "/tmp");
+}
+
+TEST(test_a_spool_dir_that_is_not_there_is_a_sentence)
+{
+    struct server_config config;
+    galley_server_options opt = GALLEY_SERVER_OPTIONS_INIT;
+    galley_error err = {0};
+    opt.spool_dir = "/nowhere/at/all";
+    EXPECT_INT(server_config_from_options(&config, &opt, &err), GALLEY_EINVAL);
+    EXPECT(strstr(err.message, "spool_dir /nowhere/at/all"));
+    server_config_finish(&config);
+    opt.spool_dir = "/etc/passwd";
+    EXPECT_INT(server_config_from_options(&config, &opt, &err), GALLEY_EINVAL);
+    EXPECT(strstr(err.message, "Not a directory"));
+    server_config_finish(&config);
+    opt.spool_dir = "";
+    EXPECT_INT(server_config_from_options(&config, &opt, &err), GALLEY_EINVAL);
+    server_config_finish(&config);
 }
