@@ -19,9 +19,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/chain.h"
-#include "base/counter.h"
 #include "base/list.h"
-#include "base/log.h"
 #include "http/fields.h"
 #include "http/method.h"
 #include "http/target.h"
@@ -29,11 +27,12 @@
 #include "net/address.h"
 
 #include <galley/pool.h>
-#include <galley/route.h>
 #include <galley/stream.h>
 
 #include "exchange/request.h"
 #include "exchange/response.h"
+#include "exchange/route_gate.h"
+#include "exchange/services.h"
 
 struct exchange;
 struct exchange_end_hook;
@@ -64,76 +63,6 @@ struct exchange_driver {
     void (*give_up)(struct exchange *exchange, int status);
 };
 
-/** Counts of one loop, written there. */
-struct exchange_counters {
-    struct counter shed_full; /* 503: the pool's queue was full */
-    struct counter shed_late; /* 503: waited too long for a worker */
-    struct counter stalls;    /* handlers that held the loop too long */
-    struct counter mistakes;  /* handlers that returned garbage or gave two bodies */
-    struct counter broken;    /* responses given up in the middle */
-};
-
-/** What the server offers to drivers and handlers: given at construction, the same for all
- * exchanges of a loop. */
-struct exchange_services {
-    /** Find the route, set exchange->route, then call exchange_want_body(), exchange_run() or
-     * exchange_reject(). */
-    void (*dispatch)(void *ctx, struct exchange *exchange);
-    /** Called once for each exchange, before its memory goes: access log and counters. */
-    void (*ended)(void *ctx, const struct exchange *exchange);
-    /** Give the answer for galley_res_file(): `path` is the program's choice, the status stands in
-     *  the response. The exchange is suspended and retained: call exchange_resume() once, now or
-     *  later. NULL: 404. */
-    void (*send_file)(void *ctx, struct exchange *exchange, struct span path);
-    void *ctx;
-    struct loop *loop;
-    unsigned loop_index; /* 0 .. loops-1 */
-    galley_pool *pool;   /* for handlers; NULL in tests: run at once */
-    galley_pool *
-        file_pool; /* for the file system, so that sleeping handlers cannot delay a cold file; NULL in tests */
-    struct chain_pool *chains;
-    const struct log_sink *log;
-    struct exchange_counters *counters; /* NULL: not counted */
-    uint32_t queue_timeout_ms;          /* accepted by the pool -> started, else 503; 0: no limit */
-    uint32_t queue_target_ms;           /* a longer queue is shed down to it; 0: no such rule */
-    const char *spool_dir;              /* of EXCHANGE_BODY_SPOOL's files; NULL: "/tmp" */
-    uint32_t stall_warn_ms;  /* a handler that holds the loop longer is reported; 0: no */
-    size_t max_memory_bytes; /* arena of one exchange; 0: no limit */
-    const char *server_name; /* Server field; NULL: none */
-};
-
-/** Where a request is answered: what the router found. Immutable while the server runs. */
-struct route_target {
-    galley_handler *handler;
-    void *arg;
-    bool on_loop;
-    bool never_stalls; /* a handler of galley's own: its time on the loop is not measured */
-    uint8_t body_mode; /* GALLEY_BODY_…; EXCHANGE_BODY_DISCARD for files */
-    uint64_t max_body_bytes;
-    uint32_t timeout_ms;     /* of the whole exchange; 0: none */
-    uint32_t max_running;    /* handlers and deferrals at once; 0: no limit */
-    uint32_t max_waiting;    /* of those, in the gate */
-    struct route_gate *gate; /* keeps them apart; NULL without max_running */
-    const char *label;
-    galley_pool *pool;                         /* NULL: the services' */
-    const struct route_middleware *middleware; /* what may stand before it, outermost first */
-    unsigned middleware_count;
-};
-enum {
-    EXCHANGE_BODY_BUFFER = 0,
-    EXCHANGE_BODY_SPOOL = 1,
-    EXCHANGE_BODY_STREAM = 2,
-    EXCHANGE_BODY_REFUSE = 3,
-    EXCHANGE_BODY_DISCARD = 16
-};
-
-/** One galley_server_use(): stands before the handler of requests whose path is prefix or below. */
-struct route_middleware {
-    struct span prefix; /* without a slash at its end; empty: all */
-    galley_middleware *fn;
-    void *arg;
-};
-
 enum exchange_state {
     EXCHANGE_FREE,
     EXCHANGE_NEW,      /* being filled by the driver, or dispatched */
@@ -161,6 +90,8 @@ struct exchange_job {
     galley_handler *handler; /* copies: the route may be gone when an orphan starts */
     void *arg;
     struct exchange_keeper *keeper; /* of an orphan */
+    struct queue_shedder *shedder;  /* of the pool; NULL: none */
+    int64_t queued_ms;              /* given to the pool, by clock_mono_ms() */
     struct loop_post post;          /* the way back */
     int result;
     int dropped;           /* 0, or GALLEY_DROP_… */
@@ -176,6 +107,9 @@ struct exchange {
     const struct route_target *route;
     struct arena arena;
     struct exchange_job job;
+    struct gate_place place; /* at the route's gate */
+    struct timer timer;      /* exchange_timeout.c: of a wait at the gate, or of the whole */
+    int64_t wait_ends_ms;    /* at the gate; 0: no limit */
     struct exchange_end_hook *end_hooks; /* galley_on_end, newest first */
     struct exchange_pool *pool;
     struct list live;             /* in pool->live_list */
@@ -190,6 +124,7 @@ struct exchange {
     bool was_dispatched;   /* exchange_dispatch() was called */
     bool has_responded;    /* driver->respond was called */
     bool was_shed;         /* 503 because the server was too busy */
+    uint16_t given_up;     /* the status with which driver->give_up() answered; 0: it was not */
     int early_result;
     int64_t began_ms;    /* of the loop's clock */
     uint64_t bytes_sent; /* of the response, as far as known at the end */
