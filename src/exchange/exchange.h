@@ -29,6 +29,8 @@
 #include <galley/pool.h>
 #include <galley/stream.h>
 
+#include "exchange/exchange_body.h"
+#include "exchange/owner.h"
 #include "exchange/request.h"
 #include "exchange/response.h"
 #include "exchange/route_gate.h"
@@ -87,15 +89,14 @@ enum exchange_job_state {
 
 /** What a worker has of an exchange: the last owner's word is `state`. */
 struct exchange_job {
-    galley_handler *handler; /* copies: the route may be gone when an orphan starts */
-    void *arg;
-    struct exchange_keeper *keeper; /* of an orphan */
+    struct exchange_keeper *keeper; /* of an orphan: keeps its route */
     struct queue_shedder *shedder;  /* of the pool; NULL: none */
     int64_t queued_ms;              /* given to the pool, by clock_mono_ms() */
     struct loop_post post;          /* the way back */
     int result;
-    int dropped;           /* 0, or GALLEY_DROP_… */
-    _Atomic uint8_t state; /* enum exchange_job_state; acq_rel on both sides */
+    int dropped;             /* 0, or GALLEY_DROP_… */
+    _Atomic uint8_t holders; /* the handler, the deferral; acq_rel: the last one goes back */
+    _Atomic uint8_t state;   /* enum exchange_job_state; acq_rel on both sides */
 };
 
 struct exchange {
@@ -124,10 +125,14 @@ struct exchange {
     bool was_dispatched;   /* exchange_dispatch() was called */
     bool has_responded;    /* driver->respond was called */
     bool was_shed;         /* 503 because the server was too busy */
+    bool is_deferred;      /* galley_res_defer() was called: the handler's result does not count */
+    bool counts_deferred;  /* in pool->deferred; the loop's */
+    bool counts_stream;    /* in pool->streams; the loop's */
     uint16_t given_up;     /* the status with which driver->give_up() answered; 0: it was not */
     int early_result;
     int64_t began_ms;    /* of the loop's clock */
     uint64_t bytes_sent; /* of the response, as far as known at the end */
+    struct owner owner;  /* whose thread it is: exchange/owner.h */
     struct exchange *next_free;
 };
 
@@ -138,8 +143,10 @@ struct exchange_pool {
     struct list live_list;
     unsigned live;
     unsigned free_count;
-    bool is_stopping;         /* exchanges are told so from their beginning */
-    _Atomic unsigned posting; /* workers inside loop_post(); acquire pairs with their release */
+    bool is_stopping;          /* exchanges are told so from their beginning */
+    _Atomic unsigned posting;  /* workers inside loop_post(); acquire pairs with their release */
+    _Atomic unsigned deferred; /* held by deferrals now; relaxed: for people */
+    _Atomic unsigned streams;  /* streams, sources and tunnels now; relaxed: for people */
     void (*emptied)(struct exchange_pool *pool, void *ctx); /* live has become 0; may be NULL */
     void *emptied_ctx;
 };
@@ -173,11 +180,6 @@ void exchange_dispatch(struct exchange *exchange);
 /** Answer with this status without asking anybody (malformed request, limit passed). respond() is
  * called inside. */
 void exchange_reject(struct exchange *exchange, int status);
-/** A piece of the request body. 0, or a status (413, 503) with which the driver must answer through
- *  exchange_reject() and close. */
-int exchange_body_piece(struct exchange *exchange, struct span piece);
-/** The body is complete: the handler runs. */
-void exchange_body_end(struct exchange *exchange);
 /** The client can no longer be answered; a running handler is told by galley_should_stop(). The
  *  driver must not be called any more and forgets the exchange: it ends now, or when its owner lets
  *  go. */

@@ -15,6 +15,8 @@
 
 struct exchange;
 struct body_writer;
+struct source;
+struct stream;
 
 struct response_field {
     struct response_field *next;
@@ -29,8 +31,10 @@ struct response {
     struct span ready_fields; /* "Name: value\r\n" lines, whole */
     struct chain body;
     int64_t length; /* of the body as the client would get it for GET; -1: unknown (pieces) */
-    struct body_writer *writer; /* of every exchange on a worker; NULL on the loop */
-    uint64_t piece_bytes;       /* given to galley_res_write() so far */
+    struct body_writer *writer; /* of every exchange on a worker or deferred; NULL on the loop */
+    struct stream *stream;      /* is_begun: it gives the pieces; NULL: galley_res_write() does */
+    struct source *source;      /* as well */
+    uint64_t piece_bytes;       /* given in pieces so far */
     bool has_ready_length;      /* ready_fields holds Content-Length */
     bool has_body;              /* a body was given, maybe of zero bytes */
     bool borrows_memory;        /* body points into the arena or at memory without release */
@@ -38,6 +42,8 @@ struct response {
     bool pieces_ended;          /* with is_begun: response.body holds the rest */
     bool must_close;            /* the connection cannot be kept (unread body, error) */
     bool waits_for_file;        /* galley_res_file(): services->send_file answers */
+    bool is_upgrade;            /* 101: bytes without framing, until the connection ends */
+    struct span upgrade;        /* … the token of the Upgrade field */
     struct span file_path;
     struct response_field nosniff; /* room for a field that nearly every response has */
 };

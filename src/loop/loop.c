@@ -34,6 +34,8 @@ static void init_fields(struct loop *loop, const struct loop_options *options)
     list_init(&loop->deferred);
     mailbox_init(&loop->mailbox);
     atomic_init(&loop->owner, 0);
+    atomic_init(&loop->errands, 0);
+    loop->counts_errands = loop->backend == &loop_backend_sim;
     loop->turn = 1; /* a new socket's 0 is another turn */
 }
 
@@ -74,6 +76,7 @@ void loop_destroy(struct loop *loop)
 /* ---- whose thread ---------------------------------------------------------------------------- */
 
 static _Thread_local char thread_mark; /* its address tells threads apart */
+static _Thread_local unsigned turns;   /* of loops that this thread is inside of */
 
 static void bind_thread(struct loop *loop, uintptr_t owner)
 {
@@ -84,6 +87,11 @@ bool loop_is_current(const struct loop *loop)
 {
     uintptr_t owner = atomic_load_explicit(&loop->owner, memory_order_relaxed);
     return owner == 0 || owner == (uintptr_t)&thread_mark;
+}
+
+bool loop_is_on_thread(void)
+{
+    return turns > 0;
 }
 
 /* ---- turning --------------------------------------------------------------------------------- */
@@ -154,6 +162,7 @@ bool loop_turn(struct loop *loop, int64_t max_wait_ms)
     DEBUG_CHECK(loop_is_current(loop));
     bind_thread(loop, (uintptr_t)&thread_mark);
     wait_for_events(loop, max_wait_ms);
+    turns++;
     loop->turn++;
     resume_deferred(loop);
     unsigned calls = operation_run_all(loop);
@@ -161,6 +170,7 @@ bool loop_turn(struct loop *loop, int64_t max_wait_ms)
     calls += timer_wheel_advance(&loop->timers, loop->now_ms);
     calls += operation_run_all(loop);
     calls += run_posts(loop, take_later(loop));
+    turns--;
     return calls > 0 || has_work_now(loop);
 }
 
@@ -242,6 +252,11 @@ void loop_post(struct loop *loop, struct loop_post *post)
 void loop_wake(struct loop *loop)
 {
     loop->backend->wake(loop);
+}
+
+int loop_peer_name(struct loop *loop, int fd, struct sockaddr *addr, socklen_t *len)
+{
+    return loop->backend->peer_name(loop, fd, addr, len);
 }
 
 void loop_later(struct loop *loop, struct loop_post *post)

@@ -18,6 +18,7 @@
 
 #include <galley/base.h>
 
+#include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -116,6 +117,8 @@ int64_t loop_now_ms(const struct loop *loop);
 int64_t loop_wall_s(const struct loop *loop);
 /** Is the caller on this loop's thread (or has nobody run it yet)? */
 bool loop_is_current(const struct loop *loop);
+/** Is the caller inside a turn of any loop, where nothing may wait? Any thread. */
+bool loop_is_on_thread(void);
 
 /* ---- sockets --------------------------------------------------------------------------------- */
 
@@ -161,6 +164,8 @@ void loop_poll(struct loop *loop, struct loop_socket *socket, struct loop_op *op
 /** The op, if pending, is called back with -ECANCELED (or its real result if that came first). */
 void loop_cancel(struct loop *loop, struct loop_op *op);
 
+/** Who has connected: as getpeername(2), which it is but in a simulated world. 0 or -errno. */
+int loop_peer_name(struct loop *loop, int fd, struct sockaddr *addr, socklen_t *len);
 /** Close a descriptor that an accept returned and no socket has taken. */
 void loop_close_fd(struct loop *loop, int fd);
 /** At once, without waiting: accept one client of the listener, send it what fits of data, close.

@@ -1,0 +1,30 @@
+/* exchange/owner.c — see owner.h. Any thread. */
+#include "exchange/owner.h"
+
+#include "exchange/exchange.h"
+
+static _Thread_local char thread_mark; /* its address tells threads apart */
+
+void owner_enter(struct exchange *exchange)
+{
+    atomic_store_explicit(&exchange->owner.thread, (uintptr_t)&thread_mark, memory_order_relaxed);
+}
+
+void owner_leave(struct exchange *exchange)
+{
+    atomic_store_explicit(&exchange->owner.thread, 0, memory_order_relaxed);
+}
+
+bool owner_is_caller(const struct exchange *exchange, const char *call)
+{
+    /* The request's side of the API is const, but a note of misuse is not the request. */
+    struct owner *owner = (struct owner *)(uintptr_t)&exchange->owner;
+    uintptr_t thread = atomic_load_explicit(&owner->thread, memory_order_relaxed);
+    if (thread == 0 || thread == (uintptr_t)&thread_mark) {
+        return true;
+    }
+    const char *none = NULL;
+    (void)atomic_compare_exchange_strong_explicit(&owner->misused_call, &none, call,
+                                                  memory_order_relaxed, memory_order_relaxed);
+    return false;
+}
