@@ -42,8 +42,7 @@ static void run_on_worker(void *arg)
         exchange->job.result = GALLEY_ECLOSED;
     } else {
         const galley_stop_flag *outer = galley_stop_flag_watch(&exchange->should_stop);
-        exchange->job.result =
-            exchange->job.handler(exchange_rq(exchange), exchange_rs(exchange), exchange->job.arg);
+        exchange->job.result = exchange_call_handler(exchange);
         (void)galley_stop_flag_watch(outer);
     }
     let_go(exchange);
@@ -108,8 +107,6 @@ void exchange_start_job(struct exchange *exchange)
         chain_clear(&exchange->response.body);
         exchange->response.body.pool = NULL;
         exchange->job.post.run = came_back;
-        exchange->job.handler = exchange->route->handler;
-        exchange->job.arg = exchange->route->arg;
         exchange->state = EXCHANGE_QUEUED;
         atomic_store_explicit(&exchange->job.state, EXCHANGE_JOB_RUNNING, memory_order_relaxed);
         rc = submit(exchange);

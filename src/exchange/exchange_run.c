@@ -24,7 +24,7 @@ static int call_handler(struct exchange *exchange)
     const struct route_target *route = exchange->route;
     uint32_t warn_ms = route->never_stalls ? 0 : exchange->services->stall_warn_ms;
     int64_t start_ms = warn_ms ? clock_mono_ms() : 0;
-    int result = route->handler(exchange_rq(exchange), exchange_rs(exchange), route->arg);
+    int result = exchange_call_handler(exchange);
     int64_t took_ms = warn_ms ? clock_mono_ms() - start_ms : 0;
     if (took_ms > (int64_t)warn_ms) {
         report_stall(exchange, took_ms);

@@ -21,6 +21,8 @@ void exchange_respond(struct exchange *exchange);
 void exchange_shed(struct exchange *exchange);
 /** Give the exchange to a worker; or 503. */
 void exchange_start_job(struct exchange *exchange);
+/** Middleware and the route's handler, on its thread; what came out. Without a tie to the loop. */
+int exchange_call_handler(struct exchange *exchange);
 /** The pool that the route's handlers run on; NULL: at once, on the loop (tests). */
 galley_pool *exchange_handler_pool(const struct exchange *exchange);
 /** Take it off the list of live ones. */

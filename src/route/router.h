@@ -26,6 +26,12 @@ int router_add(struct router *router, struct span pattern, const struct route_ta
  * GALLEY_ENOMEM. */
 int router_set_fallback(struct router *router, const struct route_target *target,
                         galley_error *err);
+/** galley_server_use(): from router_seal() on it stands before every handler. Copies prefix. 0,
+ *  GALLEY_EINVAL, GALLEY_ENOMEM, with a sentence. */
+int router_use(struct router *router, struct span prefix, galley_middleware *fn, void *arg,
+               galley_error *err);
+/** Everything has been added: routes learn of the middleware. Before requests come. */
+void router_seal(struct router *router);
 /** Walk all routes, the fallback last: *it = 0 first; NULL at the end. Set-up and end only: the
  * caller may change them. */
 struct route_target *router_next(struct router *router, size_t *it);

@@ -1,8 +1,9 @@
-/* server/server.c — a server's making and setting up; see galley/server.h. Set-up thread, before
- * the run. Set-up calls go through settle(), which keeps the first failure. */
+/* server/server.c — a server's making and its end; see galley/server.h. The thread that made it,
+ * before and after the run. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "exchange/route_gate.h"
 
 #include "server/server_state.h"
 
@@ -26,6 +27,10 @@ static int init_sync(galley_server *srv)
 static void release_routes(struct exchange_keeper *keeper)
 {
     struct server_routes *routes = CONTAINER_OF(keeper, struct server_routes, keeper);
+    size_t it = 0;
+    for (struct route_target *target; (target = router_next(routes->router, &it)) != NULL;) {
+        route_gate_destroy(target->gate);
+    }
     router_destroy(routes->router);
     mem_free(routes);
 }
@@ -118,153 +123,6 @@ void galley_server_free(galley_server *srv)
         mem_free(srv->loop_handles);
     }
     release(srv);
-}
-
-/* ---- set-up calls ---- */
-
-/* The first failure is kept for galley_server_run(). */
-static int settle(galley_server *srv, int rc, const galley_error *err)
-{
-    if (rc != GALLEY_OK && srv->first_error.code == GALLEY_OK) {
-        srv->first_error = *err;
-        srv->first_error.code = rc;
-    }
-    return rc;
-}
-
-static bool is_setting_up(galley_server *srv)
-{
-    pthread_mutex_lock(&srv->lock);
-    bool is_so = srv->progress.phase == SERVER_SETTING_UP;
-    pthread_mutex_unlock(&srv->lock);
-    return is_so;
-}
-
-static int add_listener(galley_server *srv, const char *text, galley_error *err)
-{
-    struct address address;
-    int rc = address_parse(&address, span_of(text), err);
-    if (rc != GALLEY_OK) {
-        return rc;
-    }
-    size_t count = srv->listener_count;
-    struct listener *grown = mem_resize(srv->listeners, (count + 1) * sizeof *grown);
-    if (!grown) {
-        return error_set(err, GALLEY_ENOMEM, "listen %s: out of memory", text);
-    }
-    srv->listeners = grown;
-    rc = listener_open(&grown[count], &address, err);
-    if (rc == GALLEY_OK) {
-        srv->listener_count++;
-    }
-    return rc;
-}
-
-int galley_server_listen(galley_server *srv, const char *address)
-{
-    galley_error err = {0};
-    if (!srv) {
-        return GALLEY_EINVAL;
-    }
-    if (!is_setting_up(srv)) {
-        return GALLEY_ESTATE;
-    }
-    int rc = address ? add_listener(srv, address, &err)
-                     : error_set(&err, GALLEY_EINVAL, "listen: no address was given");
-    return settle(srv, rc, &err);
-}
-
-int galley_server_port(const galley_server *srv, unsigned index)
-{
-    return srv && index < srv->listener_count ? (int)listener_port(&srv->listeners[index])
-                                              : GALLEY_EINVAL;
-}
-
-galley_str galley_server_address(const galley_server *srv, unsigned index)
-{
-    if (!srv || index >= srv->listener_count) {
-        return (galley_str){NULL, 0};
-    }
-    const char *name = srv->listeners[index].name;
-    return (galley_str){name, strlen(name)};
-}
-
-/* Files are answered on the loop: what may block there is given to the file threads. */
-static int adjust_for_static(struct route_target *target, galley_error *err)
-{
-    if (target->handler != galley_static_serve) {
-        return GALLEY_OK;
-    }
-    target->on_loop = true;
-    target->never_stalls = true;
-    target->body_mode = EXCHANGE_BODY_DISCARD;
-    target->pool = NULL;
-    return target->arg ? GALLEY_OK
-                       : error_set(err, GALLEY_EINVAL,
-                                   "route: galley_static_serve needs a galley_static as its arg");
-}
-
-static int make_target(galley_server *srv, struct route_target *target,
-                       const galley_route_options *opt, galley_error *err)
-{
-    if (!target->handler) {
-        return error_set(err, GALLEY_EINVAL, "route: no handler was given");
-    }
-    int rc = server_route_from_options(target, opt, &srv->config, err);
-    return rc == GALLEY_OK ? adjust_for_static(target, err) : rc;
-}
-
-int galley_server_route(galley_server *srv, const char *pattern, galley_handler *fn, void *arg,
-                        const galley_route_options *opt)
-{
-    galley_error err = {0};
-    struct route_target target = {.handler = fn, .arg = arg};
-    if (!srv) {
-        return GALLEY_EINVAL;
-    }
-    if (!is_setting_up(srv)) {
-        return GALLEY_ESTATE;
-    }
-    int rc = pattern ? make_target(srv, &target, opt, &err)
-                     : error_set(&err, GALLEY_EINVAL, "route: no pattern was given");
-    if (rc == GALLEY_OK) {
-        rc = router_add(srv->routes->router, span_of(pattern), &target, &err);
-    }
-    return settle(srv, rc, &err);
-}
-
-int galley_server_fallback(galley_server *srv, galley_handler *fn, void *arg,
-                           const galley_route_options *opt)
-{
-    galley_error err = {0};
-    struct route_target target = {.handler = fn, .arg = arg};
-    if (!srv) {
-        return GALLEY_EINVAL;
-    }
-    if (!is_setting_up(srv)) {
-        return GALLEY_ESTATE;
-    }
-    int rc = make_target(srv, &target, opt, &err);
-    if (rc == GALLEY_OK) {
-        rc = router_set_fallback(srv->routes->router, &target, &err);
-    }
-    return settle(srv, rc, &err);
-}
-
-int galley_server_access_log(galley_server *srv, const galley_access_log_options *opt)
-{
-    galley_error err = {0};
-    if (!srv) {
-        return GALLEY_EINVAL;
-    }
-    if (!is_setting_up(srv)) {
-        return GALLEY_ESTATE;
-    }
-    struct access_log *log = access_log_create(opt, &srv->log, &err);
-    if (log) {
-        access_log_destroy(atomic_exchange(&srv->access_log, log));
-    }
-    return settle(srv, log ? GALLEY_OK : err.code, &err);
 }
 
 galley_pool *galley_server_pool(galley_server *srv)

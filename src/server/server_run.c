@@ -37,6 +37,7 @@ static int start_log(galley_server *srv, galley_error *err)
 /* Under the lock: others may be looking at the counters. */
 static int make_parts(galley_server *srv, galley_error *err)
 {
+    router_seal(srv->routes->router);
     pthread_mutex_lock(&srv->lock);
     int rc = server_loops_make(srv, err);
     if (rc == GALLEY_OK) {

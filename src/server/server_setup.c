@@ -1,0 +1,185 @@
+/* server/server_setup.c — the set-up calls: listeners, routes, middleware, the access log. Set-up
+ * thread, before the run. All go through settle(), which keeps the first failure for
+ * galley_server_run(). */
+#include "base/alloc.h"
+#include "base/error.h"
+#include "exchange/route_gate.h"
+
+#include "server/server_state.h"
+
+/* The first failure is kept for galley_server_run(). */
+static int settle(galley_server *srv, int rc, const galley_error *err)
+{
+    if (rc != GALLEY_OK && srv->first_error.code == GALLEY_OK) {
+        srv->first_error = *err;
+        srv->first_error.code = rc;
+    }
+    return rc;
+}
+
+/* What no server can remember. */
+static int check_setting_up(galley_server *srv)
+{
+    if (!srv) {
+        return GALLEY_EINVAL;
+    }
+    pthread_mutex_lock(&srv->lock);
+    bool is_so = srv->progress.phase == SERVER_SETTING_UP;
+    pthread_mutex_unlock(&srv->lock);
+    return is_so ? GALLEY_OK : GALLEY_ESTATE;
+}
+
+static int add_listener(galley_server *srv, const char *text, galley_error *err)
+{
+    struct address address;
+    int rc = address_parse(&address, span_of(text), err);
+    if (rc != GALLEY_OK) {
+        return rc;
+    }
+    size_t count = srv->listener_count;
+    struct listener *grown = mem_resize(srv->listeners, (count + 1) * sizeof *grown);
+    if (!grown) {
+        return error_set(err, GALLEY_ENOMEM, "listen %s: out of memory", text);
+    }
+    srv->listeners = grown;
+    rc = listener_open(&grown[count], &address, err);
+    if (rc == GALLEY_OK) {
+        srv->listener_count++;
+    }
+    return rc;
+}
+
+int galley_server_listen(galley_server *srv, const char *address)
+{
+    galley_error err = {0};
+    int rc = check_setting_up(srv);
+    if (rc != GALLEY_OK) {
+        return rc;
+    }
+    rc = address ? add_listener(srv, address, &err)
+                 : error_set(&err, GALLEY_EINVAL, "listen: no address was given");
+    return settle(srv, rc, &err);
+}
+
+int galley_server_port(const galley_server *srv, unsigned index)
+{
+    return srv && index < srv->listener_count ? (int)listener_port(&srv->listeners[index])
+                                              : GALLEY_EINVAL;
+}
+
+galley_str galley_server_address(const galley_server *srv, unsigned index)
+{
+    if (!srv || index >= srv->listener_count) {
+        return (galley_str){NULL, 0};
+    }
+    const char *name = srv->listeners[index].name;
+    return (galley_str){name, strlen(name)};
+}
+
+/* Files are answered on the loop: what may block there is given to the file threads. */
+static int adjust_for_static(struct route_target *target, galley_error *err)
+{
+    if (target->handler != galley_static_serve) {
+        return GALLEY_OK;
+    }
+    target->on_loop = true;
+    target->never_stalls = true;
+    target->body_mode = EXCHANGE_BODY_DISCARD;
+    target->pool = NULL;
+    return target->arg ? GALLEY_OK
+                       : error_set(err, GALLEY_EINVAL,
+                                   "route: galley_static_serve needs a galley_static as its arg");
+}
+
+static int make_gate(struct route_target *target, galley_error *err)
+{
+    if (target->max_running == 0) {
+        return GALLEY_OK;
+    }
+    target->gate = route_gate_create(target->max_running, target->max_waiting);
+    return target->gate ? GALLEY_OK : error_set(err, GALLEY_ENOMEM, "route: out of memory");
+}
+
+/* The target's gate is the router's if it is added, else it goes. */
+static int make_target(galley_server *srv, struct route_target *target,
+                       const galley_route_options *opt, galley_error *err)
+{
+    if (!target->handler) {
+        return error_set(err, GALLEY_EINVAL, "route: no handler was given");
+    }
+    int rc = server_route_from_options(target, opt, &srv->config, err);
+    if (rc == GALLEY_OK) {
+        rc = adjust_for_static(target, err);
+    }
+    return rc == GALLEY_OK ? make_gate(target, err) : rc;
+}
+
+int galley_server_route(galley_server *srv, const char *pattern, galley_handler *fn, void *arg,
+                        const galley_route_options *opt)
+{
+    galley_error err = {0};
+    struct route_target target = {.handler = fn, .arg = arg};
+    int rc = check_setting_up(srv);
+    if (rc != GALLEY_OK) {
+        return rc;
+    }
+    rc = pattern ? make_target(srv, &target, opt, &err)
+                 : error_set(&err, GALLEY_EINVAL, "route: no pattern was given");
+    if (rc == GALLEY_OK) {
+        rc = router_add(srv->routes->router, span_of(pattern), &target, &err);
+    }
+    if (rc != GALLEY_OK) {
+        route_gate_destroy(target.gate);
+    }
+    return settle(srv, rc, &err);
+}
+
+int galley_server_fallback(galley_server *srv, galley_handler *fn, void *arg,
+                           const galley_route_options *opt)
+{
+    galley_error err = {0};
+    struct route_target target = {.handler = fn, .arg = arg};
+    int rc = check_setting_up(srv);
+    if (rc != GALLEY_OK) {
+        return rc;
+    }
+    rc = make_target(srv, &target, opt, &err);
+    if (rc == GALLEY_OK) {
+        rc = router_set_fallback(srv->routes->router, &target, &err);
+    }
+    if (rc != GALLEY_OK) {
+        route_gate_destroy(target.gate);
+    }
+    return settle(srv, rc, &err);
+}
+
+static int add_middleware(galley_server *srv, const char *prefix, galley_middleware *fn, void *arg,
+                          galley_error *err)
+{
+    if (!prefix || !fn) {
+        return error_set(err, GALLEY_EINVAL, "middleware: no %s was given",
+                         prefix ? "function" : "prefix");
+    }
+    return router_use(srv->routes->router, span_of(prefix), fn, arg, err);
+}
+
+int galley_server_use(galley_server *srv, const char *prefix, galley_middleware *fn, void *arg)
+{
+    galley_error err = {0};
+    int rc = check_setting_up(srv);
+    return rc == GALLEY_OK ? settle(srv, add_middleware(srv, prefix, fn, arg, &err), &err) : rc;
+}
+
+int galley_server_access_log(galley_server *srv, const galley_access_log_options *opt)
+{
+    galley_error err = {0};
+    int rc = check_setting_up(srv);
+    if (rc != GALLEY_OK) {
+        return rc;
+    }
+    struct access_log *log = access_log_create(opt, &srv->log, &err);
+    if (log) {
+        access_log_destroy(atomic_exchange(&srv->access_log, log));
+    }
+    return settle(srv, log ? GALLEY_OK : err.code, &err);
+}
