@@ -11,7 +11,12 @@
 #include "http/target.h"
 #include "net/address.h"
 
-#include <galley/http.h>
+#include <galley/stream.h>
+
+#include "exchange/exchange_body.h"
+
+struct body_reader;
+struct body_spool;
 
 enum { REQUEST_MAX_PARAMS = 8 };
 
@@ -29,9 +34,17 @@ struct request {
     struct fields *fields;           /* the driver's scratch until retained, then in the arena */
     const struct peer_address *peer; /* the connection's; copied when retained */
     struct peer_address peer_copy;
-    int64_t content_length; /* declared; -1: chunked; 0: none */
-    uint64_t body_bytes;    /* received so far */
-    struct buf body;        /* GALLEY_BODY_BUFFER */
+    int64_t content_length;     /* declared; -1: chunked; 0: none */
+    uint64_t body_bytes;        /* received so far */
+    struct buf body;            /* GALLEY_BODY_BUFFER */
+    struct body_spool *spool;   /* GALLEY_BODY_SPOOL; NULL: another mode */
+    struct body_reader *reader; /* GALLEY_BODY_STREAM, if there is a body; its own lock */
+    galley_sink *sink;          /* galley_req_sink(); stays when it is over */
+    void *sink_arg;
+    bool sink_is_over;        /* it will not be called again */
+    bool has_timed_out;       /* the body: 408 */
+    exchange_input_fn *input; /* exchange_tunnel_input() */
+    void *input_arg;
     struct request_param params[REQUEST_MAX_PARAMS];
     uint8_t param_count;
     uint8_t version; /* 10, 11, 20 */
