@@ -13,6 +13,12 @@
 
 static const galley_str nothing = {NULL, 0};
 
+/* In builds with checks: not for threads that the exchange does not belong to. */
+static bool may_use(const galley_request *rq, const char *call)
+{
+    return rq && (!DEBUG_BUILD || owner_is_caller(exchange_of_request(rq), call));
+}
+
 static galley_str str_of(struct span s)
 {
     return (galley_str){s.ptr, s.len};
@@ -56,12 +62,13 @@ static galley_str keep_terminated(struct exchange *exchange, struct span *view, 
 
 galley_method galley_req_method(const galley_request *rq)
 {
-    return rq ? (galley_method)exchange_of_request(rq)->request.method : GALLEY_OTHER;
+    return may_use(rq, __func__) ? (galley_method)exchange_of_request(rq)->request.method
+                                 : GALLEY_OTHER;
 }
 
 galley_str galley_req_method_name(const galley_request *rq)
 {
-    if (!rq) {
+    if (!may_use(rq, __func__)) {
         return nothing;
     }
     struct exchange *exchange = exchange_of_request(rq);
@@ -70,7 +77,7 @@ galley_str galley_req_method_name(const galley_request *rq)
 
 galley_str galley_req_path(const galley_request *rq)
 {
-    if (!rq) {
+    if (!may_use(rq, __func__)) {
         return nothing;
     }
     struct exchange *exchange = exchange_of_request(rq);
@@ -89,7 +96,7 @@ galley_str galley_req_path(const galley_request *rq)
 
 galley_str galley_req_target(const galley_request *rq)
 {
-    if (!rq) {
+    if (!may_use(rq, __func__)) {
         return nothing;
     }
     struct exchange *exchange = exchange_of_request(rq);
@@ -98,7 +105,7 @@ galley_str galley_req_target(const galley_request *rq)
 
 galley_str galley_req_query(const galley_request *rq)
 {
-    if (!rq) {
+    if (!may_use(rq, __func__)) {
         return nothing;
     }
     struct exchange *exchange = exchange_of_request(rq);
@@ -107,7 +114,7 @@ galley_str galley_req_query(const galley_request *rq)
 
 galley_str galley_req_param(const galley_request *rq, const char *name)
 {
-    if (!rq || !name) {
+    if (!may_use(rq, __func__) || !name) {
         return nothing;
     }
     struct exchange *exchange = exchange_of_request(rq);
@@ -138,7 +145,7 @@ static galley_str single_header(struct exchange *exchange, struct span value)
 
 galley_str galley_req_header(galley_request *rq, const char *name)
 {
-    if (!rq || !name || !exchange_of_request(rq)->request.fields) {
+    if (!may_use(rq, __func__) || !name || !exchange_of_request(rq)->request.fields) {
         return nothing;
     }
     struct exchange *exchange = exchange_of_request(rq);
@@ -153,7 +160,7 @@ galley_str galley_req_header(galley_request *rq, const char *name)
 bool galley_req_next_header(const galley_request *rq, size_t *it, galley_str *name,
                             galley_str *value)
 {
-    if (!rq || !it || !name || !value || *it > UINT32_MAX) {
+    if (!may_use(rq, __func__) || !it || !name || !value || *it > UINT32_MAX) {
         return false;
     }
     struct exchange *exchange = exchange_of_request(rq);
@@ -171,17 +178,17 @@ bool galley_req_next_header(const galley_request *rq, size_t *it, galley_str *na
 
 int galley_req_version(const galley_request *rq)
 {
-    return rq ? exchange_of_request(rq)->request.version : 0;
+    return may_use(rq, __func__) ? exchange_of_request(rq)->request.version : 0;
 }
 
 bool galley_req_is_tls(const galley_request *rq)
 {
-    return rq && exchange_of_request(rq)->request.is_tls;
+    return may_use(rq, __func__) && exchange_of_request(rq)->request.is_tls;
 }
 
 galley_str galley_req_peer(const galley_request *rq)
 {
-    if (!rq || !exchange_of_request(rq)->request.peer) {
+    if (!may_use(rq, __func__) || !exchange_of_request(rq)->request.peer) {
         return nothing;
     }
     struct exchange *exchange = exchange_of_request(rq);
@@ -199,19 +206,22 @@ int galley_req_peer_addr(const galley_request *rq, struct sockaddr_storage *addr
     if (!rq || !addr || !len || !exchange_of_request(rq)->request.peer) {
         return GALLEY_EINVAL;
     }
+    if (!may_use(rq, __func__)) {
+        return GALLEY_ESTATE;
+    }
     *len = peer_address_to(exchange_of_request(rq)->request.peer, addr);
     return GALLEY_OK;
 }
 
 int64_t galley_req_content_length(const galley_request *rq)
 {
-    return rq ? exchange_of_request(rq)->request.content_length : 0;
+    return may_use(rq, __func__) ? exchange_of_request(rq)->request.content_length : 0;
 }
 
 galley_str galley_req_body(galley_request *rq)
 {
     static const char empty[1] = "";
-    if (!rq) {
+    if (!may_use(rq, __func__)) {
         return nothing;
     }
     struct buf *body = &exchange_of_request(rq)->request.body;
@@ -226,12 +236,12 @@ galley_str galley_req_body(galley_request *rq)
 
 void *galley_alloc(galley_request *rq, size_t size)
 {
-    return rq ? arena_alloc(&exchange_of_request(rq)->arena, size) : NULL;
+    return may_use(rq, __func__) ? arena_alloc(&exchange_of_request(rq)->arena, size) : NULL;
 }
 
 char *galley_sprintf(galley_request *rq, const char *fmt, ...)
 {
-    if (!rq || !fmt) {
+    if (!may_use(rq, __func__) || !fmt) {
         return NULL;
     }
     va_list args;
@@ -245,6 +255,9 @@ int galley_on_end(galley_request *rq, void (*fn)(void *arg), void *arg)
 {
     if (!rq || !fn) {
         return GALLEY_EINVAL;
+    }
+    if (!may_use(rq, __func__)) {
+        return GALLEY_ESTATE;
     }
     struct exchange *exchange = exchange_of_request(rq);
     struct exchange_end_hook *hook = arena_alloc(&exchange->arena, sizeof *hook);

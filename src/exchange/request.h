@@ -50,9 +50,11 @@ struct request {
     uint8_t version; /* 10, 11, 20 */
     bool is_tls;
     bool expects_continue;
-    uint8_t terminated;        /* REQUEST_VIEW_…: views that end in a NUL already */
-    uint8_t params_terminated; /* a bit for each parameter */
-    struct span peer_text;     /* made when asked for */
+    uint8_t terminated;           /* REQUEST_VIEW_…: views that end in a NUL already */
+    uint8_t params_terminated;    /* a bit for each parameter */
+    struct span peer_text;        /* made when asked for */
+    struct span host_text;        /* the same */
+    struct request_value *values; /* galley_req_set(), newest first */
 };
 
 enum {
@@ -61,6 +63,10 @@ enum {
     REQUEST_VIEW_TARGET = 4,
     REQUEST_VIEW_QUERY = 8
 };
+
+/** The host that it is for, without port and without a dot at the end, in the case in which it came;
+ *  ptr NULL: none, or none that is well-formed. */
+struct span request_host(const struct request *request);
 
 /** Value of a field by number, first line; ptr NULL if there is none. For handlers inside
  * galley. */

@@ -138,3 +138,10 @@ int host_parse(struct span value, struct host *ret)
     *ret = host;
     return 0;
 }
+
+struct span host_bare_name(const struct host *host)
+{
+    struct span name = host->name;
+    name.len -= name.len > 0 && name.ptr[name.len - 1] == '.';
+    return name.len > 0 ? name : SPAN_NONE;
+}

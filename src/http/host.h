@@ -18,4 +18,8 @@ struct host {
 /** 0 or GALLEY_EPROTO (answer 400). */
 int host_parse(struct span value, struct host *ret);
 
+/** The name without the dot at its end that stands for the root of the DNS: "example.com." is
+ *  "example.com". ptr NULL if nothing else is left. */
+struct span host_bare_name(const struct host *host);
+
 #endif
