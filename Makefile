@@ -12,6 +12,10 @@ FUZZ_SECONDS ?= 20
 ARGS ?= examples/site
 ONLY ?=
 CMAKE_FLAGS ?=
+PREFIX ?= /usr/local
+DESTDIR ?=
+LIBDIR ?= lib
+export DESTDIR
 
 # $(call build,PRESET,TARGET...): configure once, then build.
 define build
@@ -19,7 +23,7 @@ define build
 @cmake --build build/$(1) -j $(JOBS) --target $(2)
 endef
 
-.PHONY: all run setup test check format asan tsan fuzz docs clean help
+.PHONY: all run install uninstall deb setup test check format asan tsan fuzz docs reference abi-baseline clean help
 
 ## all      build the release program (build/galley) and examples (build/examples/NAME); installs nothing
 all: build/.folder
@@ -33,9 +37,26 @@ run: build/.folder
 	@$(MAKE) all
 	build/galley $(ARGS)
 
+## install  the program, the libraries and what goes with them into DESTDIR/PREFIX (/usr/local); LIBDIR=lib
+install: all
+	@cmake -DCMAKE_INSTALL_LIBDIR=$(LIBDIR) build/release >build/release.log
+	@cmake --install build/release --prefix $(abspath $(PREFIX)) >build/install.log || { cat build/install.log; exit 1; }
+	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" -eq 0 ]; then ldconfig; fi
+	@echo "installed into $(DESTDIR)$(abspath $(PREFIX)); what: build/release/install_manifest.txt"
+
+## uninstall   take away again what this version's install puts there
+uninstall: all
+	@cmake -DCMAKE_INSTALL_LIBDIR=$(LIBDIR) build/release >build/release.log
+	@tools/uninstall build/release $(abspath $(PREFIX))
+
+## deb      Debian packages in build/deb (needs debhelper); they are built from the files git knows
+deb: build/.folder
+	@tools/setup build deb
+	@tools/make_deb build/deb
+
 ## setup    install the packages for everything in this list
 setup:
-	tools/setup build test check fuzz browser
+	tools/setup build test check deb fuzz browser
 
 ## test     install what is missing, then every test; ONLY=conn runs those whose name matches
 test: build/.folder
@@ -43,7 +64,7 @@ test: build/.folder
 	$(call build,dev,all)
 	@$(PYTHON) tools/run_tests build/dev $(if $(ONLY),--only '$(ONLY)')
 
-## check    layers, sizes, banned calls, comments, format, headers, static analysis, symbols
+## check    layers, sizes, banned calls, comments, format, headers, static analysis, symbols, reference, ABI
 check: build/.folder
 	@tools/setup build check
 	$(call build,dev,product)
@@ -78,6 +99,15 @@ docs: build/.folder
 	$(call build,dev,product)
 	build/dev/galley --help=markdown >docs/options.md
 	$(PYTHON) tools/make_conformance
+
+## reference   the library's reference from the headers: build/reference/html, build/reference/man3
+reference: build/.folder
+	@$(PYTHON) tools/make_reference
+
+## abi-baseline   what make check compares the libraries' ABI with from now on: the headers as they are
+abi-baseline:
+	@tools/setup check
+	@$(PYTHON) tools/check_abi --update
 
 ## clean    remove build/
 clean:

@@ -6,8 +6,9 @@
 # (galley_version and the like) lives once, in libgalley-pool. The static libgalley has no copy: link -lgalley
 # before -lgalley-pool.
 #
-# What else libgalley stands on, in this one list: "pkg-config module|name of the library". The pool needs libc only.
-# cmake/install.cmake writes it into galley.pc and into the CMake package.
+# What else libgalley stands on, in this one list: names of libraries, as for -l. The pool needs libc only.
+# cmake/install.cmake writes them into galley.pc, for programs that link libgalley.a. What stands here belongs into
+# packaging/debian-packages.txt and packaging/debian/control too.
 set(GALLEY_NEEDS "")
 add_custom_target(product COMMENT "libraries, program and examples")
 set(GALLEY_SOVERSION 0)
@@ -57,7 +58,6 @@ if(server IN_LIST ROOMS AND TARGET galley_pool_static)
     add_galley_library(galley_shared galley SHARED ${upper_objects} $<TARGET_OBJECTS:base_copy>)
     target_link_libraries(galley_shared PUBLIC galley_pool_shared)
     foreach(need IN LISTS GALLEY_NEEDS)
-        string(REGEX REPLACE ".*\\|" "" need "${need}")
         target_link_libraries(galley_static PUBLIC ${need})
         target_link_libraries(galley_shared PRIVATE ${need})
     endforeach()
