@@ -148,7 +148,8 @@ static void read_peer(struct conn *conn)
 {
     struct sockaddr_storage addr = {0};
     socklen_t len = sizeof addr;
-    if (getpeername(conn->transport.socket.fd, (struct sockaddr *)&addr, &len) == 0) {
+    if (loop_peer_name(conn->set->loop, conn->transport.socket.fd, (struct sockaddr *)&addr,
+                       &len) == 0) {
         peer_address_from(&conn->peer, (struct sockaddr *)&addr, len);
     }
 }

@@ -7,6 +7,7 @@
  * pools belong to the loop's thread. */
 #include "base/check.h"
 #include "base/clock.h"
+#include "loop/errand.h"
 
 #include "exchange/body_writer.h"
 #include "exchange/exchange_steps.h"
@@ -29,8 +30,10 @@ static void let_go(struct exchange *exchange)
         return;
     }
     struct exchange_pool *pool = exchange->pool;
+    struct loop *loop = exchange->services->loop;
     atomic_fetch_add_explicit(&pool->posting, 1, memory_order_relaxed);
-    loop_post(exchange->services->loop, &exchange->job.post);
+    loop_post(loop, &exchange->job.post);
+    errand_end(loop);
     /* Release pairs with exchange_pool_finish(): the loop may be freed after this. */
     atomic_fetch_sub_explicit(&pool->posting, 1, memory_order_release);
 }
@@ -41,9 +44,11 @@ static void run_on_worker(void *arg)
     if (atomic_load_explicit(&exchange->is_abandoned, memory_order_relaxed)) {
         exchange->job.result = GALLEY_ECLOSED;
     } else {
+        struct loop *outer_loop = errand_carry(exchange->services->loop);
         const galley_stop_flag *outer = galley_stop_flag_watch(&exchange->should_stop);
         exchange->job.result = exchange_call_handler(exchange);
         (void)galley_stop_flag_watch(outer);
+        (void)errand_carry(outer_loop);
     }
     let_go(exchange);
 }
@@ -86,7 +91,12 @@ static int submit(struct exchange *exchange)
         .label = exchange->route->label,
         .expires_ms = timeout_ms ? clock_mono_ms() + timeout_ms : 0,
     };
+    struct loop *loop = exchange->services->loop;
+    errand_begin(loop);
     ptrdiff_t accepted = galley_pool_submit(exchange_handler_pool(exchange), &job, 1, 0);
+    if (accepted != 1) {
+        errand_end(loop);
+    }
     return accepted < 0 ? (int)accepted : accepted == 1 ? GALLEY_OK : GALLEY_EFULL;
 }
 

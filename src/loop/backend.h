@@ -12,6 +12,8 @@
 #include "loop/loop.h"
 #include "loop/mailbox.h"
 
+#include <sys/socket.h>
+
 struct loop_backend {
     const char *name;
     int (*init)(struct loop *loop); /* 0 or -errno; sets loop->world */
@@ -36,6 +38,7 @@ struct loop_backend {
                          const struct loop_file *file);
     void (*close_fd)(struct loop *loop, int fd);
     int (*refuse)(struct loop *loop, struct loop_socket *listener, const void *data, size_t len);
+    int (*peer_name)(struct loop *loop, int fd, struct sockaddr *addr, socklen_t *len);
 };
 
 extern const struct loop_backend loop_backend_epoll;
@@ -56,10 +59,12 @@ struct loop {
     struct mailbox mailbox;
     int64_t now_ms, wall_s;
     _Atomic uintptr_t
-        owner; /* relaxed: says on which thread we are, orders nothing; 0: nobody's yet */
+        owner;           /* relaxed: says on which thread we are, orders nothing; 0: nobody's yet */
+    atomic_uint errands; /* errand.h; release when one ends, acquire in sim_is_quiet() */
     uint32_t turn;
     unsigned open_sockets;
     bool is_stopping;
+    bool counts_errands; /* fixed when it is made */
 };
 
 enum { READY_READ = 1, READY_WRITE = 2, READY_HANGUP = 4 };

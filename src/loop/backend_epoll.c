@@ -289,6 +289,12 @@ static int epoll_refuse(struct loop *loop, struct loop_socket *listener, const v
     return 0;
 }
 
+static int epoll_peer_name(struct loop *loop, int fd, struct sockaddr *addr, socklen_t *len)
+{
+    (void)loop;
+    return getpeername(fd, addr, len) == 0 ? 0 : -errno;
+}
+
 const struct loop_backend loop_backend_epoll = {
     .name = "epoll",
     .init = epoll_init,
@@ -307,4 +313,5 @@ const struct loop_backend loop_backend_epoll = {
     .send_file = epoll_send_file,
     .close_fd = epoll_close_fd,
     .refuse = epoll_refuse,
+    .peer_name = epoll_peer_name,
 };

@@ -12,8 +12,7 @@
 
 #include <errno.h>
 
-enum { START_MS = 1000000, FILE_PIECE_BYTES = 64 * 1024 };
-#define START_WALL_S INT64_C(1767225600) /* 2026-01-01 00:00:00 UTC */
+enum { FILE_PIECE_BYTES = 64 * 1024 };
 
 static int sim_init(struct loop *loop)
 {
@@ -25,7 +24,8 @@ static int sim_init(struct loop *loop)
     list_init(&world->listeners);
     list_init(&world->foreigns);
     list_init(&world->edges);
-    world->now_ms = START_MS;
+    world->now_ms = SIM_START_MS;
+    sem_init(&world->woken, 0, 0);
     loop->world = world;
     return 0;
 }
@@ -43,6 +43,7 @@ static void sim_finish(struct loop *loop)
     while ((link = list_pop_front(&world->foreigns))) {
         mem_free(CONTAINER_OF(link, struct sim_foreign, link));
     }
+    sem_destroy(&world->woken);
     mem_free(world->by_fd);
     mem_free(world);
     loop->world = NULL;
@@ -51,12 +52,12 @@ static void sim_finish(struct loop *loop)
 static void sim_read_clock(struct loop *loop)
 {
     loop->now_ms = sim_world_of(loop)->now_ms;
-    loop->wall_s = START_WALL_S + (loop->now_ms - START_MS) / 1000;
+    loop->wall_s = (loop->now_ms + sim_wall_minus_mono_ms()) / 1000;
 }
 
 static void sim_wake(struct loop *loop)
 {
-    (void)loop; /* nobody sleeps */
+    (void)sem_post(&sim_world_of(loop)->woken); /* fails only when it is awake 2^31 times over */
 }
 
 /* ---- waiting --------------------------------------------------------------------------------- */
@@ -368,6 +369,17 @@ static int sim_refuse(struct loop *loop, struct loop_socket *socket, const void 
     return 0;
 }
 
+static int sim_peer_name(struct loop *loop, int fd, struct sockaddr *addr, socklen_t *len)
+{
+    const struct sim_peer *peer = sim_peer_of(loop, fd);
+    if (!peer || peer->address_len == 0) {
+        return -ENOTCONN;
+    }
+    memcpy(addr, &peer->address, peer->address_len < *len ? peer->address_len : *len);
+    *len = peer->address_len;
+    return 0;
+}
+
 const struct loop_backend loop_backend_sim = {
     .name = "sim",
     .init = sim_init,
@@ -386,4 +398,5 @@ const struct loop_backend loop_backend_sim = {
     .send_file = sim_send_file,
     .close_fd = sim_close_fd,
     .refuse = sim_refuse,
+    .peer_name = sim_peer_name,
 };

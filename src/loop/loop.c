@@ -94,6 +94,11 @@ bool loop_is_on_thread(void)
     return turns > 0;
 }
 
+void loop_adopt(struct loop *loop)
+{
+    bind_thread(loop, (uintptr_t)&thread_mark);
+}
+
 /* ---- turning --------------------------------------------------------------------------------- */
 
 static bool has_work_now(const struct loop *loop)

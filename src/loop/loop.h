@@ -111,6 +111,9 @@ bool loop_turn(struct loop *loop, int64_t max_wait_ms);
 /** End loop_run() after this turn. On the loop's thread. */
 void loop_stop(struct loop *loop);
 
+/** The calling thread is the loop's from now on; no turn may be under way. */
+void loop_adopt(struct loop *loop);
+
 /** Monotonic milliseconds, read once a turn: the clock of all deadlines on this loop. */
 int64_t loop_now_ms(const struct loop *loop);
 /** Seconds since 1970 of the same turn. */

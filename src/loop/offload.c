@@ -3,9 +3,14 @@
  * publishes what the worker wrote. */
 #include "loop/offload.h"
 
+#include "loop/errand.h"
+
 static void finish(struct loop_post *post)
 {
     struct offload *offload = CONTAINER_OF(post, struct offload, post);
+    if (offload->is_errand) {
+        errand_end(offload->loop);
+    }
     offload->done(offload);
 }
 
@@ -31,6 +36,7 @@ int offload_start(struct offload *offload, struct loop *loop, galley_pool *pool,
     offload->run = run;
     offload->done = done;
     offload->dropped = 0;
+    offload->is_errand = pool != NULL;
     if (!pool) {
         run(offload);
         loop_later(loop, &offload->post);
@@ -43,6 +49,11 @@ int offload_start(struct offload *offload, struct loop *loop, galley_pool *pool,
         .label = options ? options->label : NULL,
         .expires_ms = options ? options->expires_ms : 0,
     };
+    errand_begin(loop);
     ptrdiff_t accepted = galley_pool_submit(pool, &job, 1, 0);
-    return accepted == 1 ? 0 : accepted < 0 ? (int)accepted : GALLEY_EFULL;
+    if (accepted == 1) {
+        return 0;
+    }
+    errand_end(loop);
+    return accepted < 0 ? (int)accepted : GALLEY_EFULL;
 }

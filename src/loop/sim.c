@@ -5,9 +5,11 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "base/clock.h"
 #include "loop/sim_world.h"
 
 #include <errno.h>
+#include <time.h>
 
 /* ---- the world ------------------------------------------------------------------------------- */
 
@@ -151,6 +153,13 @@ void sim_peer_free(struct sim_peer *peer)
     }
 }
 
+void sim_set_address(struct sim_peer *peer, const struct sockaddr *addr, socklen_t len)
+{
+    CHECK(len <= sizeof(peer->address));
+    memcpy(&peer->address, addr, len);
+    peer->address_len = len;
+}
+
 /* ---- the client's doings --------------------------------------------------------------------- */
 
 int sim_send(struct sim_peer *peer, const void *data, size_t len)
@@ -179,6 +188,19 @@ struct span sim_received(const struct sim_peer *peer)
 {
     struct span received = buf_span(&peer->to_client);
     return received.ptr ? received : SPAN("");
+}
+
+struct span sim_received_text(struct sim_peer *peer)
+{
+    struct buf *buf = &peer->to_client;
+    bool had_failed = buf->failed;
+    char *end = buf_reserve(buf, 1);
+    buf->failed = had_failed; /* only this call has failed, not the connection */
+    if (!end) {
+        return SPAN_NONE;
+    }
+    *end = '\0';
+    return span_make(buf->data, buf->len);
 }
 
 void sim_consume(struct sim_peer *peer, size_t n)
@@ -230,6 +252,44 @@ void sim_fail_accept(struct loop *loop, int sys_errno, unsigned times)
     sim_world_of(loop)->accept_failures = times;
 }
 
+/* ---- beside other threads ----------------------------------------------------------------------
+ */
+
+bool sim_turn(struct loop *loop)
+{
+    while (sem_trywait(&sim_world_of(loop)->woken) == 0) {
+        /* heard: this turn, and the look of its caller, are behind it */
+    }
+    return loop_turn(loop, 0) || !list_is_empty(&sim_world_of(loop)->edges);
+}
+
+bool sim_is_quiet(struct loop *loop, unsigned allowed)
+{
+    /* Acquire pairs with errand_end(): first the count, then what those have posted. */
+    return atomic_load_explicit(&loop->errands, memory_order_acquire) <= allowed &&
+           mailbox_is_empty(&loop->mailbox);
+}
+
+unsigned sim_errands(const struct loop *loop)
+{
+    return atomic_load_explicit(&loop->errands, memory_order_acquire);
+}
+
+static struct timespec time_in(int64_t ms)
+{
+    int64_t at_ms = clock_mono_ms() + ms;
+    return (struct timespec){.tv_sec = at_ms / 1000, .tv_nsec = (long)(at_ms % 1000) * 1000000};
+}
+
+void sim_sleep(struct loop *loop, int64_t ms)
+{
+    if (mailbox_go_to_sleep(&loop->mailbox)) {
+        struct timespec until = time_in(ms);
+        (void)sem_clockwait(&sim_world_of(loop)->woken, CLOCK_MONOTONIC, &until);
+    }
+    mailbox_wake_up(&loop->mailbox);
+}
+
 /* ---- time ------------------------------------------------------------------------------------ */
 
 void sim_run(struct loop *loop)
@@ -245,16 +305,27 @@ void sim_advance(struct loop *loop, int64_t ms)
     struct sim_world *world = sim_world_of(loop);
     int64_t target_ms = world->now_ms + ms;
     sim_run(loop);
-    for (;;) {
-        int64_t next_ms = timer_wheel_next_ms(&loop->timers);
-        if (next_ms > target_ms) {
-            break;
-        }
-        world->now_ms = next_ms > world->now_ms ? next_ms : world->now_ms;
+    while (sim_step(loop, target_ms)) {
         sim_run(loop);
     }
-    world->now_ms = target_ms;
     sim_run(loop);
+}
+
+bool sim_step(struct loop *loop, int64_t until_ms)
+{
+    struct sim_world *world = sim_world_of(loop);
+    int64_t next_ms = timer_wheel_next_ms(&loop->timers);
+    if (next_ms > until_ms) {
+        world->now_ms = until_ms;
+        return false;
+    }
+    world->now_ms = next_ms > world->now_ms ? next_ms : world->now_ms;
+    return true;
+}
+
+int64_t sim_wall_minus_mono_ms(void)
+{
+    return INT64_C(1767225600000) - SIM_START_MS; /* it begins at 2026-01-01 00:00:00 UTC */
 }
 
 unsigned sim_open_count(const struct loop *loop)

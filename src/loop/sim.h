@@ -1,6 +1,6 @@
 /* loop/sim.h — the world behind the sim backend, for tests and for driving a server without
  * sockets: a virtual clock, connections in memory, scripted short reads, errors and full buffers.
- * One thread runs everything; nothing waits.
+ * One thread runs everything; nothing waits but sim_sleep().
  *
  * A loop made with LOOP_BACKEND_SIM takes descriptors from sim_listener() and sim_connect(); the
  * code under test sees no difference. File ranges given to loop_send_file() are read with pread(2)
@@ -26,11 +26,15 @@ void sim_peer_free(struct sim_peer *peer);
 
 /** The client sends bytes (copied). They are delivered in pieces of at most sim_set_max_read(). */
 int sim_send(struct sim_peer *peer, const void *data, size_t len);
+/** Whom loop_peer_name() tells; before the loop accepts. */
+void sim_set_address(struct sim_peer *peer, const struct sockaddr *addr, socklen_t len);
 /** The client half-closes, or resets. */
 void sim_shutdown(struct sim_peer *peer);
 void sim_reset(struct sim_peer *peer);
 /** Everything the server has sent so far; sim_consume drops the first n bytes. */
 struct span sim_received(const struct sim_peer *peer);
+/** The same with a NUL behind it that is not counted; missing when memory is out. */
+struct span sim_received_text(struct sim_peer *peer);
 void sim_consume(struct sim_peer *peer, size_t n);
 /** Has the server closed its side (FIN), or reset? As Linux does, closing with bytes unread
  * resets. */
@@ -51,6 +55,24 @@ void sim_fail_accept(struct loop *loop, int sys_errno, unsigned times);
 void sim_run(struct loop *loop);
 /** Move the clock on, running what falls due in order, then sim_run(). */
 void sim_advance(struct loop *loop, int64_t ms);
+/** Move the clock to the next timer that falls due before `until_ms`, else to until_ms: false. What
+ *  falls due is left to the next turn. */
+bool sim_step(struct loop *loop, int64_t until_ms);
+
+/* ---- beside other threads: a driver whose jobs run on a pool (server/test_client) ------------ */
+
+/** One turn, without waiting; false when there was nothing to do at this moment. */
+bool sim_turn(struct loop *loop);
+/** After sim_turn() said false: will nothing come from other threads either, but from the
+ *  `allowed` errands (loop/errand.h) that may be under way? */
+bool sim_is_quiet(struct loop *loop, unsigned allowed);
+/** Errands under way. */
+unsigned sim_errands(const struct loop *loop);
+/** Wait in real time, at most ms, until another thread posts, wakes the loop or ends an errand. */
+void sim_sleep(struct loop *loop, int64_t ms);
+/** What to add to the loop's milliseconds for milliseconds since 1970. */
+int64_t sim_wall_minus_mono_ms(void);
+
 /** Server-side descriptors still open (sockets and listeners). */
 unsigned sim_open_count(const struct loop *loop);
 

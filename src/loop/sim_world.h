@@ -8,7 +8,9 @@
 #include "loop/backend.h"
 #include "loop/sim.h"
 
-enum { SIM_FIRST_FD = 1000000000 };
+#include <semaphore.h>
+
+enum { SIM_FIRST_FD = 1000000000, SIM_START_MS = 1000000 };
 
 /* A connection: both ends. Freed when the client has let go and the server has closed. */
 struct sim_peer {
@@ -18,6 +20,8 @@ struct sim_peer {
     struct loop *loop;          /* NULL: the world has ended */
     struct loop_socket *socket; /* NULL: not opened yet, or closed */
     int fd;
+    struct sockaddr_storage address; /* whose it says it is; address_len 0: nobody's */
+    socklen_t address_len;
     struct buf to_server, to_client;
     size_t taken; /* of to_server, by the server */
     size_t window, max_read, max_write;
@@ -49,6 +53,7 @@ struct sim_world {
     unsigned open_count;
     unsigned accept_failures;
     int accept_errno;
+    sem_t woken; /* by other threads; only sim_sleep() waits */
 };
 
 static inline struct sim_world *sim_world_of(const struct loop *loop)
