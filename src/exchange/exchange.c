@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 
+#include "exchange/admission.h"
 #include "exchange/body_writer.h"
 #include "exchange/exchange_steps.h"
 
@@ -96,6 +97,7 @@ static void run_end_hooks(struct exchange *exchange)
 static void release_parts(struct exchange *exchange)
 {
     chain_clear(&exchange->response.body);
+    exchange_leave_gate(exchange);
     body_writer_destroy(exchange->response.writer);
     exchange->response.writer = NULL;
     buf_finish(&exchange->request.body);
@@ -141,6 +143,11 @@ void exchange_end(struct exchange *exchange, struct exchange_pool *pool)
     /* L4: each object has one owner, and ends once. */
     CHECK(exchange->state == EXCHANGE_RESPONDING && exchange->pool == pool);
     exchange->state = EXCHANGE_ENDED;
+    exchange_timeout_stop(exchange);
+    if (exchange->given_up) {
+        exchange->response.status = exchange->given_up; /* what its client got */
+        exchange->has_responded = true;
+    }
     const struct exchange_services *services = exchange->services;
     if (services->ended) {
         services->ended(services->ctx, exchange);
@@ -180,12 +187,20 @@ void exchange_client_gone(struct exchange *exchange)
 {
     CHECK(exchange->state != EXCHANGE_FREE && exchange->state != EXCHANGE_ENDED);
     exchange->client_is_gone = true;
+    exchange_timeout_stop(exchange);
     abandon(exchange);
     switch ((enum exchange_state)exchange->state) {
     case EXCHANGE_QUEUED:
     case EXCHANGE_SUSPENDED:
     case EXCHANGE_HANDLING:
         return; /* the owner ends it when it lets go */
+    case EXCHANGE_WAITING:
+        if (!exchange_leave_line(exchange)) {
+            return; /* its place is on the way: admission.c */
+        }
+        exchange->state = EXCHANGE_RESPONDING;
+        exchange_end(exchange, exchange->pool);
+        return;
     default:
         exchange->state = EXCHANGE_RESPONDING;
         exchange_end(exchange, exchange->pool);

@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "http/status.h"
 
+#include "exchange/admission.h"
 #include "exchange/body_writer.h"
 #include "exchange/exchange_steps.h"
 
@@ -66,6 +67,7 @@ static void add_retry_after(struct exchange *exchange)
 
 void exchange_shed(struct exchange *exchange)
 {
+    exchange_leave_gate(exchange);
     response_be_page(exchange, 503);
     add_retry_after(exchange);
     exchange->was_shed = true;
@@ -189,6 +191,7 @@ static void apply_unsent_pieces(struct exchange *exchange, int result)
 void exchange_finish(struct exchange *exchange, int result)
 {
     struct response *response = &exchange->response;
+    exchange_leave_gate(exchange);
     if (exchange->client_is_gone) {
         exchange->state = EXCHANGE_RESPONDING;
         exchange_end(exchange, exchange->pool);

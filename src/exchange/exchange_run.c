@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 
+#include "exchange/admission.h"
 #include "exchange/exchange_steps.h"
 
 static struct log_limit stall_limit;
@@ -46,6 +47,13 @@ static void run_on_loop(struct exchange *exchange)
 }
 
 void exchange_run(struct exchange *exchange)
+{
+    if (exchange_enter_gate(exchange)) {
+        exchange_start(exchange);
+    }
+}
+
+void exchange_start(struct exchange *exchange)
 {
     if (exchange->route->on_loop || !exchange_handler_pool(exchange)) {
         run_on_loop(exchange);
