@@ -100,7 +100,7 @@ static void release_parts(struct exchange *exchange)
     exchange_leave_gate(exchange);
     body_writer_destroy(exchange->response.writer);
     exchange->response.writer = NULL;
-    buf_finish(&exchange->request.body);
+    exchange_body_release(exchange);
     run_end_hooks(exchange);
 }
 
@@ -178,6 +178,7 @@ static void abandon(struct exchange *exchange)
 {
     galley_stop_flag_raise(&exchange->should_stop);
     atomic_store_explicit(&exchange->is_abandoned, true, memory_order_relaxed);
+    exchange_body_close(exchange);
     if (exchange->state == EXCHANGE_QUEUED) {
         body_writer_close(exchange->response.writer);
     }
@@ -202,6 +203,9 @@ void exchange_client_gone(struct exchange *exchange)
         exchange_end(exchange, exchange->pool);
         return;
     default:
+        if (exchange_body_goes_on(exchange)) {
+            return;
+        }
         exchange->state = EXCHANGE_RESPONDING;
         exchange_end(exchange, exchange->pool);
     }

@@ -122,7 +122,8 @@ void exchange_start_job(struct exchange *exchange)
         rc = submit(exchange);
     }
     if (rc == GALLEY_OK) {
-        return; /* the worker's now */
+        exchange_body_begin(exchange); /* the rest is the worker's now */
+        return;
     }
     exchange->response.body.pool = exchange->services->chains;
     exchange->state = EXCHANGE_HANDLING;

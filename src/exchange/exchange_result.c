@@ -103,7 +103,7 @@ static void apply_result(struct exchange *exchange, int result)
         report_mistake(exchange, "gave two bodies", result);
         response_be_page(exchange, 500);
     } else if (result < 0) {
-        apply_failure(exchange, exchange_status_of(result));
+        apply_failure(exchange, exchange_status_of(exchange_body_result(exchange, result)));
     } else if (is_final_status(result)) {
         apply_status(exchange, result);
     } else if (result != 0) {

@@ -33,17 +33,24 @@ static int call_handler(struct exchange *exchange)
     return result;
 }
 
+void exchange_returned(struct exchange *exchange, int result)
+{
+    if (exchange->state == EXCHANGE_SUSPENDED) {
+        if (exchange->has_early_result) {
+            exchange_finish(exchange, exchange->early_result);
+        }
+    } else if (result != 0 || !exchange_sink_begin(exchange)) {
+        exchange_finish(exchange, result);
+    }
+}
+
 static void run_on_loop(struct exchange *exchange)
 {
     exchange->state = EXCHANGE_HANDLING;
     exchange->in_handler = true;
     int result = call_handler(exchange);
     exchange->in_handler = false;
-    if (exchange->state != EXCHANGE_SUSPENDED) {
-        exchange_finish(exchange, result);
-    } else if (exchange->has_early_result) {
-        exchange_finish(exchange, exchange->early_result);
-    }
+    exchange_returned(exchange, result);
 }
 
 void exchange_run(struct exchange *exchange)

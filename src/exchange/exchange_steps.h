@@ -21,10 +21,24 @@ void exchange_respond(struct exchange *exchange);
 void exchange_shed(struct exchange *exchange);
 /** Give the exchange to a worker; or 503. */
 void exchange_start_job(struct exchange *exchange);
+/** A handler on the loop, or its sink, has returned: it answers, is suspended, or goes on. */
+void exchange_returned(struct exchange *exchange, int result);
 /** Middleware and the route's handler, on its thread; what came out. Without a tie to the loop. */
 int exchange_call_handler(struct exchange *exchange);
 /** The pool that the route's handlers run on; NULL: at once, on the loop (tests). */
 galley_pool *exchange_handler_pool(const struct exchange *exchange);
+/** The handler is on its way to a worker: the body may begin to come, unless the client waits. */
+void exchange_body_begin(struct exchange *exchange);
+/** A handler has returned 0: true when its sink goes on; the exchange may be gone then. */
+bool exchange_sink_begin(struct exchange *exchange);
+/** Nobody waits for the answer: who reads the body is told. */
+void exchange_body_close(struct exchange *exchange);
+/** The client has gone: true when the body's way ends the exchange, now or later. */
+bool exchange_body_goes_on(struct exchange *exchange);
+/** What a handler returns because the body failed. */
+int exchange_body_result(const struct exchange *exchange, int result);
+/** At the end: what the body holds besides memory of the arena. Any thread. */
+void exchange_body_release(struct exchange *exchange);
 /** Take it off the list of live ones. */
 void exchange_forget(struct exchange *exchange);
 /** On the worker that returned with an orphan: free it, touching nothing of its loop. */
