@@ -10,6 +10,9 @@
 # cmake/install.cmake writes them into galley.pc, for programs that link libgalley.a. What stands here belongs into
 # packaging/debian-packages.txt and packaging/debian/control too.
 set(GALLEY_NEEDS "")
+if(ws IN_LIST ROOMS)
+    list(APPEND GALLEY_NEEDS wslay crypto)
+endif()
 add_custom_target(product COMMENT "libraries, program and examples")
 set(GALLEY_SOVERSION 0)
 
