@@ -56,13 +56,15 @@ static galley_pool *allocate(const struct pool_config *config)
     pool->workers =
         mem_alloc_aligned(alignof(struct worker), config->threads * sizeof *pool->workers);
     if (!pool->workers || job_queue_init(&pool->queue, config->queue_capacity) != 0 ||
-        sleepers_init(&pool->sleepers, config->threads) != 0) {
+        sleepers_init(&pool->sleepers, config->threads) != 0 ||
+        pool_make_seats(pool, config->threads) != 0) {
         pool_release(pool);
         return NULL;
     }
     for (unsigned i = 0; i < config->threads; i++) {
         pool->workers[i].pool = pool;
         pool->workers[i].index = i;
+        pool->workers[i].seat = &pool->seats[i];
         pool->workers[i].state = WORKER_LOOKING;
     }
     return pool;
@@ -84,6 +86,7 @@ void pool_release(struct galley_pool *pool)
     wait_for_leavers(pool);
     sleepers_finish(&pool->sleepers);
     job_queue_finish(&pool->queue);
+    mem_free(pool->seats);
     mem_free(pool->workers);
     pthread_mutex_destroy(&pool->control);
     mem_free(pool);

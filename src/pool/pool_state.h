@@ -11,6 +11,7 @@
 #include "pool/gate.h"
 #include "pool/job_queue.h"
 #include "pool/pool_config.h"
+#include "pool/seat.h"
 #include "pool/sleepers.h"
 
 #include <pthread.h>
@@ -22,6 +23,7 @@ struct worker {
     /* set before the thread starts */
     alignas(CACHE_LINE) struct galley_pool *pool;
     unsigned index;
+    struct seat *seat;
     pthread_t thread;   /* pool->control */
     pthread_t replaces; /* the thread that a job ended; its successor joins it, if */
     bool has_predecessor;
@@ -56,15 +58,17 @@ struct galley_pool {
     struct worker *workers;
     uint32_t fork_generation;
     bool keeps_times;
+    struct seat *seats; /* the workers', then the guests' */
+    unsigned seat_count;
 
     struct job_queue queue;
     struct sleepers sleepers;
     struct gate room; /* submitters that wait for a free slot */
     struct gate idle; /* galley_pool_wait */
 
-    alignas(
-        CACHE_LINE) _Atomic bool is_discarding; /* relaxed: makes jobs drop and long ones stop early */
-    _Atomic uint32_t start;                     /* futex: enum start_signal. Partner: worker_main */
+    alignas(CACHE_LINE) _Atomic bool has_forked; /* a group has begun, ever: look for tasks */
+    _Atomic bool is_discarding; /* relaxed: makes jobs drop and long ones stop early */
+    _Atomic uint32_t start;     /* futex: enum start_signal. Partner: worker_main */
     _Atomic uint32_t refs; /* futex: threads that have not ended + the owner. Partner: shutdown */
     struct counter rejected;
     struct counter dropped; /* by threads outside the pool */
@@ -114,6 +118,7 @@ void pool_note_length(struct galley_pool *pool, size_t length);
 uint64_t pool_total_finished(struct galley_pool *pool);
 uint64_t pool_total_dropped(struct galley_pool *pool);
 uint64_t pool_total_expired(struct galley_pool *pool);
+uint64_t pool_total_stolen(const struct galley_pool *pool);
 /** Was there a moment during this call at which every accepted job had ended? */
 bool pool_is_idle(struct galley_pool *pool);
 

@@ -97,6 +97,15 @@ uint64_t pool_total_expired(struct galley_pool *pool)
     return sum(pool, offsetof(struct worker, expired));
 }
 
+uint64_t pool_total_stolen(const struct galley_pool *pool)
+{
+    uint64_t total = 0;
+    for (unsigned i = 0; i < pool->seat_count; i++) {
+        total += counter_read(&pool->seats[i].stolen);
+    }
+    return total;
+}
+
 static unsigned count_in_state(const struct galley_pool *pool, int state)
 {
     unsigned count = 0;
@@ -134,6 +143,7 @@ int galley_pool_get_stats(galley_pool *pool, galley_pool_stats *stats)
         .wait_ns = sum(pool, offsetof(struct worker, wait_ns)),
         .run_ns = sum(pool, offsetof(struct worker, run_ns)),
         .replaced = atomic_load_explicit(&pool->replaced, memory_order_relaxed),
+        .stolen = pool_total_stolen(pool),
     };
     memcpy(stats, &own, own.size < sizeof own ? own.size : sizeof own);
     return 0;

@@ -40,17 +40,6 @@ enum { SEARCHING_SHIFT = 16, EPOCH_SHIFT = 32 };
 #define ONE_SEARCHING (UINT64_C(1) << SEARCHING_SHIFT)
 #define ONE_EPOCH     (UINT64_C(1) << EPOCH_SHIFT)
 
-/* Index + 1 of the sleeper to wake next; 0: nobody sleeps. */
-static unsigned top_of(uint64_t word)
-{
-    return (unsigned)(word & FIELD_MASK);
-}
-
-static uint64_t searching_in(uint64_t word)
-{
-    return (word >> SEARCHING_SHIFT) & FIELD_MASK;
-}
-
 int sleepers_init(struct sleepers *sleepers, unsigned count)
 {
     CHECK(count > 0 && count <= SLEEPERS_MAX);
@@ -84,8 +73,8 @@ unsigned sleepers_wake(struct sleepers *sleepers, uint64_t want, unsigned self)
     uint64_t word = atomic_load(&sleepers->word); /* after the publish; partner: sleepers_enter */
     /* Counting what was woken keeps this short when the woken ones find nothing yet and fall asleep
      * behind it. */
-    while (woken < want && searching_in(word) < want && top_of(word) != 0) {
-        unsigned top = top_of(word);
+    while (woken < want && sleepers_searching(word) < want && sleepers_top(word) != 0) {
+        unsigned top = sleepers_top(word);
         uint64_t popped = (word & ~FIELD_MASK) + ONE_SEARCHING + below(sleepers, top);
         if (atomic_compare_exchange_weak(&sleepers->word, &word, popped)) {
             wake_sleeper(&sleepers->places[top - 1], top - 1 == self);
@@ -106,11 +95,12 @@ void sleepers_wake_all(struct sleepers *sleepers)
         emptied = word & ~FIELD_MASK;
         unsigned count =
             0; /* bounded: the chain may change under this walk, and then the exchange fails */
-        for (top = top_of(word); top != 0 && count < SLEEPERS_MAX; top = below(sleepers, top)) {
+        for (top = sleepers_top(word); top != 0 && count < SLEEPERS_MAX;
+             top = below(sleepers, top)) {
             count++;
         }
         emptied += count * ONE_SEARCHING;
-        top = top_of(word);
+        top = sleepers_top(word);
     } while (!atomic_compare_exchange_weak(&sleepers->word, &word, emptied));
     while (top != 0) {
         struct sleeper *sleeper = &sleepers->places[top - 1];
@@ -126,7 +116,7 @@ void sleepers_enter(struct sleepers *sleepers, unsigned self, bool was_searching
     uint64_t word = atomic_load_explicit(&sleepers->word, memory_order_relaxed);
     uint64_t entered;
     do {
-        atomic_store_explicit(&sleeper->next, top_of(word), memory_order_relaxed);
+        atomic_store_explicit(&sleeper->next, sleepers_top(word), memory_order_relaxed);
         entered = (word & ~FIELD_MASK) + ONE_EPOCH + self + 1 - (was_searching ? ONE_SEARCHING : 0);
     } while (!atomic_compare_exchange_weak(&sleepers->word, &word, entered)); /* partner: wake */
 }
@@ -142,7 +132,7 @@ void sleepers_wait(struct sleepers *sleepers, unsigned self)
 bool sleepers_search(struct sleepers *sleepers)
 {
     uint64_t word = atomic_load_explicit(&sleepers->word, memory_order_relaxed);
-    return searching_in(word) == 0 &&
+    return sleepers_searching(word) == 0 &&
            atomic_compare_exchange_strong(&sleepers->word, &word, word + ONE_SEARCHING);
 }
 

@@ -25,6 +25,17 @@ struct sleepers {
     struct sleeper *places; /* one for each worker */
 };
 
+/** Index + 1 of the sleeper to wake next; 0: nobody sleeps. */
+static inline unsigned sleepers_top(uint64_t word)
+{
+    return (unsigned)(word & 0xffff);
+}
+
+static inline uint64_t sleepers_searching(uint64_t word)
+{
+    return (word >> 16) & 0xffff;
+}
+
 /** 0 or GALLEY_ENOMEM. count: 1 .. SLEEPERS_MAX. */
 int sleepers_init(struct sleepers *sleepers, unsigned count);
 void sleepers_finish(struct sleepers *sleepers);
@@ -34,6 +45,12 @@ void sleepers_finish(struct sleepers *sleepers);
  *  `self` is the caller's index if it may be on the stack itself (it needs no system call to wake),
  *  else SLEEPERS_NOBODY. */
 unsigned sleepers_wake(struct sleepers *sleepers, uint64_t want, unsigned self);
+/** Would sleepers_wake(…, 1, …) wake one? For callers that publish often. */
+static inline bool sleepers_could_wake(struct sleepers *sleepers)
+{
+    uint64_t word = atomic_load(&sleepers->word); /* after the publish; partner: sleepers_enter */
+    return sleepers_top(word) != 0 && sleepers_searching(word) == 0;
+}
 /** Wake every sleeper; for the end of the pool. */
 void sleepers_wake_all(struct sleepers *sleepers);
 

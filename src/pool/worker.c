@@ -173,6 +173,7 @@ static void replace_thread(void *arg)
         return;
     }
     stretch->is_over = true;
+    seat_abandon_service(worker->seat);
     if (worker->is_in_job) {
         worker_finish_job(worker);
     }

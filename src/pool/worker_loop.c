@@ -3,9 +3,11 @@
  * the sleep/wake protocol are named in sleepers.c. */
 #include "pool/worker.h"
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/relax.h"
 #include "pool/pool_state.h"
+#include "pool/worker_self.h"
 
 enum { NS_PER_MS = 1000000, LENGTH_LOOK_MASK = 63, SPINS_PER_LOOK = 32 };
 
@@ -61,6 +63,8 @@ void worker_finish_job(struct worker *worker)
 {
     struct galley_pool *pool = worker->pool;
     int64_t run_ns = 0;
+    /* Its groups are waited for: their tasks would go on in memory that is gone. */
+    CHECK(worker->seat->open == 0 && thread_self.seat == worker->seat);
     (void)galley_stop_flag_watch(NULL); /* whoever set it is gone with the job */
     if (pool->keeps_times) {
         int64_t now = clock_mono_ns();
@@ -107,16 +111,21 @@ static void run_job(struct worker *worker)
     }
 }
 
-/* A job is in hand: leave the searching, and see that the next job has a searcher. */
+/* The look of the sleep/wake protocol. */
+static bool has_work(struct galley_pool *pool)
+{
+    return job_queue_has_job(&pool->queue) || pool_has_task(pool);
+}
+
+/* A job or a task is in hand: leave the searching, and see that the next one has a searcher. */
 static void end_search(struct worker *worker)
 {
     struct galley_pool *pool = worker->pool;
     worker->is_searching = false;
     sleepers_search_end(&pool->sleepers);
-    if (job_queue_has_job(&pool->queue)) {
+    if (has_work(pool)) {
         sleepers_wake(&pool->sleepers, 1, SLEEPERS_NOBODY);
     }
-    pool_note_length(pool, job_queue_length(&pool->queue) + 1);
 }
 
 static bool take_job(struct worker *worker)
@@ -128,9 +137,26 @@ static bool take_job(struct worker *worker)
     gate_open_one(&pool->room);
     if (worker->is_searching) {
         end_search(worker);
+        pool_note_length(pool, job_queue_length(&pool->queue) + 1);
     } else if ((worker->current.ticket & LENGTH_LOOK_MASK) == 0) {
         pool_note_length(pool, job_queue_length(&pool->queue) + 1);
     }
+    return true;
+}
+
+/* Take the oldest task of another thread and run it. */
+static bool run_stolen_task(struct worker *worker)
+{
+    struct task *task = seat_steal(worker->seat);
+    if (!task) {
+        return false;
+    }
+    if (worker->is_searching) {
+        end_search(worker);
+    }
+    set_state(worker, WORKER_RUNNING);
+    seat_serve(worker->seat, task);
+    set_state(worker, WORKER_LOOKING);
     return true;
 }
 
@@ -153,7 +179,7 @@ static bool spin(struct worker *worker)
         for (int i = 0; i < SPINS_PER_LOOK; i++) {
             cpu_relax();
         }
-        if (job_queue_has_job(&pool->queue) || job_queue_is_ended(&pool->queue)) {
+        if (has_work(pool) || job_queue_is_ended(&pool->queue)) {
             return true;
         }
     } while (clock_mono_ns() < until);
@@ -177,7 +203,7 @@ static void park(struct worker *worker)
     sleepers_enter(&pool->sleepers, worker->index, worker->is_searching);
     worker->is_searching = false;
     /* The look that the protocol asks for. It may wake another than this one: one is enough. */
-    if (job_queue_has_job(&pool->queue) || job_queue_is_ended(&pool->queue)) {
+    if (has_work(pool) || job_queue_is_ended(&pool->queue)) {
         sleepers_wake(&pool->sleepers, 1, worker->index);
     }
     sleepers_wait(&pool->sleepers, worker->index);
@@ -207,6 +233,9 @@ void worker_loop(struct worker *worker)
             continue;
         }
         gate_open_all(&pool->idle); /* if this was the last job, somebody may wait for that */
+        if (run_stolen_task(worker)) {
+            continue;
+        }
         if (job_queue_is_ended(&pool->queue)) {
             let_others_end(worker);
             return;

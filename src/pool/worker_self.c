@@ -1,31 +1,32 @@
-/* pool/worker_self.c — what the calling thread is told about itself. The two thread-local pointers
- * are the room's. */
+/* pool/worker_self.c — what the calling thread is told about itself. The thread-local struct is the
+ * room's only state besides the count of forks. */
 #include "pool/worker_self.h"
 
-#include "pool/pool_state.h"
+#include "pool/group.h"
 
-static _Thread_local struct worker *self;
-static _Thread_local const galley_stop_flag *watched;
+_Thread_local struct thread_self thread_self;
 
 struct worker *worker_self(void)
 {
-    return self;
+    return thread_self.worker;
 }
 
 void worker_self_set(struct worker *worker)
 {
-    self = worker;
+    thread_self.worker = worker;
+    thread_self.seat = worker ? worker->seat : NULL;
+    thread_self.current = NULL;
 }
 
 bool worker_self_is_of(const galley_pool *pool)
 {
-    return self && self->pool == pool;
+    return thread_self.worker && thread_self.worker->pool == pool;
 }
 
 const galley_stop_flag *galley_stop_flag_watch(const galley_stop_flag *flag)
 {
-    const galley_stop_flag *before = watched;
-    watched = flag;
+    const galley_stop_flag *before = thread_self.watched;
+    thread_self.watched = flag;
     return before;
 }
 
@@ -40,18 +41,32 @@ void galley_stop_flag_raise(galley_stop_flag *flag)
 
 int galley_worker_index(void)
 {
-    return self ? (int)self->index : -1;
+    return thread_self.worker ? (int)thread_self.worker->index : -1;
 }
 
 galley_pool *galley_worker_pool(void)
 {
-    return self ? self->pool : NULL;
+    return thread_self.worker ? thread_self.worker->pool : NULL;
+}
+
+static bool is_discarding(const struct galley_pool *pool)
+{
+    return atomic_load_explicit(&pool->is_discarding, memory_order_relaxed);
 }
 
 bool galley_should_stop(void)
 {
-    if (watched && __atomic_load_n(&watched->raised, __ATOMIC_RELAXED)) {
+    const struct thread_self *self = &thread_self;
+    if (self->watched && __atomic_load_n(&self->watched->raised, __ATOMIC_RELAXED)) {
         return true;
     }
-    return self && atomic_load_explicit(&self->pool->is_discarding, memory_order_relaxed);
+    if (self->worker && is_discarding(self->worker->pool)) {
+        return true;
+    }
+    for (const struct group *group = self->current; group; group = group->parent) {
+        if (!group_is_live(group) || is_discarding(group->pool)) {
+            return true;
+        }
+    }
+    return false;
 }
