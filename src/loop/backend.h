@@ -59,12 +59,11 @@ struct loop {
     struct mailbox mailbox;
     int64_t now_ms, wall_s;
     _Atomic uintptr_t
-        owner;           /* relaxed: says on which thread we are, orders nothing; 0: nobody's yet */
-    atomic_uint errands; /* errand.h; release when one ends, acquire in sim_is_quiet() */
+        owner; /* relaxed: says on which thread we are, orders nothing; 0: nobody's yet */
+    struct errands *errands; /* errand.h; NULL: not counted */
     uint32_t turn;
     unsigned open_sockets;
     bool is_stopping;
-    bool counts_errands; /* fixed when it is made */
 };
 
 enum { READY_READ = 1, READY_WRITE = 2, READY_HANGUP = 4 };

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/fd.h"
+#include "loop/errand.h"
 #include "loop/sim_world.h"
 
 #include <errno.h>
@@ -17,7 +18,12 @@ enum { FILE_PIECE_BYTES = 64 * 1024 };
 static int sim_init(struct loop *loop)
 {
     struct sim_world *world = mem_alloc_zero(1, sizeof(*world));
-    if (!world) {
+    loop->errands = errands_create();
+    if (!world || !loop->errands) {
+        mem_free(world);
+        if (loop->errands) {
+            errands_unref(loop->errands);
+        }
         return -ENOMEM;
     }
     list_init(&world->peers);
@@ -25,7 +31,6 @@ static int sim_init(struct loop *loop)
     list_init(&world->foreigns);
     list_init(&world->edges);
     world->now_ms = SIM_START_MS;
-    sem_init(&world->woken, 0, 0);
     loop->world = world;
     return 0;
 }
@@ -43,7 +48,8 @@ static void sim_finish(struct loop *loop)
     while ((link = list_pop_front(&world->foreigns))) {
         mem_free(CONTAINER_OF(link, struct sim_foreign, link));
     }
-    sem_destroy(&world->woken);
+    errands_unref(loop->errands);
+    loop->errands = NULL;
     mem_free(world->by_fd);
     mem_free(world);
     loop->world = NULL;
@@ -57,7 +63,7 @@ static void sim_read_clock(struct loop *loop)
 
 static void sim_wake(struct loop *loop)
 {
-    (void)sem_post(&sim_world_of(loop)->woken); /* fails only when it is awake 2^31 times over */
+    (void)sem_post(&loop->errands->woken); /* see errand.c */
 }
 
 /* ---- waiting --------------------------------------------------------------------------------- */

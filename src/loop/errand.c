@@ -2,48 +2,86 @@
  * jobs and what blocks in them on workers, sim.c as the reader. */
 #include "loop/errand.h"
 
+#include "base/alloc.h"
 #include "base/check.h"
 #include "loop/backend.h"
 
-static _Thread_local struct loop *carried;
+static _Thread_local struct errands *carried;
 
-void errand_begin(struct loop *loop)
+struct errands *errands_create(void)
 {
-    if (loop->counts_errands) {
-        atomic_fetch_add_explicit(&loop->errands, 1, memory_order_relaxed);
+    struct errands *errands = mem_alloc(sizeof *errands);
+    if (errands) {
+        atomic_init(&errands->under_way, 0);
+        atomic_init(&errands->refs, 1);
+        sem_init(&errands->woken, 0, 0);
+    }
+    return errands;
+}
+
+void errands_unref(struct errands *errands)
+{
+    if (atomic_fetch_sub_explicit(&errands->refs, 1, memory_order_acq_rel) == 1) {
+        sem_destroy(&errands->woken);
+        mem_free(errands);
     }
 }
 
-void errand_end(struct loop *loop)
+unsigned errands_under_way(const struct errands *errands)
 {
-    if (!loop->counts_errands) {
-        return;
-    }
-    /* Release: the post that came before is seen by who reads 0 (sim_is_quiet). */
-    unsigned before = atomic_fetch_sub_explicit(&loop->errands, 1, memory_order_release);
+    return atomic_load_explicit(&errands->under_way, memory_order_acquire);
+}
+
+static void set_out(struct errands *errand)
+{
+    atomic_fetch_add_explicit(&errand->under_way, 1, memory_order_relaxed);
+}
+
+static void come_back(struct errands *errand)
+{
+    /* Release: the post that came before is seen by who reads the count. */
+    unsigned before = atomic_fetch_sub_explicit(&errand->under_way, 1, memory_order_release);
     CHECK(before > 0);
-    loop->backend->wake(loop);
+    (void)sem_post(&errand->woken); /* fails only when it is awake 2^31 times over */
 }
 
-struct loop *errand_carry(struct loop *loop)
+struct errands *errand_begin(const struct loop *loop)
 {
-    struct loop *before = carried;
-    carried = loop;
+    struct errands *errand = loop->errands;
+    if (errand) {
+        atomic_fetch_add_explicit(&errand->refs, 1, memory_order_relaxed);
+        set_out(errand);
+    }
+    return errand;
+}
+
+void errand_end(struct errands *errand)
+{
+    if (errand) {
+        come_back(errand);
+        errands_unref(errand);
+    }
+}
+
+struct errands *errand_carry(struct errands *errand)
+{
+    struct errands *before = carried;
+    carried = errand;
     return before;
 }
 
-void errand_pause(struct loop *loop, bool *is_paused)
+void errand_pause(struct errands **paused)
 {
-    if (loop->counts_errands && carried == loop && !*is_paused) {
-        *is_paused = true;
-        errand_end(loop);
+    if (carried && !*paused) {
+        *paused = carried;
+        come_back(carried);
     }
 }
 
-void errand_resume(struct loop *loop, bool *is_paused)
+void errand_resume(struct errands **paused)
 {
-    if (*is_paused) {
-        *is_paused = false;
-        errand_begin(loop);
+    if (*paused) {
+        set_out(*paused);
+        *paused = NULL;
     }
 }

@@ -34,8 +34,6 @@ static void init_fields(struct loop *loop, const struct loop_options *options)
     list_init(&loop->deferred);
     mailbox_init(&loop->mailbox);
     atomic_init(&loop->owner, 0);
-    atomic_init(&loop->errands, 0);
-    loop->counts_errands = loop->backend == &loop_backend_sim;
     loop->turn = 1; /* a new socket's 0 is another turn */
 }
 

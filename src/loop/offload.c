@@ -8,9 +8,7 @@
 static void finish(struct loop_post *post)
 {
     struct offload *offload = CONTAINER_OF(post, struct offload, post);
-    if (offload->is_errand) {
-        errand_end(offload->loop);
-    }
+    errand_end(offload->errand);
     offload->done(offload);
 }
 
@@ -36,7 +34,7 @@ int offload_start(struct offload *offload, struct loop *loop, galley_pool *pool,
     offload->run = run;
     offload->done = done;
     offload->dropped = 0;
-    offload->is_errand = pool != NULL;
+    offload->errand = pool ? errand_begin(loop) : NULL;
     if (!pool) {
         run(offload);
         loop_later(loop, &offload->post);
@@ -49,11 +47,10 @@ int offload_start(struct offload *offload, struct loop *loop, galley_pool *pool,
         .label = options ? options->label : NULL,
         .expires_ms = options ? options->expires_ms : 0,
     };
-    errand_begin(loop);
     ptrdiff_t accepted = galley_pool_submit(pool, &job, 1, 0);
     if (accepted == 1) {
         return 0;
     }
-    errand_end(loop);
+    errand_end(offload->errand);
     return accepted < 0 ? (int)accepted : GALLEY_EFULL;
 }

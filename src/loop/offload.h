@@ -18,7 +18,7 @@ struct offload {
     offload_fn *run;  /* on a worker */
     offload_fn *done; /* on the loop */
     int dropped;      /* 0, or why run was not called */
-    bool is_errand;   /* it runs on a pool */
+    struct errands *errand;
 };
 
 struct offload_options {

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "loop/errand.h"
 #include "loop/sim_world.h"
 
 #include <errno.h>
@@ -257,7 +258,7 @@ void sim_fail_accept(struct loop *loop, int sys_errno, unsigned times)
 
 bool sim_turn(struct loop *loop)
 {
-    while (sem_trywait(&sim_world_of(loop)->woken) == 0) {
+    while (sem_trywait(&loop->errands->woken) == 0) {
         /* heard: this turn, and the look of its caller, are behind it */
     }
     return loop_turn(loop, 0) || !list_is_empty(&sim_world_of(loop)->edges);
@@ -265,14 +266,13 @@ bool sim_turn(struct loop *loop)
 
 bool sim_is_quiet(struct loop *loop, unsigned allowed)
 {
-    /* Acquire pairs with errand_end(): first the count, then what those have posted. */
-    return atomic_load_explicit(&loop->errands, memory_order_acquire) <= allowed &&
-           mailbox_is_empty(&loop->mailbox);
+    /* First the count, then what those have posted. */
+    return errands_under_way(loop->errands) <= allowed && mailbox_is_empty(&loop->mailbox);
 }
 
 unsigned sim_errands(const struct loop *loop)
 {
-    return atomic_load_explicit(&loop->errands, memory_order_acquire);
+    return errands_under_way(loop->errands);
 }
 
 static struct timespec time_in(int64_t ms)
@@ -285,7 +285,7 @@ void sim_sleep(struct loop *loop, int64_t ms)
 {
     if (mailbox_go_to_sleep(&loop->mailbox)) {
         struct timespec until = time_in(ms);
-        (void)sem_clockwait(&sim_world_of(loop)->woken, CLOCK_MONOTONIC, &until);
+        (void)sem_clockwait(&loop->errands->woken, CLOCK_MONOTONIC, &until);
     }
     mailbox_wake_up(&loop->mailbox);
 }

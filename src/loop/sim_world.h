@@ -8,8 +8,6 @@
 #include "loop/backend.h"
 #include "loop/sim.h"
 
-#include <semaphore.h>
-
 enum { SIM_FIRST_FD = 1000000000, SIM_START_MS = 1000000 };
 
 /* A connection: both ends. Freed when the client has let go and the server has closed. */
@@ -53,7 +51,6 @@ struct sim_world {
     unsigned open_count;
     unsigned accept_failures;
     int accept_errno;
-    sem_t woken; /* by other threads; only sim_sleep() waits */
 };
 
 static inline struct sim_world *sim_world_of(const struct loop *loop)
