@@ -123,6 +123,11 @@ void exchange_body_begin(struct exchange *exchange)
     }
 }
 
+bool exchange_reads_body(const struct exchange *exchange)
+{
+    return exchange->request.reader != NULL;
+}
+
 /* ---- pieces ---------------------------------------------------------------------------------- */
 
 static int add_to_memory(struct exchange *exchange, struct span piece)

@@ -29,6 +29,9 @@ void exchange_body_end(struct exchange *exchange);
  *  ends the connection behind that answer. False: nobody else answers, exchange_reject() now. */
 bool exchange_body_failed(struct exchange *exchange, int code);
 
+/** May a handler still ask for the body, while it answers? */
+bool exchange_reads_body(const struct exchange *exchange);
+
 /** Takes raw bytes that came behind an upgrade: 0, or EXCHANGE_BODY_PAUSE and later (not inside)
  *  driver->resume_body(). An empty piece: the client sends nothing more. */
 typedef int exchange_input_fn(struct exchange *exchange, struct span piece, void *arg);

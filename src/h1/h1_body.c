@@ -1,6 +1,9 @@
-/* h1/h1_body.c — request bodies: who reads them, 100 Continue, and skipping what nobody wants. On
- * the loop. Where a body ends was decided from the head (http/framing.h); nothing is kept here,
- * pieces go straight from the receive buffer to the exchange. */
+/* h1/h1_body.c — request bodies: who reads them, 100 Continue, skipping what nobody wants, and the
+ * raw input behind an upgrade. On the loop. Where a body ends was decided from the head
+ * (http/framing.h); nothing is kept here, pieces go straight from the receive buffer to the
+ * exchange. Who takes them may ask for a pause: then nothing is used up, what comes waits in
+ * session->pending up to its bound, and no deadline of the body runs, for it is not the client that
+ * is late. */
 #include "base/check.h"
 
 #include "h1/h1_session.h"
@@ -38,11 +41,37 @@ static void enter_body(struct h1_session *session)
 void h1_read_body(struct exchange *exchange)
 {
     struct h1_session *session = h1_session_of(exchange);
-    CHECK(session->body == H1_BODY_UNREAD);
+    if (session->body != H1_BODY_UNREAD || conn_is_ending(session->conn)) {
+        return; /* it was answered meanwhile, or cannot be */
+    }
     session->body = H1_BODY_READING;
-    say_continue(session);
+    if (!session->has_answered) { /* RFC 9110 §15.2: an interim response precedes the final one */
+        say_continue(session);
+    }
     enter_body(session);
     h1_go_on(session);
+}
+
+void h1_resume_body(struct exchange *exchange)
+{
+    struct h1_session *session = h1_session_of(exchange);
+    session->body_is_paused = false;
+    if (session->conn->state != CONN_CLOSED) {
+        h1_go_on(session);
+    }
+}
+
+bool h1_body_is_wanted(const struct h1_session *session)
+{
+    switch ((enum h1_body)session->body) {
+    case H1_BODY_READING:
+    case H1_BODY_TUNNEL:
+        return !session->body_is_paused;
+    case H1_BODY_DRAINING:
+        return true;
+    default:
+        return false;
+    }
 }
 
 /* ---- skipping -------------------------------------------------------------------------------- */
@@ -60,9 +89,19 @@ bool h1_body_can_be_drained(const struct h1_session *session)
 
 void h1_body_drain(struct h1_session *session)
 {
-    if (session->body != H1_BODY_DONE) {
+    if (session->body == H1_BODY_UNREAD || session->body == H1_BODY_READING) {
         session->body = H1_BODY_DRAINING;
+        session->body_is_paused = false;
         enter_body(session);
+    }
+}
+
+void h1_body_answered(struct h1_session *session)
+{
+    if (session->end_reason == CLOSE_NONE) {
+        h1_body_drain(session);
+    } else {
+        session->body = H1_BODY_DONE;
     }
 }
 
@@ -76,14 +115,37 @@ void h1_body_give_up(struct h1_session *session, enum close_reason reason)
     }
 }
 
+/* What whoever reads the body is told instead of the status. */
+static int code_of(int status)
+{
+    switch (status) {
+    case 413:
+        return GALLEY_ETOOBIG;
+    case 408:
+        return GALLEY_ETIMEDOUT;
+    case 503:
+        return GALLEY_ENOMEM;
+    default:
+        return GALLEY_EPROTO;
+    }
+}
+
+void h1_body_fail(struct h1_session *session, int status, enum close_reason reason)
+{
+    session->body = H1_BODY_DONE;
+    session->end_reason = (uint8_t)reason; /* whatever the answer: nothing is parsed behind it */
+    if (!exchange_body_failed(session->exchange, code_of(status))) {
+        h1_reject(session, status, reason);
+    }
+}
+
 static void fail_body(struct h1_session *session, int status, enum close_reason reason)
 {
     if (reason == CLOSE_BODY_TOO_LARGE) {
         counter_add(&session->driver->counters.bodies_too_large, 1);
     }
     if (session->body == H1_BODY_READING) {
-        session->body = H1_BODY_DONE;
-        h1_reject(session, status, reason);
+        h1_body_fail(session, status, reason);
     } else {
         h1_body_give_up(session, reason); /* there is no second answer */
     }
@@ -107,7 +169,9 @@ static void give_piece(struct h1_session *session, struct span piece)
         return;
     }
     int status = exchange_body_piece(session->exchange, piece);
-    if (status != 0) {
+    if (status == EXCHANGE_BODY_PAUSE) {
+        session->body_is_paused = true;
+    } else if (status != 0) {
         fail_body(session, status, status == 413 ? CLOSE_BODY_TOO_LARGE : CLOSE_OUT_OF_MEMORY);
     }
 }
@@ -116,6 +180,7 @@ static void end_body(struct h1_session *session)
 {
     bool was_wanted = session->body == H1_BODY_READING;
     session->body = H1_BODY_DONE;
+    session->body_is_paused = false;
     if (was_wanted) {
         exchange_body_end(session->exchange);
     }
@@ -172,8 +237,52 @@ static size_t feed_chunked(struct h1_session *session, const char *data, size_t 
     return len - in.len;
 }
 
+/* Everything is input. Its reader may end the response, and with it the tunnel. */
+static size_t feed_tunnel(struct h1_session *session, const char *data, size_t len)
+{
+    session->input_left = 0;
+    give_piece(session, span_make(data, len));
+    return len;
+}
+
 size_t h1_body_feed(struct h1_session *session, const char *data, size_t len)
 {
+    if (session->body == H1_BODY_TUNNEL) {
+        return feed_tunnel(session, data, len);
+    }
     return session->body_is_chunked ? feed_chunked(session, data, len)
                                     : feed_length(session, data, len);
+}
+
+/* ---- the client's end, and what is not HTTP -------------------------------------------------- */
+
+/* RFC 9112 §9.6: a client may close its side when it has sent all, which may not all be used up. */
+void h1_body_input_ended(struct h1_session *session)
+{
+    if (!session->conn->input_ended || h1_has_input(session)) {
+        return;
+    }
+    if (session->body == H1_BODY_READING) {
+        h1_body_fail(session, 400, CLOSE_CLIENT_VANISHED); /* RFC 9112 §8: an incomplete message */
+    } else if (session->body == H1_BODY_DRAINING) {
+        h1_body_give_up(session, CLOSE_CLIENT_VANISHED);
+    } else if (session->body == H1_BODY_TUNNEL && !session->body_is_paused &&
+               !session->input_was_ended) {
+        session->input_was_ended = true;
+        exchange_body_end(session->exchange);
+    }
+}
+
+/* RFC 9110 §7.8: the new protocol begins behind the whole request; a body that is not whole means
+ * that the upgrade was a mistake, and the connection ends behind the answer as it would. */
+void h1_body_tunnel(struct h1_session *session)
+{
+    if (session->end_reason == CLOSE_NONE) {
+        session->end_reason = CLOSE_KEEPALIVE_OFF;
+    }
+    if (session->body == H1_BODY_DONE) {
+        session->body = H1_BODY_TUNNEL;
+        session->body_is_paused = !session->exchange->request.input;
+        session->input_was_ended = false;
+    }
 }

@@ -91,10 +91,8 @@ static void received(struct conn *conn, char *data, size_t len)
 static void input_ended(struct conn *conn)
 {
     struct h1_session *session = conn->session;
-    if (session && session->body == H1_BODY_READING) {
-        h1_reject(session, 400, CLOSE_CLIENT_VANISHED); /* RFC 9112 §8: an incomplete message */
-    } else if (session && session->body == H1_BODY_DRAINING) {
-        h1_body_give_up(session, CLOSE_CLIENT_VANISHED);
+    if (session) {
+        h1_body_input_ended(session);
     }
     h1_settle(conn);
 }
@@ -133,8 +131,9 @@ static void deadline(struct conn *conn)
         break;
     case CONN_BODY:
         session = conn->session;
-        if (session && session->exchange && !session->has_answered) {
-            h1_reject(session, 408, CLOSE_BODY_TIMEOUT);
+        if (session && session->body == H1_BODY_READING) {
+            h1_body_fail(session, 408, CLOSE_BODY_TIMEOUT);
+            h1_settle(conn); /* its reader may need time to answer */
         } else {
             bool is_cut = conn_has_output(conn) || (session && h1_is_answering(session));
             conn_close(conn, CLOSE_BODY_TIMEOUT, is_cut);
@@ -221,6 +220,7 @@ static void fill_tables(struct h1_driver *driver)
     driver->exchange_driver = (struct exchange_driver){
         .respond = h1_respond,
         .read_body = h1_read_body,
+        .resume_body = h1_resume_body,
         .pieces = h1_pieces,
         .abort = h1_abort,
     };

@@ -36,7 +36,7 @@ static bool may_begin(struct h1_session *session, unsigned begun)
 /* Returns the bytes used up; 0: nothing goes on for now. */
 static size_t use(struct h1_session *session, char *data, size_t len, unsigned *begun)
 {
-    if (session->body == H1_BODY_READING || session->body == H1_BODY_DRAINING) {
+    if (h1_body_is_wanted(session)) {
         return h1_body_feed(session, data, len);
     }
     if (is_request_open(session) || !may_begin(session, *begun)) {
@@ -87,8 +87,8 @@ static void retain(struct h1_session *session)
 static enum conn_state state_of(const struct conn *conn)
 {
     const struct h1_session *session = conn->session;
-    if (session && (session->body == H1_BODY_READING || session->body == H1_BODY_DRAINING)) {
-        return CONN_BODY;
+    if (session && session->body != H1_BODY_TUNNEL && h1_body_is_wanted(session)) {
+        return CONN_BODY; /* the client's turn; while we pause it is not */
     }
     if (session && session->exchange && !(session->has_answered && conn_has_output(conn))) {
         return CONN_BUSY;
@@ -195,6 +195,9 @@ void h1_go_on(struct h1_session *session)
         size_t used = h1_work(session, session->pending.data, session->pending.len);
         retain(session); /* while the bytes are where they were */
         buf_consume(&session->pending, used);
+    }
+    if (!conn_is_ending(conn)) {
+        h1_body_input_ended(session);
     }
     h1_settle(conn);
 }

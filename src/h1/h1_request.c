@@ -112,6 +112,7 @@ static void take_framing(struct h1_session *session, struct request *request,
     session->body_is_chunked = framing->body == FRAMING_CHUNKED;
     session->body_left = framing->body == FRAMING_LENGTH ? framing->length : 0;
     session->drained_bytes = 0;
+    session->body_is_paused = false;
     request->expects_continue = framing->wants_continue;
     request->content_length =
         session->body_is_chunked ? -1 : (int64_t)session->body_left; /* at most 18 digits */

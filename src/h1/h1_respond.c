@@ -96,6 +96,7 @@ static void finish_answer(struct h1_session *session, bool is_free)
     if (session->end_reason != CLOSE_NONE) {
         end_connection(session);
     }
+    h1_body_answered(session);
     if (is_free || !conn_has_output(session->conn)) {
         end_exchange(session);
     }
@@ -257,7 +258,7 @@ void h1_respond(struct exchange *exchange)
         break_connection(session, rc);
         return;
     }
-    if (!answer.will_close) {
+    if (!answer.will_close && !exchange_reads_body(exchange)) {
         h1_body_drain(session);
     }
     if (!answer.in_pieces) {

@@ -29,6 +29,7 @@ enum h1_body {
     H1_BODY_UNREAD,   /* nobody has asked for it yet */
     H1_BODY_READING,  /* goes to the exchange */
     H1_BODY_DRAINING, /* the answer is given; the rest is dropped */
+    H1_BODY_TUNNEL,   /* behind an upgrade: raw bytes, until the connection ends */
 };
 
 struct h1_session {
@@ -47,6 +48,8 @@ struct h1_session {
     uint8_t body;       /* enum h1_body */
     uint8_t end_reason; /* enum close_reason: not NONE when the connection ends with this answer */
     bool body_is_chunked : 1;
+    bool body_is_paused : 1;     /* nothing of it is used up before h1_resume_body() */
+    bool input_was_ended : 1;    /* the tunnel was told */
     bool waits_for_continue : 1; /* the client sends no body before 100 Continue */
     bool client_keeps_alive : 1;
     bool has_answered : 1;   /* the head of the answer is in conn->out … */
@@ -123,14 +126,26 @@ void h1_reject(struct h1_session *session, int status, enum close_reason reason)
 
 /* h1_body.c: of requests */
 
-/** exchange_driver.read_body */
+/** exchange_driver.read_body, .resume_body */
 void h1_read_body(struct exchange *exchange);
-/** Uses up bytes of the body, READING or DRAINING; returns how many. */
+void h1_resume_body(struct exchange *exchange);
+/** Can bytes of a body, or a tunnel, be used up now? */
+bool h1_body_is_wanted(const struct h1_session *session);
+/** Uses up bytes of what is wanted; returns how many. */
 size_t h1_body_feed(struct h1_session *session, const char *data, size_t len);
 /** The answer is being given: can the unread rest be skipped, so that the connection may go on? */
 bool h1_body_can_be_drained(const struct h1_session *session);
 /** Drop what is left of the body. */
 void h1_body_drain(struct h1_session *session);
+/** The answer has ended: what is left of the body is dropped, or never looked at. */
+void h1_body_answered(struct h1_session *session);
+/** READING: the rest will not come. Its reader is told and answers, or else the client gets this
+ *  status; the connection ends. */
+void h1_body_fail(struct h1_session *session, int status, enum close_reason reason);
+/** All input has been used up: if the client has closed its side, a body is not whole. */
+void h1_body_input_ended(struct h1_session *session);
+/** 101 has been written: what comes from now on is not HTTP. */
+void h1_body_tunnel(struct h1_session *session);
 /** What is left of the body cannot be skipped: the connection ends, with the answer if that is
  * still being given. */
 void h1_body_give_up(struct h1_session *session, enum close_reason reason);
