@@ -6,6 +6,7 @@
 
 #include "exchange/admission.h"
 #include "exchange/exchange_steps.h"
+#include "exchange/stall_watch.h"
 
 static struct log_limit stall_limit;
 
@@ -20,28 +21,36 @@ static void report_stall(const struct exchange *exchange, int64_t took_ms)
         exchange->route->label ? exchange->route->label : "a route", (long long)took_ms);
 }
 
-static int call_handler(struct exchange *exchange)
+static int call_watched(struct exchange *exchange, uint32_t warn_ms)
 {
-    const struct route_target *route = exchange->route;
-    uint32_t warn_ms = route->never_stalls ? 0 : exchange->services->stall_warn_ms;
-    int64_t start_ms = warn_ms ? clock_mono_ms() : 0;
+    struct stall_spot *spot = exchange->services->stall_spot;
+    int64_t start_ms = clock_mono_ms();
+    if (spot) {
+        stall_spot_enter(spot, exchange->route->label, start_ms);
+    }
     int result = exchange_call_handler(exchange);
-    int64_t took_ms = warn_ms ? clock_mono_ms() - start_ms : 0;
+    if (spot) {
+        stall_spot_leave(spot);
+    }
+    int64_t took_ms = clock_mono_ms() - start_ms;
     if (took_ms > (int64_t)warn_ms) {
         report_stall(exchange, took_ms);
     }
     return result;
 }
 
-void exchange_returned(struct exchange *exchange, int result)
+static int call_handler(struct exchange *exchange)
 {
-    if (exchange->state == EXCHANGE_SUSPENDED) {
-        if (exchange->has_early_result) {
-            exchange_finish(exchange, exchange->early_result);
-        }
-    } else if (result != 0 || !exchange_sink_begin(exchange)) {
-        exchange_finish(exchange, result);
+    uint32_t warn_ms = exchange->route->never_stalls ? 0 : exchange->services->stall_warn_ms;
+    /* Only a stop of the server that came before can be seen by who holds its loop. */
+    bool shall_stop = exchange->should_stop.raised;
+    const galley_stop_flag *outer =
+        shall_stop ? galley_stop_flag_watch(&exchange->should_stop) : NULL;
+    int result = warn_ms ? call_watched(exchange, warn_ms) : exchange_call_handler(exchange);
+    if (shall_stop) {
+        (void)galley_stop_flag_watch(outer);
     }
+    return result;
 }
 
 static void run_on_loop(struct exchange *exchange)
