@@ -53,6 +53,17 @@ static int call_handler(struct exchange *exchange)
     return result;
 }
 
+void exchange_returned(struct exchange *exchange, int result)
+{
+    if (exchange->state == EXCHANGE_SUSPENDED) {
+        if (exchange->has_early_result) {
+            exchange_finish(exchange, exchange->early_result);
+        }
+    } else if (result != 0 || !exchange_sink_begin(exchange)) {
+        exchange_finish(exchange, result);
+    }
+}
+
 static void run_on_loop(struct exchange *exchange)
 {
     exchange->state = EXCHANGE_HANDLING;
