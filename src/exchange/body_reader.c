@@ -3,6 +3,7 @@
 #include "exchange/body_reader.h"
 
 #include "base/check.h"
+#include "loop/errand.h"
 
 #include "exchange/exchange.h"
 
@@ -64,6 +65,13 @@ void body_reader_begin(struct body_reader *reader)
     }
 }
 
+/* Lock held. */
+static void wake(struct body_reader *reader)
+{
+    errand_resume(&reader->paused);
+    pthread_cond_broadcast(&reader->news);
+}
+
 int body_reader_put(struct body_reader *reader, struct span piece)
 {
     pthread_mutex_lock(&reader->lock);
@@ -73,7 +81,7 @@ int body_reader_put(struct body_reader *reader, struct span piece)
         reader->received_bytes += piece.len;
         reader->is_paused = reader->pending.bytes >= (uint64_t)BODY_READER_HIGH;
         rc = reader->is_paused ? EXCHANGE_BODY_PAUSE : GALLEY_OK;
-        pthread_cond_broadcast(&reader->news);
+        wake(reader);
     }
     pthread_mutex_unlock(&reader->lock);
     return rc;
@@ -85,7 +93,7 @@ static void set_end(struct body_reader *reader, int code)
     if (reader->end == BODY_READER_OPEN) {
         reader->end = code;
         reader->is_paused = false; /* nothing is left to go on with */
-        pthread_cond_broadcast(&reader->news);
+        wake(reader);
     }
 }
 
@@ -125,7 +133,9 @@ static void wait_for_news(struct body_reader *reader)
         post_if_needed(reader);
     }
     while (chain_is_empty(&reader->pending) && reader->end == BODY_READER_OPEN) {
+        errand_pause(&reader->paused);
         pthread_cond_wait(&reader->news, &reader->lock);
+        errand_resume(&reader->paused);
     }
 }
 

@@ -21,6 +21,8 @@ enum {
     BODY_READER_OPEN = 1          /* struct body_reader's end: more may come */
 };
 
+struct errands;
+
 struct body_reader {
     struct loop_post post;
     struct exchange *exchange;
@@ -28,11 +30,12 @@ struct body_reader {
     pthread_cond_t news;
     struct chain pending; /* received, not yet read */
     uint64_t received_bytes;
-    int end;        /* behind pending: BODY_READER_OPEN, 0 for the end, or a code */
-    bool has_begun; /* the driver was asked for the body */
-    bool is_paused; /* the driver was told to */
-    bool is_posted; /* post stands in the mailbox */
-    bool is_closed; /* nobody waits for the answer: no post any more */
+    struct errands *paused; /* the reader's, while it waits (loop/errand.h) */
+    int end;                /* behind pending: BODY_READER_OPEN, 0 for the end, or a code */
+    bool has_begun;         /* the driver was asked for the body */
+    bool is_paused;         /* the driver was told to */
+    bool is_posted;         /* post stands in the mailbox */
+    bool is_closed;         /* nobody waits for the answer: no post any more */
 };
 
 /** On the loop, before the handler; memory from the exchange's arena. NULL: out of memory. */
