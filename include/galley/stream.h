@@ -26,19 +26,26 @@ extern "C" {
  * that waits for 100 Continue gets it at the first read (RFC 9110 §10.1.1).
  *
  * Returns how many bytes (> 0), 0 at the end of the body, or a code, the same
- * one from then on: GALLEY_ECLOSED the client has gone, GALLEY_ETOOBIG over the
- * route's limit, GALLEY_ETIMEDOUT too slow, GALLEY_EPROTO a malformed chunk or
- * an early end; a handler may return it as its result. GALLEY_ESTATE on a route
- * with another body mode, on an event loop, or once galley_req_sink() was
- * called; GALLEY_EINVAL. Blocks.
+ * one from then on: GALLEY_ECLOSED nobody waits for the answer any more, at once;
+ * and behind the bytes that came before it: GALLEY_ETOOBIG over the route's
+ * limit, GALLEY_ETIMEDOUT too slow, GALLEY_EPROTO a malformed chunk or an early
+ * end, GALLEY_ENOMEM. A handler may return it as its result (ETIMEDOUT is then
+ * 408), or answer as it likes; the connection ends behind the answer. What a
+ * handler leaves unread is skipped if it is little, else the connection ends.
+ *
+ * GALLEY_ESTATE on a route with another body mode, on an event loop, or once
+ * galley_req_sink() was called; GALLEY_EINVAL, also for len 0. Blocks.
  */
 GALLEY_API ssize_t galley_req_read(galley_request *rq, void *buf, size_t len);
 
 /**
  * Takes a piece of the body: len > 0 bytes at data, valid during the call; len 0
  * is the end; a negative len is a code as of galley_req_read(), after which
- * nothing follows. Return 0 to go on (at the end: to answer as set in rs), or a
- * handler result other than 0 to answer now. On the event loop; must not block.
+ * nothing follows. Return 0 to go on, at the end to answer as set in rs (after a
+ * code: if nothing is set, with that code), or a handler result other than 0 to
+ * answer now. It may also defer, or give a file: then it is not called again,
+ * and what is left of the body is treated as for any early answer. On the event
+ * loop; must not block.
  */
 typedef int galley_sink(galley_request *rq, galley_response *rs, const void *data, ssize_t len,
                         void *arg);
