@@ -1,5 +1,5 @@
 # The front door of galley. `make help` lists what there is; CMakeLists.txt and cmake/ do the building.
-# Only `run`, `test`, `check`, `asan`, `tsan` and `fuzz` install packages, and only those that are missing.
+# Only `run`, `test`, `check`, `asan`, `tsan`, `fuzz` and `bench-pool` install packages, and only those that are missing.
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -11,6 +11,7 @@ JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 20
 ARGS ?= examples/site
 ONLY ?=
+BENCH_ARGS ?=
 CMAKE_FLAGS ?=
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -92,6 +93,13 @@ fuzz: build/.folder
 	@tools/setup build fuzz
 	$(call build,fuzz,fuzz_targets)
 	@$(PYTHON) tools/run_fuzz build/fuzz --seconds $(FUZZ_SECONDS)
+
+## bench-pool  galley's thread pool beside those of Debian, under 15 minutes; BENCH_ARGS=--quick for a look
+bench-pool: build/.folder
+	@tools/setup build bench
+	@test ! -f build/release/build.ninja || cmake build/release >build/release.log # sees what was just installed
+	$(call build,release,bench_pool)
+	@$(PYTHON) bench/pool/run --build build/release $(BENCH_ARGS)
 
 ## docs     rewrite the pages that are made from code and tests: docs/options.md, docs/conformance.md
 docs: build/.folder

@@ -50,6 +50,10 @@ if(TARGET galley_pool_shared AND NOT GALLEY_SANITIZE)
     add_bench_package(libuv libuv libuv1-dev peer_libuv.c)
 
     include(CheckLanguage)
+    if(NOT CMAKE_CXX_COMPILER)
+        unset(CMAKE_CXX_COMPILER CACHE) # it may have been installed since
+        unset(CMAKE_CXX_COMPILER)
+    endif()
     check_language(CXX)
     if(CMAKE_CXX_COMPILER)
         enable_language(CXX)
