@@ -64,7 +64,7 @@ static void pieces(struct exchange *exchange)
     finish_if_whole(world, exchange);
 }
 
-static void give_up(struct exchange *exchange, int code)
+static void abort_it(struct exchange *exchange, int code)
 {
     struct world *world = exchange->driver_ctx;
     world->aborted++;
@@ -72,8 +72,18 @@ static void give_up(struct exchange *exchange, int code)
     exchange_client_gone(exchange);
 }
 
-static const struct exchange_driver driver = {
-    .respond = respond, .read_body = read_body, .pieces = pieces, .abort = give_up};
+static void give_up(struct exchange *exchange, int status)
+{
+    struct world *world = exchange->driver_ctx;
+    world->given_up++;
+    world->given_up_status = status;
+}
+
+static const struct exchange_driver driver = {.respond = respond,
+                                              .read_body = read_body,
+                                              .pieces = pieces,
+                                              .abort = abort_it,
+                                              .give_up = give_up};
 
 static void dispatch(void *ctx, struct exchange *exchange)
 {
@@ -87,7 +97,7 @@ static void ended(void *ctx, const struct exchange *exchange)
     struct world *world = ctx;
     world->ended++;
     world->exchange = NULL;
-    (void)exchange;
+    world->ended_status = exchange->has_responded ? exchange->response.status : 0;
 }
 
 static void emptied(struct exchange_pool *pool, void *ctx)

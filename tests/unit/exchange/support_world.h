@@ -24,6 +24,8 @@ struct world {
     /* what happened */
     unsigned responded, bodies_wanted, pieces, aborted, ended, emptied;
     int status;
+    unsigned given_up;
+    int given_up_status, ended_status;
     int abort_code;
     bool must_close, keeps_it; /* keeps_it: the driver does not end the exchange in respond() */
     char fields_text[1024];
