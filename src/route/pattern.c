@@ -3,7 +3,9 @@
 #include "route/pattern.h"
 
 #include "base/error.h"
+#include "base/text.h"
 #include "http/chars.h"
+#include "http/host.h"
 
 #define METHOD_BIT(method) (1u << (unsigned)(method))
 
@@ -25,16 +27,16 @@ static int refuse(const struct pattern *pattern, galley_error *err, const char *
     return error_set(err, GALLEY_EINVAL, "route \"%.*s\": %s", SPAN_ARGS(pattern->text), why);
 }
 
-/* "GET /path" -> method and the path; "/path" alone is for any method. */
-static int parse_method(struct pattern *pattern, struct span *ret_path, galley_error *err)
+/* "GET host/path" -> method and the rest; "host/path" alone is for any method. */
+static int parse_method(struct pattern *pattern, struct span *ret_rest, galley_error *err)
 {
     struct span text = pattern->text;
-    const char *space = text.len ? memchr(text.ptr, ' ', text.len) : NULL;
-    if (!space || (text.len > 0 && text.ptr[0] == '/')) {
-        *ret_path = text;
+    size_t space = span_find(text, ' ');
+    if (space == text.len || span_find(text, '/') < space) {
+        *ret_rest = text;
         return GALLEY_OK;
     }
-    struct span name = span_make(text.ptr, (size_t)(space - text.ptr));
+    struct span name = span_make(text.ptr, space);
     pattern->method = method_of(name);
     if (pattern->method == METHOD_OTHER) {
         return refuse(pattern, err, "unknown method");
@@ -46,9 +48,83 @@ static int parse_method(struct pattern *pattern, struct span *ret_path, galley_e
     while (at < text.len && text.ptr[at] == ' ') {
         at++;
     }
-    *ret_path = span_make(text.ptr + at, text.len - at);
+    *ret_rest = span_from(text, at);
     return GALLEY_OK;
 }
+
+/* ---- the host ---- */
+
+/* Labels of letters, digits, '-' and '_', none of them empty. */
+static bool is_plain_name(struct span name)
+{
+    bool is_good = true;
+    while (name.ptr && is_good) {
+        struct span label;
+        name = span_cut(name, '.', &label);
+        is_good = label.len > 0;
+        for (size_t i = 0; i < label.len && is_good; i++) {
+            char c = text_lower(label.ptr[i]);
+            is_good = (c >= 'a' && c <= 'z') || text_is_digit(c) || c == '-' || c == '_';
+        }
+    }
+    return is_good;
+}
+
+/* Digits and dots, as of an address that lacks its front. */
+static bool is_numeric(struct span name)
+{
+    size_t i = 0;
+    while (i < name.len && (text_is_digit(name.ptr[i]) || name.ptr[i] == '.')) {
+        i++;
+    }
+    return i == name.len;
+}
+
+/* NULL, or what is wrong. */
+static const char *read_host(struct pattern *pattern, struct span text)
+{
+    struct host host;
+    pattern->has_star = span_starts_with(text, SPAN("*."));
+    text = span_from(text, pattern->has_star ? 2 : 0);
+    if (span_find(text, '*') < text.len) {
+        return "a star in a host stands in front of it, for whole labels: *.example.com";
+    }
+    if (host_parse(text, &host) != 0) {
+        return "what stands before the path is not a host";
+    }
+    if (host.name.len < text.len) {
+        return "a host in a pattern has no port: it is meant whatever the port";
+    }
+    pattern->host = host_bare_name(&host);
+    if (host.kind == HOST_NAME && (!pattern->host.ptr || !is_plain_name(pattern->host))) {
+        return "a host is labels of letters, digits, - and _ with dots between them; other scripts "
+               "are written as xn--...";
+    }
+    if (pattern->has_star && (host.kind != HOST_NAME || is_numeric(pattern->host))) {
+        return "a star stands in front of a name, not of an address";
+    }
+    return NULL;
+}
+
+/* "host/path" or "/path" -> the host and the path. */
+static int parse_host(struct pattern *pattern, struct span *rest, galley_error *err)
+{
+    size_t len = span_find(*rest, '/');
+    if (len == rest->len) {
+        return refuse(pattern, err, "the path must begin with a slash");
+    }
+    const char *wrong = len > 0 ? read_host(pattern, span_make(rest->ptr, len)) : NULL;
+    *rest = span_from(*rest, len);
+    return wrong ? refuse(pattern, err, wrong) : GALLEY_OK;
+}
+
+bool pattern_has_same_host(const struct pattern *a, const struct pattern *b)
+{
+    return a->has_star == b->has_star && !a->host.ptr == !b->host.ptr &&
+           span_equal_nocase(a->host, b->host);
+}
+
+/* ---- the path ---- */
 
 static bool is_name(struct span name)
 {
@@ -138,11 +214,11 @@ int pattern_parse(struct pattern *ret, struct span text, galley_error *err)
     struct pattern pattern = {.text = text};
     struct span rest = SPAN_NONE;
     int rc = parse_method(&pattern, &rest, err);
+    if (rc == GALLEY_OK) {
+        rc = parse_host(&pattern, &rest, err);
+    }
     if (rc != GALLEY_OK) {
         return rc;
-    }
-    if (rest.len == 0 || rest.ptr[0] != '/') {
-        return refuse(&pattern, err, "the path must begin with a slash");
     }
     bool is_last = false;
     while (!is_last) {

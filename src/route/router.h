@@ -1,11 +1,13 @@
-/* route/router.h — from method and path to a route: whole paths, the most specific pattern wins,
- * whatever the order of registration.
+/* route/router.h — from method, host and path to a route: whole paths, the most specific pattern
+ * wins, whatever the order of registration.
  *
  * Of the patterns that match the path and the method, the one with the narrowest set of paths is
  * taken; of those with the same paths the one with the narrowest set of methods. Two that could tie
- * are refused when they are added. Built by the set-up thread; from then on immutable and read by
- * all loops without a lock. A look-up allocates nothing and visits each node of the tree at most
- * once. */
+ * are refused when they are added. Patterns for the request's host go before those for hosts with a
+ * star, and these before those without a host, which answer what the others do not match.
+ *
+ * Built by the set-up thread; from then on immutable and read by all loops without a lock. A look-up
+ * allocates nothing and visits each node of a tree at most once. */
 #ifndef ROUTE_ROUTER_H
 #define ROUTE_ROUTER_H
 
@@ -42,9 +44,10 @@ struct route_match {
     unsigned param_count;
     struct request_param params[REQUEST_MAX_PARAMS];
 };
-/** path: normalized (http/target.h). HEAD is served by GET's route where there is none of its
- * own. */
-struct route_match router_find(const struct router *router, enum method method, struct span path);
+/** path: normalized (http/target.h). host: as request_host() gives it; ptr NULL: none. HEAD is served
+ *  by GET's route where there is none of its own. */
+struct route_match router_find(const struct router *router, enum method method, struct span host,
+                               struct span path);
 
 /** Routes an exchange: found ones are run (body first); 404, 405 and OPTIONS with Allow, 501 are
  *  answered here. Fits exchange_services.dispatch. */

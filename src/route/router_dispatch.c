@@ -63,7 +63,8 @@ void router_dispatch(const struct router *router, struct exchange *exchange)
         answer_with_allow(exchange, router_methods(router), 204); /* §9.3.7: OPTIONS * */
         return;
     }
-    struct route_match match = router_find(router, request->method, request->target.path);
+    struct span host = router_has_hosts(router) ? request_host(request) : SPAN_NONE;
+    struct route_match match = router_find(router, request->method, host, request->target.path);
     if (match.target) {
         take_params(request, &match);
         run(exchange, match.target);

@@ -1,9 +1,11 @@
-/* tests/fuzz/fuzz_route_pattern.c — lines: those with a tab in front are request paths,
- * "METHOD<space>path" behind it, the others are patterns to add. Paths are asked as they stand if
- * they are normal, else left out. Holds: the router finds what a naive matcher finds that tries
- * every pattern and takes the narrowest; never two that could tie; parameters are the pieces of the
- * path; the set of methods is that of all patterns that match. */
+/* tests/fuzz/fuzz_route_pattern.c — lines: those with a tab in front are requests,
+ * "METHOD<space>[host]path" behind it, the others are patterns to add. Requests are asked as they
+ * stand if their path is normal and the host is one, else left out. Holds: the router finds what a
+ * naive matcher finds that tries every pattern and takes the one with the nearest host, of these the
+ * narrowest; never two that could tie; parameters are the pieces of the path; the set of methods is
+ * that of all patterns that match. */
 #include "fuzz.h"
+#include "http/host.h"
 #include "route/router.h"
 
 /* rooms: route */
@@ -70,7 +72,30 @@ static bool is_narrower(const struct pattern *a, const struct pattern *b)
     return bits_of(pattern_methods(a->method)) < bits_of(pattern_methods(b->method));
 }
 
-static const struct known *find_naively(enum method method, struct span path, uint32_t *ret_methods)
+/* How near the pattern's host is to the request's: 0 is another one. */
+static size_t nearness(const struct pattern *pattern, struct span host)
+{
+    struct span mine = pattern->host;
+    if (!mine.ptr) {
+        return 1;
+    }
+    if (!pattern->has_star) {
+        return span_equal_nocase(mine, host) ? SIZE_MAX : 0;
+    }
+    if (host.len < mine.len + 2 || host.ptr[host.len - mine.len - 1] != '.') {
+        return 0;
+    }
+    return span_equal_nocase(span_from(host, host.len - mine.len), mine) ? mine.len + 1 : 0;
+}
+
+static bool is_better(const struct pattern *a, const struct pattern *b, struct span host)
+{
+    size_t a_near = nearness(a, host), b_near = nearness(b, host);
+    return a_near == b_near ? is_narrower(a, b) : a_near > b_near;
+}
+
+static const struct known *find_naively(enum method method, struct span host, struct span path,
+                                        uint32_t *ret_methods)
 {
     const struct known *best = NULL;
     struct span values[PATTERN_MAX_PARAMS];
@@ -78,23 +103,24 @@ static const struct known *find_naively(enum method method, struct span path, ui
     for (unsigned i = 0; i < known_count; i++) {
         const struct pattern *pattern = &known[i].pattern;
         uint32_t methods = pattern_methods(pattern->method);
-        if (!matches(pattern, path, values)) {
+        if (!nearness(pattern, host) || !matches(pattern, path, values)) {
             continue;
         }
         *ret_methods |= methods;
         bool has_method = (methods & (1u << (unsigned)method)) != 0;
-        if (has_method && (!best || is_narrower(pattern, &best->pattern))) {
+        if (has_method && (!best || is_better(pattern, &best->pattern, host))) {
             best = &known[i];
         }
     }
     return best;
 }
 
-static void expect_same(const struct router *router, enum method method, struct span path)
+static void expect_same(const struct router *router, enum method method, struct span host,
+                        struct span path)
 {
-    struct route_match match = router_find(router, method, path);
+    struct route_match match = router_find(router, method, host, path);
     uint32_t methods = 0;
-    const struct known *naive = find_naively(method, path, &methods);
+    const struct known *naive = find_naively(method, host, path, &methods);
     FUZZ_EXPECT((naive != NULL) == (match.target != NULL));
     if (!naive) {
         FUZZ_EXPECT(match.methods == methods);
@@ -150,10 +176,15 @@ static bool is_normal(struct span path)
 static void ask(const struct router *router, struct span line)
 {
     struct span name;
-    struct span path = span_cut(line, ' ', &name);
+    struct span rest = span_cut(line, ' ', &name);
     enum method method = method_of(name);
-    if (path.ptr && method != METHOD_OTHER && is_normal(path)) {
-        expect_same(router, method, path);
+    size_t slash = span_find(rest, '/');
+    struct span path = span_from(rest, slash);
+    struct host host = {0};
+    bool has_host = slash > 0;
+    if (rest.ptr && method != METHOD_OTHER && is_normal(path) &&
+        (!has_host || host_parse(span_make(rest.ptr, slash), &host) == 0)) {
+        expect_same(router, method, has_host ? host_bare_name(&host) : SPAN_NONE, path);
     }
 }
 

@@ -125,3 +125,14 @@ TEST(names_are_at_most_255_bytes)
     EXPECT_INT(host_parse(span_make(text, 255), &host), 0);
     EXPECT_INT(host_parse(span_make(text, 256), &host), GALLEY_EPROTO);
 }
+
+TEST(test_a_dot_at_the_end_is_not_part_of_the_name)
+{
+    struct host host;
+    EXPECT_INT(host_parse(SPAN("Example.com.:80"), &host), 0);
+    EXPECT_SPAN(host_bare_name(&host), "Example.com");
+    EXPECT_INT(host_parse(SPAN("[::1]"), &host), 0);
+    EXPECT_SPAN(host_bare_name(&host), "[::1]");
+    EXPECT_INT(host_parse(SPAN("."), &host), 0);
+    EXPECT(!host_bare_name(&host).ptr);
+}

@@ -83,6 +83,56 @@ TEST(test_bad_patterns_are_refused_with_a_sentence)
                    "32 segments");
 }
 
+TEST(test_a_host_stands_between_method_and_path)
+{
+    struct pattern pattern = parsed("GET api.example.com/users/{id}");
+    EXPECT_INT(pattern.method, METHOD_GET);
+    EXPECT_SPAN(pattern.host, "api.example.com");
+    EXPECT(!pattern.has_star);
+    EXPECT_INT(pattern.segment_count, 2);
+    pattern = parsed("*.Example.com./");
+    EXPECT_INT(pattern.method, METHOD_OTHER);
+    EXPECT_SPAN(pattern.host, "Example.com");
+    EXPECT(pattern.has_star);
+    pattern = parsed("PUT [2001:db8::7]/a b");
+    EXPECT_SPAN(pattern.host, "[2001:db8::7]");
+    EXPECT_SPAN(pattern.segments[0].text, "a b");
+    pattern = parsed("under_score.local/a b");
+    EXPECT_SPAN(pattern.host, "under_score.local");
+    EXPECT_SPAN(pattern.segments[0].text, "a b");
+    EXPECT(!parsed("/x").host.ptr);
+}
+
+TEST(test_bad_hosts_are_refused_with_a_sentence)
+{
+    expect_refused("GET example.com", "must begin with a slash");
+    expect_refused("example.com:80/", "no port");
+    expect_refused("GET [::1]:8080/x", "no port");
+    expect_refused("example.com:/", "no port");
+    expect_refused("http://example.com/x", "no port");
+    expect_refused("*/", "star");
+    expect_refused("a.*.com/", "star");
+    expect_refused("*.*.com/", "star");
+    expect_refused("a*.com/", "star");
+    expect_refused("*./", "not a host");
+    expect_refused("*.[::1]/", "star");
+    expect_refused("*.192.0.2.7/", "star");
+    expect_refused("*.2.7/", "star");
+    expect_refused("*.7/", "star");
+    expect_refused("[::1/", "not a host");
+    expect_refused("[fe80::1%25eth0]/", "not a host");
+    expect_refused("a..b/", "labels");
+    expect_refused(".a/", "labels");
+    expect_refused("./", "labels");
+    expect_refused("a.../", "labels");
+    expect_refused("user@a.org/", "not a host");
+    expect_refused("{host}/", "not a host");
+    expect_refused("ex%61mple.com/", "labels");
+    expect_refused("b\xc3\xbc"
+                   "cher.de/",
+                   "not a host");
+}
+
 static enum pattern_relation compared(const char *a, const char *b)
 {
     struct pattern pa = parsed(a), pb = parsed(b);

@@ -31,7 +31,7 @@ static struct router *router_of(const char *const *patterns)
 
 static const char *found(struct router *router, enum method method, const char *path)
 {
-    struct route_match match = router_find(router, method, span_of(path));
+    struct route_match match = router_find(router, method, SPAN_NONE, span_of(path));
     return match.target ? match.target->label : match.methods ? "405" : "404";
 }
 
@@ -60,11 +60,12 @@ TEST(test_a_name_is_one_segment_that_is_not_empty)
 TEST(test_the_rest_may_be_empty_or_long)
 {
     struct router *router = ROUTER("/assets/{path...}");
-    struct route_match match = router_find(router, METHOD_GET, SPAN("/assets/css/a.css"));
+    struct route_match match =
+        router_find(router, METHOD_GET, SPAN_NONE, SPAN("/assets/css/a.css"));
     EXPECT_INT(match.param_count, 1);
     EXPECT_SPAN(match.params[0].name, "path");
     EXPECT_SPAN(match.params[0].value, "css/a.css");
-    match = router_find(router, METHOD_GET, SPAN("/assets/"));
+    match = router_find(router, METHOD_GET, SPAN_NONE, SPAN("/assets/"));
     EXPECT_SPAN(match.params[0].value, "");
     EXPECT_TEXT(found(router, METHOD_GET, "/assets"), "404");
     router_destroy(router);
@@ -73,9 +74,9 @@ TEST(test_the_rest_may_be_empty_or_long)
 TEST(test_each_pattern_gives_its_own_names)
 {
     struct router *router = ROUTER("GET /{id}", "DELETE /{name}", "/{a}/x/{b}");
-    EXPECT_SPAN(router_find(router, METHOD_GET, SPAN("/7")).params[0].name, "id");
-    EXPECT_SPAN(router_find(router, METHOD_DELETE, SPAN("/7")).params[0].name, "name");
-    struct route_match match = router_find(router, METHOD_GET, SPAN("/1/x/2"));
+    EXPECT_SPAN(router_find(router, METHOD_GET, SPAN_NONE, SPAN("/7")).params[0].name, "id");
+    EXPECT_SPAN(router_find(router, METHOD_DELETE, SPAN_NONE, SPAN("/7")).params[0].name, "name");
+    struct route_match match = router_find(router, METHOD_GET, SPAN_NONE, SPAN("/1/x/2"));
     EXPECT_INT(match.param_count, 2);
     EXPECT_SPAN(match.params[0].value, "1");
     EXPECT_SPAN(match.params[1].name, "b");
@@ -130,7 +131,7 @@ TEST(test_a_branch_without_the_method_is_left_again)
     struct router *router = ROUTER("POST /a/{x}", "GET /{y}/b");
     EXPECT_TEXT(found(router, METHOD_POST, "/a/b"), "POST /a/{x}");
     EXPECT_TEXT(found(router, METHOD_GET, "/a/b"), "GET /{y}/b");
-    struct route_match match = router_find(router, METHOD_PUT, SPAN("/a/b"));
+    struct route_match match = router_find(router, METHOD_PUT, SPAN_NONE, SPAN("/a/b"));
     EXPECT(!match.target);
     EXPECT_INT(match.methods, (1u << METHOD_POST) | (1u << METHOD_GET) | (1u << METHOD_HEAD));
     router_destroy(router);
@@ -164,6 +165,29 @@ TEST(test_one_fallback)
     router_destroy(router);
 }
 
+TEST(test_bad_prefixes_are_refused_and_good_ones_reach_every_route)
+{
+    struct router *router = ROUTER("GET /a", "GET x.org/b");
+    struct route_target target = {.handler = handler};
+    galley_error err = {0};
+    EXPECT_INT(router_set_fallback(router, &target, NULL), GALLEY_OK);
+    EXPECT_INT(router_use(router, SPAN("admin"), NULL, NULL, &err), GALLEY_EINVAL);
+    EXPECT(strstr(err.message, "\"admin\""));
+    for (unsigned i = 0; i < 9; i++) { /* more than the array's first room */
+        EXPECT_INT(router_use(router, i % 2 ? SPAN("/admin/") : SPAN("/"), NULL, &err, NULL), 0);
+    }
+    router_seal(router);
+    size_t it = 0, count = 0;
+    for (struct route_target *each; (each = router_next(router, &it)) != NULL; count++) {
+        EXPECT_INT(each->middleware_count, 9);
+        EXPECT_SPAN(each->middleware[0].prefix, "");
+        EXPECT_SPAN(each->middleware[7].prefix, "/admin");
+        EXPECT(each->middleware[8].arg == &err);
+    }
+    EXPECT_INT(count, 3);
+    router_destroy(router);
+}
+
 TEST(test_every_failing_allocation_leaves_the_routes_as_they_were)
 {
     bool did_fail = true;
@@ -171,12 +195,19 @@ TEST(test_every_failing_allocation_leaves_the_routes_as_they_were)
         mem_fail_nth(n);
         struct router *router = router_create();
         int last = router ? GALLEY_OK : GALLEY_ENOMEM;
-        const char *patterns[] = {"/a", "/b", "/c", "/d", "/e", "GET /{x}/y/{z...}"};
-        for (unsigned i = 0; router && i < 6; i++) {
+        const char *patterns[] = {
+            "/a",     "/b",     "/c",     "/d",     "/e",     "GET /{x}/y/{z...}",
+            "a.org/", "b.org/", "c.org/", "d.org/", "e.org/", "*.a.org/"};
+        for (unsigned i = 0; router && i < sizeof patterns / sizeof *patterns; i++) {
             galley_error err = {0};
             int rc = add(router, patterns[i], &err);
             EXPECT(rc == GALLEY_OK || rc == GALLEY_ENOMEM);
             EXPECT((rc == GALLEY_OK) == (err.code == 0));
+            last = rc ? rc : last;
+        }
+        for (unsigned i = 0; router && i < 5; i++) {
+            int rc = router_use(router, SPAN("/x"), NULL, NULL, NULL);
+            EXPECT(rc == GALLEY_OK || rc == GALLEY_ENOMEM);
             last = rc ? rc : last;
         }
         did_fail = mem_fail_happened();
@@ -294,7 +325,7 @@ TEST(test_the_tree_agrees_with_a_naive_matcher)
                     best = &taken[k];
                 }
             }
-            struct route_match match = router_find(router, method, span_of(path));
+            struct route_match match = router_find(router, method, SPAN_NONE, span_of(path));
             if (best ? !match.target || !span_equal(span_of(match.target->label), best->text)
                      : match.target != NULL) {
                 test_fail(__FILE__, __LINE__, "%d %s: %s, not %.*s", method, path,
