@@ -2,9 +2,20 @@
  * body_writer.h. */
 #include "exchange/body_writer.h"
 
+#include "loop/errand.h"
+
+#include "exchange/deferred.h"
 #include "exchange/exchange.h"
+#include "exchange/stream.h"
 
 enum { SLICE_BYTES = 64 * 1024 };
+
+/* Lock held. */
+static void wake_worker(struct body_writer *writer)
+{
+    errand_resume(&writer->paused);
+    pthread_cond_broadcast(&writer->room);
+}
 
 /* On the loop: move what is pending behind response.body. Lock held. True when something was
  * moved. */
@@ -17,7 +28,7 @@ static bool take_pending(struct body_writer *writer)
     if (chain_move(&writer->exchange->response.body, &writer->pending) != GALLEY_OK) {
         writer->has_failed = true;
         writer->is_closed = true; /* the handler need not go on: the response is lost */
-        pthread_cond_broadcast(&writer->room);
+        wake_worker(writer);
         return false;
     }
     writer->in_flight += bytes;
@@ -93,7 +104,9 @@ static void wait_for_room(struct body_writer *writer)
 {
     while (!writer->is_closed &&
            writer->pending.bytes + writer->in_flight >= (uint64_t)BODY_WRITER_HIGH) {
+        errand_pause(&writer->paused);
         pthread_cond_wait(&writer->room, &writer->lock);
+        errand_resume(&writer->paused);
     }
 }
 
@@ -109,8 +122,30 @@ static int write_slice(struct body_writer *writer, const char *data, size_t len)
     return rc;
 }
 
+/* On a loop, whose thread may not wait, least of all for itself: all of it or nothing. */
+static int write_now(struct body_writer *writer, const void *data, size_t len)
+{
+    pthread_mutex_lock(&writer->lock);
+    uint64_t waiting = writer->pending.bytes + writer->in_flight;
+    int rc = GALLEY_EFULL;
+    if (writer->is_closed) {
+        rc = GALLEY_ECLOSED;
+    } else if (waiting <= (uint64_t)BODY_WRITER_HIGH &&
+               len <= (uint64_t)BODY_WRITER_HIGH - waiting) {
+        rc = chain_add_copy(&writer->pending, data, len);
+    }
+    if (rc == GALLEY_OK) {
+        post_if_needed(writer);
+    }
+    pthread_mutex_unlock(&writer->lock);
+    return rc;
+}
+
 int body_writer_write(struct body_writer *writer, const void *data, size_t len)
 {
+    if (loop_is_on_thread()) {
+        return write_now(writer, data, len);
+    }
     const char *next = data;
     int rc = GALLEY_OK;
     while (len > 0 && rc == GALLEY_OK) {
@@ -122,12 +157,48 @@ int body_writer_write(struct body_writer *writer, const void *data, size_t len)
     return rc;
 }
 
+bool body_writer_attach_stream(struct body_writer *writer, struct stream *stream)
+{
+    pthread_mutex_lock(&writer->lock);
+    bool is_open = !writer->is_closed;
+    writer->stream = is_open ? stream : NULL;
+    pthread_mutex_unlock(&writer->lock);
+    return is_open;
+}
+
+bool body_writer_attach_deferred(struct body_writer *writer, struct deferred *deferred)
+{
+    pthread_mutex_lock(&writer->lock);
+    bool is_open = !writer->is_closed;
+    writer->deferred = is_open ? deferred : NULL;
+    if (is_open) { /* under the lock, because the loop's things stay only while it is open */
+        deferred_count(writer->exchange);
+    }
+    pthread_mutex_unlock(&writer->lock);
+    return is_open;
+}
+
+struct stream *body_writer_stream(struct body_writer *writer)
+{
+    pthread_mutex_lock(&writer->lock);
+    struct stream *stream = writer->stream;
+    pthread_mutex_unlock(&writer->lock);
+    return stream;
+}
+
 void body_writer_close(struct body_writer *writer)
 {
     pthread_mutex_lock(&writer->lock);
     writer->is_closed = true;
-    pthread_cond_broadcast(&writer->room);
+    wake_worker(writer);
+    struct stream *stream = writer->stream;
+    if (writer->deferred) {
+        deferred_unwanted(writer->deferred);
+    }
     pthread_mutex_unlock(&writer->lock);
+    if (stream) {
+        stream_hang_up(stream);
+    }
 }
 
 bool body_writer_sent(struct body_writer *writer)
@@ -135,7 +206,7 @@ bool body_writer_sent(struct body_writer *writer)
     pthread_mutex_lock(&writer->lock);
     writer->in_flight = 0;
     bool has_more = take_pending(writer);
-    pthread_cond_broadcast(&writer->room);
+    wake_worker(writer);
     pthread_mutex_unlock(&writer->lock);
     return has_more;
 }

@@ -14,7 +14,10 @@
 
 #include <pthread.h>
 
+struct deferred;
+struct errands;
 struct exchange;
+struct stream;
 
 enum { BODY_WRITER_HIGH = 256 * 1024 };
 
@@ -23,11 +26,14 @@ struct body_writer {
     struct exchange *exchange;
     pthread_mutex_t lock;
     pthread_cond_t room;
-    struct chain pending; /* written, not yet taken by the loop */
-    uint64_t in_flight;   /* taken by the loop, not yet by the client */
-    bool is_posted;       /* post stands in the mailbox */
-    bool is_closed;       /* the client has gone: writes fail */
-    bool has_failed;      /* memory was out on the loop: the response cannot be whole */
+    struct stream *stream;     /* which the loop must hang up on when it closes this */
+    struct deferred *deferred; /* which it must tell */
+    struct chain pending;      /* written, not yet taken by the loop */
+    uint64_t in_flight;        /* taken by the loop, not yet by the client */
+    bool is_posted;            /* post stands in the mailbox */
+    struct errands *paused;    /* the worker's, while it waits for room (loop/errand.h) */
+    bool is_closed;            /* the client has gone: writes fail */
+    bool has_failed;           /* memory was out on the loop: the response cannot be whole */
 };
 
 /** On the loop, before the worker has the exchange; memory from its arena. NULL: out of memory. */
@@ -37,8 +43,16 @@ void body_writer_destroy(struct body_writer *writer);
 
 /** On the worker: the head may be sent. 0, GALLEY_ECLOSED. */
 int body_writer_begin(struct body_writer *writer);
-/** On the worker: waits for room. 0, GALLEY_ECLOSED, GALLEY_ENOMEM; a part may have been taken. */
+/** On the owner's thread: waits for room. 0, GALLEY_ECLOSED, GALLEY_ENOMEM; a part may have been
+ *  taken. On a loop nothing waits: GALLEY_EFULL, and nothing was taken. */
 int body_writer_write(struct body_writer *writer, const void *data, size_t len);
+
+/** On the owner's thread: what the loop must know of when the client goes. False: it has gone, and
+ *  the server perhaps with it; nothing is remembered. */
+bool body_writer_attach_stream(struct body_writer *writer, struct stream *stream);
+bool body_writer_attach_deferred(struct body_writer *writer, struct deferred *deferred);
+/** On the loop: what was attached; NULL. */
+struct stream *body_writer_stream(struct body_writer *writer);
 
 /** On the loop: the worker's next call fails, a waiting one returns. */
 void body_writer_close(struct body_writer *writer);

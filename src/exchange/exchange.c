@@ -9,7 +9,10 @@
 
 #include "exchange/admission.h"
 #include "exchange/body_writer.h"
+#include "exchange/deferred.h"
 #include "exchange/exchange_steps.h"
+#include "exchange/source.h"
+#include "exchange/stream.h"
 
 #include <sched.h>
 
@@ -98,9 +101,12 @@ static void release_parts(struct exchange *exchange)
 {
     chain_clear(&exchange->response.body);
     exchange_leave_gate(exchange);
+    stream_detach(exchange);
+    source_detach(exchange);
     body_writer_destroy(exchange->response.writer);
     exchange->response.writer = NULL;
     exchange_body_release(exchange);
+    deferred_release(exchange);
     run_end_hooks(exchange);
 }
 
@@ -136,6 +142,9 @@ void exchange_forget(struct exchange *exchange)
 {
     list_remove(&exchange->live);
     exchange->pool->live--;
+    if (exchange->counts_stream) {
+        atomic_fetch_sub_explicit(&exchange->pool->streams, 1, memory_order_relaxed);
+    }
 }
 
 void exchange_end(struct exchange *exchange, struct exchange_pool *pool)
@@ -148,6 +157,7 @@ void exchange_end(struct exchange *exchange, struct exchange_pool *pool)
         exchange->response.status = exchange->given_up; /* what its client got */
         exchange->has_responded = true;
     }
+    owner_report(exchange);
     const struct exchange_services *services = exchange->services;
     if (services->ended) {
         services->ended(services->ctx, exchange);
@@ -179,8 +189,10 @@ static void abandon(struct exchange *exchange)
     galley_stop_flag_raise(&exchange->should_stop);
     atomic_store_explicit(&exchange->is_abandoned, true, memory_order_relaxed);
     exchange_body_close(exchange);
-    if (exchange->state == EXCHANGE_QUEUED) {
-        body_writer_close(exchange->response.writer);
+    if (exchange->response.writer) {
+        body_writer_close(exchange->response.writer); /* and what is attached to it */
+    } else if (exchange->response.stream) {
+        stream_hang_up(exchange->response.stream);
     }
 }
 
@@ -213,7 +225,12 @@ void exchange_client_gone(struct exchange *exchange)
 
 void exchange_pieces_wanted(struct exchange *exchange)
 {
-    if (exchange->state == EXCHANGE_QUEUED && body_writer_sent(exchange->response.writer)) {
+    const struct response *response = &exchange->response;
+    if (response->stream) {
+        stream_sent(exchange);
+    } else if (response->source) {
+        source_sent(exchange);
+    } else if (exchange->state == EXCHANGE_QUEUED && body_writer_sent(response->writer)) {
         exchange->driver->pieces(exchange);
     }
 }
@@ -229,6 +246,10 @@ void exchange_pool_hint_stop(struct exchange_pool *pool)
     for (struct list *at = pool->live_list.next; at != &pool->live_list; at = at->next) {
         struct exchange *exchange = CONTAINER_OF(at, struct exchange, live);
         galley_stop_flag_raise(&exchange->should_stop);
+        struct stream *stream = stream_of(exchange);
+        if (stream) {
+            stream_close(stream); /* it would never end by itself */
+        }
     }
 }
 

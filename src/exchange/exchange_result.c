@@ -7,6 +7,8 @@
 #include "exchange/admission.h"
 #include "exchange/body_writer.h"
 #include "exchange/exchange_steps.h"
+#include "exchange/source.h"
+#include "exchange/stream.h"
 
 static struct log_limit mistake_limit;
 
@@ -38,8 +40,7 @@ int exchange_status_of(int result)
     }
 }
 
-/* A programmer's error in a handler: the client gets 500, the log says which route. */
-static void report_mistake(const struct exchange *exchange, const char *what, int result)
+void exchange_report_mistake(const struct exchange *exchange, const char *what, int result)
 {
     const struct exchange_services *services = exchange->services;
     if (services->counters) {
@@ -74,16 +75,11 @@ void exchange_shed(struct exchange *exchange)
     exchange_respond(exchange);
 }
 
-static bool has_answer(const struct response *response)
-{
-    return response->has_body || response->waits_for_file || response->is_begun;
-}
-
 static void apply_status(struct exchange *exchange, int status)
 {
     struct response *response = &exchange->response;
     response->status = status;
-    if (!has_answer(response) && status_may_have_body(status, METHOD_GET)) {
+    if (!response_has_body(response) && status_may_have_body(status, METHOD_GET)) {
         (void)response_error_page(exchange, status); /* without memory: the status alone */
     }
 }
@@ -100,14 +96,14 @@ static void apply_result(struct exchange *exchange, int result)
 {
     struct response *response = &exchange->response;
     if (exchange->is_misused) {
-        report_mistake(exchange, "gave two bodies", result);
+        exchange_report_mistake(exchange, "gave two bodies", result);
         response_be_page(exchange, 500);
     } else if (result < 0) {
         apply_failure(exchange, exchange_status_of(exchange_body_result(exchange, result)));
     } else if (is_final_status(result)) {
         apply_status(exchange, result);
     } else if (result != 0) {
-        report_mistake(exchange, "returned a number that means nothing", result);
+        exchange_report_mistake(exchange, "returned a number that means nothing", result);
         response_be_page(exchange, 500);
     } else if (response->status == 0) {
         response->status = 200;
@@ -144,7 +140,7 @@ static bool has_declared_bytes(const struct exchange *exchange)
     return response->length < 0 || response->piece_bytes == (uint64_t)response->length;
 }
 
-static void break_off(struct exchange *exchange, int code)
+void exchange_break_off(struct exchange *exchange, int code)
 {
     if (exchange->services->counters) {
         counter_add(&exchange->services->counters->broken, 1);
@@ -159,12 +155,12 @@ static void finish_pieces(struct exchange *exchange, int result)
     struct response *response = &exchange->response;
     bool is_whole = body_writer_finish(response->writer);
     if (result < 0 || !is_whole) {
-        break_off(exchange, result < 0 ? result : GALLEY_ENOMEM);
+        exchange_break_off(exchange, result < 0 ? result : GALLEY_ENOMEM);
         return;
     }
     if (!has_declared_bytes(exchange)) {
-        report_mistake(exchange, "wrote less than it declared", result);
-        break_off(exchange, GALLEY_EPROTO);
+        exchange_report_mistake(exchange, "wrote less than it declared", result);
+        exchange_break_off(exchange, GALLEY_EPROTO);
         return;
     }
     response->pieces_ended = true;
@@ -172,11 +168,68 @@ static void finish_pieces(struct exchange *exchange, int result)
     exchange->driver->pieces(exchange);
 }
 
+void exchange_fail(struct exchange *exchange, int code)
+{
+    if (exchange->has_responded) {
+        exchange_break_off(exchange, code);
+        return;
+    }
+    exchange->state = EXCHANGE_HANDLING;
+    apply_failure(exchange, exchange_status_of(code));
+    exchange_respond(exchange);
+}
+
+void exchange_count_stream(struct exchange *exchange)
+{
+    if (!exchange->counts_stream) {
+        exchange->counts_stream = true;
+        atomic_fetch_add_explicit(&exchange->pool->streams, 1, memory_order_relaxed);
+    }
+}
+
+/* A status as a result puts its own page in the place of a source, or of an upgrade; a stream has
+ * been promised to its writers, and ends behind what they wrote. */
+static void finish_unsent_flow(struct exchange *exchange, int result)
+{
+    struct response *response = &exchange->response;
+    if (result == 0 && response->source) {
+        source_flow(exchange);
+        return;
+    }
+    bool is_status = is_final_status(result);
+    if (result == 0 || (is_status && response->stream && !response->is_upgrade)) {
+        stream_flow(exchange, is_status);
+        return;
+    }
+    if (is_status) {
+        response_reset(exchange);
+    }
+    exchange->state = EXCHANGE_HANDLING;
+    apply_result(exchange, result);
+    exchange_respond(exchange);
+}
+
+/* The handler has returned, or the deferral was finished: what it has begun goes on by itself, if
+ * that is what it says. */
+static void finish_flow(struct exchange *exchange, int result)
+{
+    if (!exchange->has_responded) {
+        finish_unsent_flow(exchange, result);
+    } else if (result < 0) {
+        exchange_break_off(exchange, result);
+    } else {
+        if (result != 0 && !is_final_status(result)) {
+            exchange_report_mistake(exchange, "returned a number that means nothing", result);
+        }
+        stream_flow(exchange, result != 0); /* a source would not have been asked yet */
+    }
+}
+
 /* Pieces that nothing was sent of yet: as good as a response in one piece. */
 static void apply_unsent_pieces(struct exchange *exchange, int result)
 {
     if (result >= 0 && !has_declared_bytes(exchange)) {
-        report_mistake(exchange, "wrote less than it declared", result);
+        exchange_report_mistake(exchange, "wrote less than it declared", result);
         response_be_page(exchange, 500);
         return;
     }
@@ -195,6 +248,10 @@ void exchange_finish(struct exchange *exchange, int result)
     if (exchange->client_is_gone) {
         exchange->state = EXCHANGE_RESPONDING;
         exchange_end(exchange, exchange->pool);
+        return;
+    }
+    if (response->stream || response->source) {
+        finish_flow(exchange, result);
         return;
     }
     if (response->is_begun && exchange->has_responded) {

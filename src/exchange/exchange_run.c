@@ -55,6 +55,10 @@ static int call_handler(struct exchange *exchange)
 
 void exchange_returned(struct exchange *exchange, int result)
 {
+    if (exchange->is_deferred) {
+        exchange_leave_deferred(exchange); /* the result is the deferral's */
+        return;
+    }
     if (exchange->state == EXCHANGE_SUSPENDED) {
         if (exchange->has_early_result) {
             exchange_finish(exchange, exchange->early_result);

@@ -17,12 +17,33 @@ struct exchange_end_hook {
 void exchange_finish(struct exchange *exchange, int result);
 /** Hand the decided response to the driver. */
 void exchange_respond(struct exchange *exchange);
+/** The answer cannot become whole: its connection is reset. */
+void exchange_break_off(struct exchange *exchange, int code);
+/** What flowed has failed: broken off if a part of it was sent, else the code's page. */
+void exchange_fail(struct exchange *exchange, int code);
+/** A programmer's error in a handler: counted, and told to the log. */
+void exchange_report_mistake(const struct exchange *exchange, const char *what, int result);
+/** From now on it is one of the loop's streams. */
+void exchange_count_stream(struct exchange *exchange);
 /** 503 with Retry-After instead of whatever is set: the server has too much to do. */
 void exchange_shed(struct exchange *exchange);
 /** Give the exchange to a worker; or 503. */
 void exchange_start_job(struct exchange *exchange);
 /** A handler on the loop, or its sink, has returned: it answers, is suspended, or goes on. */
 void exchange_returned(struct exchange *exchange, int result);
+/** On the loop: make it fit to be held by others, and held by one. 0 or GALLEY_ENOMEM. */
+int exchange_prepare_to_leave(struct exchange *exchange);
+/** On the loop: its handler has returned and has deferred. */
+void exchange_leave_deferred(struct exchange *exchange);
+/** On the loop: held by one from now on; `back` runs on the loop when nobody holds it any more. */
+void exchange_hold(struct exchange *exchange, void (*back)(struct loop_post *post));
+/** To the pool of the route's handlers, as an errand (loop/errand.h): run and drop of the job end
+ *  with exchange_end_job(). 0, GALLEY_EFULL, GALLEY_ECLOSED. */
+int exchange_submit(struct exchange *exchange, const galley_job *job);
+/** The last touch of such a job: exchange_let_go(), and the errand ends. */
+void exchange_end_job(struct exchange *exchange);
+/** A holder's last touch; any thread. Behind the last one it goes back to its loop. */
+void exchange_let_go(struct exchange *exchange);
 /** Middleware and the route's handler, on its thread; what came out. Without a tie to the loop. */
 int exchange_call_handler(struct exchange *exchange);
 /** The pool that the route's handlers run on; NULL: at once, on the loop (tests). */

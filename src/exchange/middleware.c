@@ -36,7 +36,12 @@ static int call_from(struct exchange *exchange, unsigned at)
 
 int exchange_call_handler(struct exchange *exchange)
 {
-    return call_from(exchange, 0);
+    owner_enter(exchange);
+    int result = call_from(exchange, 0);
+    if (!exchange->is_deferred) { /* else the owner is whoever holds the deferral */
+        owner_leave(exchange);
+    }
+    return result;
 }
 
 int galley_next(galley_chain *chain)

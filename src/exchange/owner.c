@@ -3,6 +3,8 @@
 
 #include "exchange/exchange.h"
 
+static struct log_limit stranger_limit;
+
 static _Thread_local char thread_mark; /* its address tells threads apart */
 
 void owner_enter(struct exchange *exchange)
@@ -27,4 +29,20 @@ bool owner_is_caller(const struct exchange *exchange, const char *call)
     (void)atomic_compare_exchange_strong_explicit(&owner->misused_call, &none, call,
                                                   memory_order_relaxed, memory_order_relaxed);
     return false;
+}
+
+void owner_report(const struct exchange *exchange)
+{
+    const char *call = atomic_load_explicit(&exchange->owner.misused_call, memory_order_relaxed);
+    if (!call) {
+        return;
+    }
+    const struct exchange_services *services = exchange->services;
+    if (services->counters) {
+        counter_add(&services->counters->mistakes, 1);
+    }
+    log_write_limited(services->log, &stranger_limit, LOG_ERROR,
+                      "%s() was refused: another thread runs the handler of %s", call,
+                      exchange->route && exchange->route->label ? exchange->route->label
+                                                                : "a route");
 }

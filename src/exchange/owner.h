@@ -29,6 +29,9 @@ void owner_leave(struct exchange *exchange);
 /** May the caller use it? If not, `call` is noted. */
 bool owner_is_caller(const struct exchange *exchange, const char *call);
 
+/** On the loop, at the end: tell the log if a stranger has called. */
+void owner_report(const struct exchange *exchange);
+
 #define OWNER_OK(exchange) (!DEBUG_BUILD || owner_is_caller(exchange, __func__))
 
 #endif

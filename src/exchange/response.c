@@ -10,6 +10,8 @@
 #include "http/field_value.h"
 
 #include "exchange/exchange.h"
+#include "exchange/source.h"
+#include "exchange/stream.h"
 
 void response_init(struct response *response, struct chain_pool *chains)
 {
@@ -22,6 +24,8 @@ void response_reset(struct exchange *exchange)
     struct response *response = &exchange->response;
     struct body_writer *writer = response->writer;
     bool must_close = response->must_close;
+    stream_detach(exchange);
+    source_detach(exchange);
     chain_clear(&response->body);
     response_init(response, response->body.pool);
     response->writer = writer;

@@ -52,6 +52,12 @@ void response_init(struct response *response, struct chain_pool *chains);
 /** Everything set so far is thrown away (a handler failed, or another answer is given). */
 void response_reset(struct exchange *exchange);
 
+/** Has an answer's body been given, in whatever way? */
+static inline bool response_has_body(const struct response *response)
+{
+    return response->has_body || response->waits_for_file || response->is_begun;
+}
+
 /** Replace or add a field; copies into the arena. 0, GALLEY_EINVAL (bad name or value),
  *  GALLEY_ENOMEM. Framing fields (Content-Length, Transfer-Encoding, Connection, Date) are refused
  *  with GALLEY_EINVAL: they are the driver's. */

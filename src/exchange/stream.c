@@ -1,0 +1,415 @@
+/* exchange/stream.c — see stream.h. First what writers do, then what the loop does. */
+#include "exchange/stream.h"
+
+#include "base/alloc.h"
+#include "base/check.h"
+#include "http/status.h"
+
+#include "exchange/body_writer.h"
+#include "exchange/exchange_steps.h"
+
+#include <string.h>
+
+enum { COPY_BYTES = 1024 /* pieces up to this are packed together */ };
+
+/* ---- writers --------------------------------------------------------------------------------- */
+
+void stream_ref(struct stream *stream)
+{
+    atomic_fetch_add_explicit(&stream->refs, 1, memory_order_relaxed);
+}
+
+void stream_unref(struct stream *stream)
+{
+    /* Release: what this user wrote; acquire, by the last one: what all of them wrote. */
+    if (atomic_fetch_sub_explicit(&stream->refs, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    DEBUG_CHECK(!stream->exchange && !timer_is_armed(&stream->heartbeat));
+    chain_clear(&stream->pending);
+    pthread_mutex_destroy(&stream->lock);
+    mem_free(stream);
+}
+
+/* Lock held, so that nothing is posted once it is detached; the post has a reference. */
+static void post_if_needed(struct stream *stream)
+{
+    if (!stream->is_posted && stream->loop) {
+        stream->is_posted = true;
+        stream_ref(stream);
+        loop_post(stream->loop, &stream->post);
+    }
+}
+
+/* Lock held. */
+static uint64_t waiting_bytes(const struct stream *stream)
+{
+    return stream->pending.bytes + stream->in_flight;
+}
+
+/* Lock held: 0 if so many bytes may come. */
+static int room_for(const struct stream *stream, size_t len)
+{
+    if (stream->is_closed) {
+        return GALLEY_ECLOSED;
+    }
+    uint64_t waiting = waiting_bytes(stream);
+    uint64_t most = stream->options.buffer_bytes;
+    return waiting <= most && len <= most - waiting ? GALLEY_OK : GALLEY_EFULL;
+}
+
+/* Lock held: they are in. */
+static void note_written(struct stream *stream, char last)
+{
+    stream->is_mid_line = last != '\n';
+    post_if_needed(stream);
+}
+
+int stream_write(struct stream *stream, const void *data, size_t len)
+{
+    pthread_mutex_lock(&stream->lock);
+    int rc = room_for(stream, len);
+    if (rc == GALLEY_OK && len > 0) {
+        rc = chain_add_copy(&stream->pending, data, len);
+        if (rc == GALLEY_OK) {
+            note_written(stream, ((const char *)data)[len - 1]);
+        }
+    }
+    pthread_mutex_unlock(&stream->lock);
+    return rc;
+}
+
+/* `block` is taken over on success. */
+static int write_block(struct stream *stream, char *block, size_t len)
+{
+    pthread_mutex_lock(&stream->lock);
+    int rc = room_for(stream, len);
+    if (rc == GALLEY_OK) {
+        rc = chain_add(&stream->pending, block, len, mem_free, block);
+    }
+    if (rc == GALLEY_OK) {
+        note_written(stream, block[len - 1]);
+    }
+    pthread_mutex_unlock(&stream->lock);
+    return rc;
+}
+
+int stream_write_two(struct stream *stream, struct span first, struct span second)
+{
+    char few[COPY_BYTES];
+    if (second.len > stream->options.buffer_bytes || first.len > stream->options.buffer_bytes) {
+        return stream_is_open(stream) ? GALLEY_EFULL : GALLEY_ECLOSED;
+    }
+    size_t len = first.len + second.len;
+    char *all = len <= sizeof few ? few : mem_alloc(len);
+    if (!all) {
+        return GALLEY_ENOMEM;
+    }
+    if (first.len > 0) {
+        memcpy(all, first.ptr, first.len);
+    }
+    if (second.len > 0) {
+        memcpy(all + first.len, second.ptr, second.len);
+    }
+    int rc = all == few ? stream_write(stream, all, len) : write_block(stream, all, len);
+    if (all != few && rc != GALLEY_OK) {
+        mem_free(all);
+    }
+    return rc;
+}
+
+size_t stream_waiting(struct stream *stream)
+{
+    pthread_mutex_lock(&stream->lock);
+    uint64_t waiting = stream->loop ? waiting_bytes(stream) : 0;
+    pthread_mutex_unlock(&stream->lock);
+    return (size_t)waiting;
+}
+
+bool stream_is_open(struct stream *stream)
+{
+    pthread_mutex_lock(&stream->lock);
+    bool is_open = !stream->is_closed;
+    pthread_mutex_unlock(&stream->lock);
+    return is_open;
+}
+
+void stream_close(struct stream *stream)
+{
+    pthread_mutex_lock(&stream->lock);
+    stream->is_closed = true;
+    post_if_needed(stream);
+    pthread_mutex_unlock(&stream->lock);
+}
+
+/* ---- the loop -------------------------------------------------------------------------------- */
+
+/* Lock held: move what is pending behind response.body, a batch at a time, so that `in_flight` is
+ * exact when the client has taken one. The last batch need not wait for the one before it. */
+static bool take_pending(struct stream *stream, bool is_last)
+{
+    uint64_t bytes = stream->pending.bytes;
+    if (bytes == 0 || stream->has_failed || (stream->in_flight > 0 && !is_last)) {
+        return false;
+    }
+    if (chain_move(&stream->exchange->response.body, &stream->pending) != GALLEY_OK) {
+        stream->has_failed = true;
+        stream->is_closed = true; /* nothing can follow a hole */
+        return false;
+    }
+    stream->in_flight += bytes;
+    return true;
+}
+
+static void beat(struct timer *timer);
+
+/* There was output, or will be: silence counts from now. */
+static void arm_heartbeat(struct stream *stream)
+{
+    struct loop *loop = stream->loop; /* written by this thread since it has begun */
+    if (loop && stream->options.heartbeat_ms > 0) {
+        loop_timer_start(loop, &stream->heartbeat, loop_now_ms(loop) + stream->options.heartbeat_ms,
+                         beat);
+    }
+}
+
+static bool is_silent(struct stream *stream)
+{
+    pthread_mutex_lock(&stream->lock);
+    bool silent = !stream->is_closed && !stream->is_mid_line && waiting_bytes(stream) == 0;
+    pthread_mutex_unlock(&stream->lock);
+    return silent;
+}
+
+static void count_in_flight(struct stream *stream, uint64_t bytes)
+{
+    pthread_mutex_lock(&stream->lock);
+    stream->in_flight += bytes;
+    pthread_mutex_unlock(&stream->lock);
+}
+
+/* A comment line keeps proxies from taking the connection for dead, and finds out whether the
+ * client is still there (WHATWG HTML, "Server-sent events", authoring notes). Without an empty line
+ * behind it: that would end an event of which a part has been written. */
+static void beat(struct timer *timer)
+{
+    struct stream *stream = CONTAINER_OF(timer, struct stream, heartbeat);
+    struct exchange *exchange = stream->exchange;
+    static const struct span comment = {":\n", 2};
+    arm_heartbeat(stream);
+    if (!is_silent(stream)) {
+        return;
+    }
+    if (chain_add(&exchange->response.body, comment.ptr, comment.len, NULL, NULL) == GALLEY_OK) {
+        count_in_flight(stream, comment.len);
+        exchange->driver->pieces(exchange);
+    } /* without memory: the next time */
+}
+
+struct progress {
+    bool has_more;
+    bool has_failed;
+    bool is_over; /* closed, and all of it taken */
+};
+
+static struct progress take(struct stream *stream, bool may_end)
+{
+    pthread_mutex_lock(&stream->lock);
+    struct progress progress = {0};
+    progress.has_more = take_pending(stream, may_end && stream->is_closed);
+    progress.has_failed = stream->has_failed;
+    progress.is_over = stream->is_closed && stream->pending.bytes == 0;
+    pthread_mutex_unlock(&stream->lock);
+    return progress;
+}
+
+/* The head, and what there is already. Afterwards the exchange may be gone. */
+static void respond(struct stream *stream)
+{
+    struct exchange *exchange = stream->exchange;
+    arm_heartbeat(stream);
+    exchange->has_responded = true;
+    exchange->driver->respond(exchange);
+}
+
+static void end_pieces(struct exchange *exchange)
+{
+    exchange->response.pieces_ended = true;
+    exchange->state = EXCHANGE_RESPONDING;
+    exchange->driver->pieces(exchange);
+}
+
+/* The head has been sent. The exchange may be gone afterwards. */
+static void go_on(struct stream *stream)
+{
+    struct exchange *exchange = stream->exchange;
+    bool is_flowing = exchange->state == EXCHANGE_FLOWING;
+    struct progress progress = take(stream, is_flowing);
+    if (progress.has_failed) {
+        if (is_flowing) {
+            exchange_break_off(exchange, GALLEY_ENOMEM);
+        }
+    } else if (progress.is_over && is_flowing) {
+        end_pieces(exchange);
+    } else if (progress.has_more) {
+        arm_heartbeat(stream);
+        exchange->driver->pieces(exchange);
+    }
+}
+
+/* Before the handler has returned: only if somebody else runs it, and not an upgrade, for which it
+ * may still be sorry. */
+static bool may_respond_now(const struct exchange *exchange)
+{
+    return exchange->state == EXCHANGE_QUEUED && !exchange->response.is_upgrade;
+}
+
+static bool is_going_on(const struct exchange *exchange)
+{
+    return !exchange->client_is_gone &&
+           (exchange->state == EXCHANGE_QUEUED || exchange->state == EXCHANGE_FLOWING);
+}
+
+static void look_at(struct stream *stream)
+{
+    struct exchange *exchange = stream->exchange;
+    if (!exchange || !is_going_on(exchange)) {
+        return;
+    }
+    if (exchange->has_responded) {
+        go_on(stream);
+    } else if (may_respond_now(exchange) && !take(stream, false).has_failed) {
+        respond(stream);
+    }
+}
+
+static void posted(struct loop_post *post)
+{
+    struct stream *stream = CONTAINER_OF(post, struct stream, post);
+    pthread_mutex_lock(&stream->lock);
+    stream->is_posted = false;
+    pthread_mutex_unlock(&stream->lock);
+    look_at(stream);
+    stream_unref(stream);
+}
+
+void stream_sent(struct exchange *exchange)
+{
+    struct stream *stream = exchange->response.stream;
+    pthread_mutex_lock(&stream->lock);
+    stream->in_flight = 0;
+    pthread_mutex_unlock(&stream->lock);
+    look_at(stream);
+}
+
+void stream_flow(struct exchange *exchange, bool is_end)
+{
+    struct stream *stream = exchange->response.stream;
+    exchange->state = EXCHANGE_FLOWING;
+    if (is_end || exchange->pool->is_stopping) {
+        stream_close(stream);
+    }
+    exchange_count_stream(exchange);
+    if (exchange->has_responded) {
+        go_on(stream);
+        return;
+    }
+    if (take(stream, false).has_failed) {
+        response_be_page(exchange, 503);
+        exchange_respond(exchange);
+        return;
+    }
+    pthread_mutex_lock(&stream->lock);
+    if (stream->is_closed) {
+        post_if_needed(stream); /* the head alone first: behind it the exchange may be gone */
+    }
+    pthread_mutex_unlock(&stream->lock);
+    respond(stream);
+}
+
+/* ---- beginning and end ----------------------------------------------------------------------- */
+
+/* RFC 9110 §9.3.2: to HEAD the head is all. */
+static bool has_content(const struct exchange *exchange)
+{
+    return exchange->response.is_upgrade ||
+           status_may_have_body(exchange->response.status, exchange->request.method);
+}
+
+/* With a writer the exchange is in other hands than its loop's, which may be gone, and the server
+ * with it. */
+static bool attach(struct exchange *exchange, struct stream *stream)
+{
+    struct body_writer *writer = exchange->response.writer;
+    return !writer || body_writer_attach_stream(writer, stream);
+}
+
+struct stream *stream_begin(struct exchange *exchange, const struct stream_options *options)
+{
+    struct stream *stream = mem_alloc_zero(1, sizeof *stream);
+    if (!stream) {
+        return NULL;
+    }
+    *stream = (struct stream){.options = *options, .exchange = exchange, .post = {.run = posted}};
+    atomic_init(&stream->refs, 2);
+    pthread_mutex_init(&stream->lock, NULL);
+    chain_init(&stream->pending, NULL);
+    stream->is_closed = !has_content(exchange);
+    struct response *response = &exchange->response;
+    response->is_begun = true;
+    response->length = -1;
+    response->stream = stream;
+    if (!response->is_upgrade) {
+        response_add_nosniff(response);
+    }
+    pthread_mutex_lock(&stream->lock);
+    if (attach(exchange, stream)) {
+        stream->loop = exchange->services->loop;
+        post_if_needed(stream);
+    } else {
+        stream->is_closed = true;
+    }
+    pthread_mutex_unlock(&stream->lock);
+    return stream;
+}
+
+struct stream *stream_of(const struct exchange *exchange)
+{
+    struct body_writer *writer = exchange->response.writer;
+    return writer ? body_writer_stream(writer) : exchange->response.stream;
+}
+
+void stream_hang_up(struct stream *stream)
+{
+    struct chain rest;
+    pthread_mutex_lock(&stream->lock);
+    stream->is_closed = true;
+    rest = stream->pending;
+    chain_init(&stream->pending, NULL);
+    struct loop *loop = stream->loop;
+    stream->loop = NULL;
+    pthread_mutex_unlock(&stream->lock);
+    chain_clear(&rest);
+    if (loop) {
+        loop_timer_stop(loop, &stream->heartbeat);
+    }
+}
+
+void stream_detach(struct exchange *exchange)
+{
+    struct response *response = &exchange->response;
+    struct stream *stream = response->stream;
+    if (!stream) {
+        return;
+    }
+    if (response->writer) {
+        (void)body_writer_attach_stream(response->writer, NULL);
+    }
+    response->stream = NULL;
+    stream_hang_up(stream);
+    stream->exchange = NULL;
+    if (stream->options.ended) {
+        stream->options.ended(stream->options.arg);
+    }
+    stream_unref(stream);
+}
