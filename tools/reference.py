@@ -5,6 +5,7 @@ A header is: its first comment (what holds for all of it); sections, `/* ---- ti
 below its own `/** comment */`; other plain comments, which hold up to the next section."""
 
 import re
+import textwrap
 from dataclasses import dataclass, field
 
 import csource
@@ -172,7 +173,7 @@ def paragraphs(text):
     found = []
     for block in re.split(r"\n[ \t]*\n", text.strip("\n")):
         for is_code, lines in grouped(block.split("\n")):
-            found.append(("code", "\n".join(lines)) if is_code else ("text", " ".join(" ".join(lines).split())))
+            found.append(("code", textwrap.dedent("\n".join(lines))) if is_code else ("text", " ".join(" ".join(lines).split())))
     return [part for part in found if part[1].strip()]
 
 
