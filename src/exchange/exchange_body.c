@@ -3,6 +3,7 @@
  * is there (exchange_run.c), or, for a stream, at once. On the loop. */
 #include "base/check.h"
 
+#include "exchange/admission.h"
 #include "exchange/body_reader.h"
 #include "exchange/body_sink.h"
 #include "exchange/body_spool.h"
@@ -92,6 +93,9 @@ void exchange_want_body(struct exchange *exchange)
 {
     const struct route_target *route = exchange->route;
     bool has_body = exchange->request.content_length != 0;
+    if (!exchange_admit(exchange)) {
+        return;
+    }
     if (!has_body && route->body_mode != EXCHANGE_BODY_SPOOL) {
         exchange_run(exchange);
     } else if (route->body_mode == EXCHANGE_BODY_DISCARD) {
@@ -104,11 +108,8 @@ void exchange_want_body(struct exchange *exchange)
     } else if (route->body_mode == EXCHANGE_BODY_REFUSE || is_over_limit(exchange)) {
         refuse_body(exchange, 413);
     } else if (!route->on_loop && pool_is_full(exchange_handler_pool(exchange))) {
-        if (exchange->services->counters) {
-            counter_add(&exchange->services->counters->shed_full, 1);
-        }
         exchange->response.must_close = has_body;
-        exchange_shed(exchange);
+        exchange_refuse(exchange);
     } else {
         read_body(exchange);
     }
