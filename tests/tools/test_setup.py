@@ -77,7 +77,7 @@ def test_it_updates_once_and_installs_only_what_is_missing(tree):
 def test_ci_adds_up_all_sections_and_fails_with_them(tree):
     add_command(tree, "no-such-command", "")
     (tree / "packaging/debian-packages.txt").write_text(PACKAGES + "".join(
-        f"{group} there sh x\n" for group in ("check", "fuzz", "browser")))
+        f"{group} there sh x\n" for group in ("check", "deb", "fuzz", "browser")))
     add_command(tree, "make", 'case "$1" in\n'
                 'test) echo "1 passed, 9 failed"; echo "20 passed, 1 failed"; exit 2 ;;\n'
                 'asan) echo "20 passed, 0 failed" ;;\n'
@@ -90,7 +90,7 @@ def test_ci_adds_up_all_sections_and_fails_with_them(tree):
 
 def test_ci_ends_with_0_when_nothing_failed(tree):
     (tree / "packaging/debian-packages.txt").write_text("".join(
-        f"{group} there sh x\n" for group in ("build", "test", "check", "fuzz", "browser")))
+        f"{group} there sh x\n" for group in ("build", "test", "check", "deb", "fuzz", "browser")))
     add_command(tree, "make", 'echo "3 passed, 0 failed"\n')
     done = run(tree, ".ci/run")
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "18 passed, 0 failed")
