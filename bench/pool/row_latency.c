@@ -9,10 +9,10 @@
 #include <stdlib.h>
 
 enum {
-    IDLE_JOBS = 1000,
+    IDLE_JOBS = 800,
     IDLE_PAUSE_US = 300,
     LOADED_JOB_US = 500,
-    LOADED_MS = 700,
+    LOADED_MS = 500,
     MIXED_MS = 500,
     SHORT_US = 20,
     SHORT_EVERY_US = 250,

@@ -6,7 +6,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-enum { WORK_MS = 150 /* for each worker */, BATCHES = 16, FAN_ROUNDS = 3000, NESTED_DEPTH = 17 };
+enum { WORK_MS = 150 /* for each worker */, BATCHES = 16, FAN_ROUNDS = 3000, NESTED_DEPTH = 16 };
 
 /* ---- jobs of 1, 10 and 100 us ---------------------------------------------------------------- */
 
