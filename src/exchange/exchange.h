@@ -39,6 +39,8 @@
 struct exchange;
 struct exchange_end_hook;
 struct exchange_pool;
+struct stream;
+struct stream_options;
 struct route_target;
 
 /** What a protocol driver offers. All on the loop. After any of these returned the exchange may be
@@ -216,6 +218,14 @@ void exchange_forget_head(struct exchange *exchange);
 int exchange_suspend(struct exchange *exchange);
 /** On the loop: end of a suspension; `result` is a handler result. */
 void exchange_resume(struct exchange *exchange, int result);
+/** In a handler of an HTTP/1.1 request: when it returns 0 the answer is 101 with `Upgrade: token` and
+ *  the fields set so far, and then what is written to *ret_stream (exchange/stream.h), unframed, until
+ *  that is closed; with it the connection ends. May be written to before; what the client sends goes
+ *  to exchange_tunnel_input(). Another result answers that, and the stream ends. *ret_stream has a
+ *  reference of the caller's. 0, GALLEY_EINVAL (token, or not HTTP/1.1), GALLEY_ESTATE (a body was
+ *  given), GALLEY_ENOMEM. */
+int exchange_upgrade(struct exchange *exchange, struct span token,
+                     const struct stream_options *options, struct stream **ret_stream);
 /** The status that a handler result stands for (http.h's table); 0 for 0: what is set. */
 int exchange_status_of(int result);
 

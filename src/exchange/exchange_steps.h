@@ -65,6 +65,12 @@ void exchange_forget(struct exchange *exchange);
 /** On the worker that returned with an orphan: free it, touching nothing of its loop. */
 void exchange_free_orphan(struct exchange *exchange);
 
+/** May a body be given, with this status? 0, GALLEY_ESTATE (remembered as a mistake), GALLEY_EINVAL.
+ *  The first step of whatever gives one; on the owner's thread. */
+int response_claim_body(struct exchange *exchange, int status);
+/** Content-Type; type NULL: leave what is set, or else take the usual one. */
+int response_set_type(struct exchange *exchange, const char *type, struct span usual);
+
 static inline galley_request *exchange_rq(struct exchange *exchange)
 {
     return (galley_request *)(void *)exchange;

@@ -1,13 +1,16 @@
 /* exchange/public_response.c — galley_res_*: what a handler answers. On the handler's thread.
- * An answer has one body: each giver of one starts with claim_body(), which remembers a second try
+ * An answer has one body: each giver of one starts with response_claim_body(), which remembers a second try
  * as a mistake of the handler. Errors leave the response as it was. */
+#include "base/fd.h"
 #include "http/status.h"
 
 #include "exchange/body_writer.h"
 #include "exchange/exchange_steps.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 static bool is_settable(int status)
 {
@@ -20,7 +23,7 @@ int galley_res_status(galley_response *rs, int status)
         return GALLEY_EINVAL;
     }
     struct response *response = &exchange_of_response(rs)->response;
-    if (response->is_begun) {
+    if (!OWNER_OK(exchange_of_response(rs)) || response->is_begun) {
         return GALLEY_ESTATE;
     }
     response->status = status;
@@ -33,7 +36,7 @@ int galley_res_header(galley_response *rs, const char *name, const char *value)
         return GALLEY_EINVAL;
     }
     struct exchange *exchange = exchange_of_response(rs);
-    if (exchange->response.is_begun) {
+    if (!OWNER_OK(exchange) || exchange->response.is_begun) {
         return GALLEY_ESTATE;
     }
     if (!value) {
@@ -49,27 +52,28 @@ int galley_res_add_header(galley_response *rs, const char *name, const char *val
         return GALLEY_EINVAL;
     }
     struct exchange *exchange = exchange_of_response(rs);
-    return exchange->response.is_begun
+    return !OWNER_OK(exchange) || exchange->response.is_begun
                ? GALLEY_ESTATE
                : response_add_field(exchange, span_of(name), span_of(value));
 }
 
 /* ---- one body ---- */
 
-/* May a body be given? After begin the second one is only refused; before, the client will get a
- * 500. */
-static int claim_body(struct exchange *exchange, int status)
+/* After begin the second one is only refused; before, the client will get a 500. */
+int response_claim_body(struct exchange *exchange, int status)
 {
     struct response *response = &exchange->response;
-    if (response->is_begun || response->has_body || response->waits_for_file) {
+    if (!OWNER_OK(exchange)) {
+        return GALLEY_ESTATE;
+    }
+    if (response_has_body(response)) {
         exchange->is_misused |= !response->is_begun;
         return GALLEY_ESTATE;
     }
     return is_settable(status) ? GALLEY_OK : GALLEY_EINVAL;
 }
 
-/* type NULL: leave what is set, or else take the usual one. */
-static int set_type(struct exchange *exchange, const char *type, struct span usual)
+int response_set_type(struct exchange *exchange, const char *type, struct span usual)
 {
     if (!type && response_field(&exchange->response, "Content-Type").ptr) {
         return GALLEY_OK;
@@ -79,9 +83,9 @@ static int set_type(struct exchange *exchange, const char *type, struct span usu
 
 static int give_copy(struct exchange *exchange, int status, const char *type, struct span bytes)
 {
-    int rc = claim_body(exchange, status);
+    int rc = response_claim_body(exchange, status);
     if (rc == GALLEY_OK) {
-        rc = set_type(exchange, type, SPAN("text/plain; charset=utf-8"));
+        rc = response_set_type(exchange, type, SPAN("text/plain; charset=utf-8"));
     }
     if (rc == GALLEY_OK) {
         rc = response_body_copy(exchange, bytes.ptr, bytes.len);
@@ -137,9 +141,9 @@ int galley_res_printf(galley_response *rs, int status, const char *type, const c
 static int give_data(struct exchange *exchange, int status, const char *type, struct span data,
                      struct chain_part owner)
 {
-    int rc = claim_body(exchange, status);
+    int rc = response_claim_body(exchange, status);
     if (rc == GALLEY_OK) {
-        rc = set_type(exchange, type, SPAN("application/octet-stream"));
+        rc = response_set_type(exchange, type, SPAN("application/octet-stream"));
     }
     if (rc == GALLEY_OK) {
         rc = response_body_data(exchange, data.ptr, data.len, owner.release, owner.arg);
@@ -171,7 +175,7 @@ int galley_res_file(galley_response *rs, int status, const char *path)
         return GALLEY_EINVAL;
     }
     struct exchange *exchange = exchange_of_response(rs);
-    int rc = claim_body(exchange, status);
+    int rc = response_claim_body(exchange, status);
     if (rc != GALLEY_OK) {
         return rc;
     }
@@ -185,6 +189,67 @@ int galley_res_file(galley_response *rs, int status, const char *path)
     return GALLEY_OK;
 }
 
+/* ---- a descriptor ---- */
+
+static void close_fd(void *arg)
+{
+    int fd = (int)(intptr_t)arg;
+    fd_close(&fd);
+}
+
+/* How many bytes from offset on: 0 or a code. */
+static int measure(int fd, int64_t offset, int64_t len, uint64_t *ret_len)
+{
+    struct stat info;
+    if (fstat(fd, &info) != 0) {
+        return GALLEY_ESYS;
+    }
+    if (!S_ISREG(info.st_mode) || (fcntl(fd, F_GETFL) & O_ACCMODE) == O_WRONLY) {
+        return GALLEY_EINVAL;
+    }
+    int64_t there = info.st_size > offset ? info.st_size - offset : 0;
+    if (len > there) {
+        return GALLEY_EINVAL; /* it would be broken off with certainty */
+    }
+    *ret_len = (uint64_t)(len < 0 ? there : len);
+    return GALLEY_OK;
+}
+
+static int give_fd(struct exchange *exchange, int status, const char *type,
+                   const struct loop_file *file, int64_t len)
+{
+    uint64_t bytes = 0;
+    int rc = response_claim_body(exchange, status);
+    if (rc == GALLEY_OK) {
+        rc = measure(file->fd, file->offset, len, &bytes);
+    }
+    if (rc == GALLEY_OK) {
+        rc = response_set_type(exchange, type, SPAN("application/octet-stream"));
+    }
+    if (rc == GALLEY_OK) {
+        rc = response_body_file(exchange, file->fd, file->offset, bytes, close_fd,
+                                (void *)(intptr_t)file->fd);
+    }
+    if (rc == GALLEY_OK) {
+        exchange->response.status = status;
+    }
+    return rc;
+}
+
+int galley_res_fd(galley_response *rs, int status, const char *type, int fd, int64_t offset,
+                  int64_t len)
+{
+    int rc = GALLEY_EINVAL;
+    if (rs && fd >= 0 && offset >= 0 && len >= -1) {
+        const struct loop_file file = {.fd = fd, .offset = offset};
+        rc = give_fd(exchange_of_response(rs), status, type, &file, len);
+    }
+    if (rc != GALLEY_OK) {
+        fd_close(&fd); /* taken over also on failure */
+    }
+    return rc;
+}
+
 int galley_res_redirect(galley_response *rs, int status, const char *location)
 {
     bool is_redirect =
@@ -193,7 +258,7 @@ int galley_res_redirect(galley_response *rs, int status, const char *location)
         return GALLEY_EINVAL;
     }
     struct exchange *exchange = exchange_of_response(rs);
-    int rc = claim_body(exchange, status);
+    int rc = response_claim_body(exchange, status);
     if (rc == GALLEY_OK) {
         rc = response_set_field(exchange, SPAN("Location"), span_of(location));
     }
@@ -215,9 +280,9 @@ int galley_res_begin(galley_response *rs, int status, const char *type, int64_t 
     }
     struct exchange *exchange = exchange_of_response(rs);
     struct response *response = &exchange->response;
-    int rc = claim_body(exchange, status);
+    int rc = response_claim_body(exchange, status);
     if (rc == GALLEY_OK) {
-        rc = set_type(exchange, type, SPAN("application/octet-stream"));
+        rc = response_set_type(exchange, type, SPAN("application/octet-stream"));
     }
     if (rc != GALLEY_OK) {
         return rc;
@@ -252,7 +317,7 @@ int galley_res_write(galley_response *rs, const void *data, size_t len)
     }
     struct exchange *exchange = exchange_of_response(rs);
     struct response *response = &exchange->response;
-    if (!response->is_begun) {
+    if (!OWNER_OK(exchange) || !response->is_begun || response->stream || response->source) {
         return GALLEY_ESTATE;
     }
     if (response->length >= 0 && len > (uint64_t)response->length - response->piece_bytes) {

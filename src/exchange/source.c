@@ -263,3 +263,45 @@ void source_detach(struct exchange *exchange)
     free_block(source);
     end_once(source);
 }
+
+/* ---- galley_res_source() --------------------------------------------------------------------- */
+
+static int give_source(struct exchange *exchange, int status, const char *type,
+                       const struct source *wanted)
+{
+    int rc = response_claim_body(exchange, status);
+    if (rc == GALLEY_OK) {
+        rc = response_set_type(exchange, type, SPAN("application/octet-stream"));
+    }
+    if (rc != GALLEY_OK) {
+        return rc;
+    }
+    struct source *source = arena_alloc(&exchange->arena, sizeof *source);
+    if (!source) {
+        return GALLEY_ENOMEM;
+    }
+    *source = *wanted;
+    source->exchange = exchange;
+    exchange->response.status = status;
+    exchange->response.source = source;
+    return GALLEY_OK;
+}
+
+int galley_res_source(galley_response *rs, int status, const char *type, int64_t length,
+                      galley_source *fn, void (*end)(void *arg), void *arg)
+{
+    int rc = GALLEY_EINVAL;
+    if (rs && fn && length >= -1) {
+        const struct source wanted = {.fn = fn, .end = end, .arg = arg};
+        rc = give_source(exchange_of_response(rs), status, type, &wanted);
+    }
+    if (rc == GALLEY_OK) {
+        struct response *response = &exchange_of_response(rs)->response;
+        response->is_begun = true;
+        response->length = length;
+        response_add_nosniff(response);
+    } else if (end) {
+        end(arg); /* taken over also on failure */
+    }
+    return rc;
+}

@@ -223,6 +223,7 @@ static void fill_tables(struct h1_driver *driver)
         .resume_body = h1_resume_body,
         .pieces = h1_pieces,
         .abort = h1_abort,
+        .give_up = h1_give_up,
     };
 }
 

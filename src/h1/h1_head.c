@@ -50,10 +50,23 @@ static enum h1_framing framing_of(const struct exchange *exchange, int64_t lengt
     return request->version >= 11 ? H1_FRAMING_CHUNKED : H1_FRAMING_CLOSE;
 }
 
+/* RFC 9110 §15.2.2: behind the head the connection is the new protocol's. */
+static struct h1_answer upgrade_of(const struct response *response)
+{
+    return (struct h1_answer){.status = STATUS_SWITCHING_PROTOCOLS,
+                              .framing = H1_FRAMING_NONE,
+                              .has_body = true,
+                              .in_pieces = true,
+                              .upgrade = response->upgrade};
+}
+
 struct h1_answer h1_answer_of(const struct exchange *exchange)
 {
     const struct request *request = &exchange->request;
     const struct response *response = &exchange->response;
+    if (response->is_upgrade) {
+        return upgrade_of(response);
+    }
     bool in_pieces = response->is_begun && !response->pieces_ended;
     int64_t length = length_of(exchange, in_pieces);
     enum h1_framing framing = framing_of(exchange, length);
@@ -89,10 +102,14 @@ static void write_framing(struct h1_writer *writer, const struct response *respo
     }
 }
 
-/* RFC 9112 §9.3: persistence is the default of HTTP/1.1 and the exception of 1.0. */
+/* RFC 9112 §9.3: persistence is the default of HTTP/1.1 and the exception of 1.0. RFC 9110 §7.8:
+ * with Upgrade goes the connection option of that name. */
 static void write_connection(struct h1_writer *writer, const struct h1_answer *answer)
 {
-    if (answer->will_close) {
+    if (answer->upgrade.ptr) {
+        h1_write_ready(writer, SPAN("Connection: Upgrade\r\n"));
+        h1_write_field(writer, SPAN("Upgrade"), answer->upgrade);
+    } else if (answer->will_close) {
         h1_write_ready(writer, SPAN("Connection: close\r\n"));
     } else if (answer->is_http_1_0) {
         h1_write_ready(writer, SPAN("Connection: keep-alive\r\n"));
@@ -135,7 +152,7 @@ static size_t write_head(struct h1_writer *writer, struct h1_driver *driver,
 
 static size_t most_bytes(const struct response *response)
 {
-    size_t bytes = FIXED_BYTES + response->ready_fields.len;
+    size_t bytes = FIXED_BYTES + response->ready_fields.len + response->upgrade.len;
     for (const struct response_field *field = response->fields; field; field = field->next) {
         bytes += field->name.len + field->value.len + sizeof ": \r\n";
     }

@@ -10,11 +10,12 @@ enum h1_framing { H1_FRAMING_NONE, H1_FRAMING_LENGTH, H1_FRAMING_CHUNKED, H1_FRA
 struct h1_answer {
     int status;
     enum h1_framing framing;
-    uint64_t length;  /* H1_FRAMING_LENGTH */
-    bool has_body;    /* bytes follow the head */
-    bool in_pieces;   /* more of them come later */
-    bool will_close;  /* … the connection after this answer */
-    bool is_http_1_0; /* the client's version */
+    uint64_t length;     /* H1_FRAMING_LENGTH */
+    bool has_body;       /* bytes follow the head */
+    bool in_pieces;      /* more of them come later */
+    bool will_close;     /* … the connection after this answer */
+    bool is_http_1_0;    /* the client's version */
+    struct span upgrade; /* 101: to what; then bytes without framing follow */
 };
 
 struct h1_answer h1_answer_of(const struct exchange *exchange);

@@ -258,7 +258,9 @@ void h1_respond(struct exchange *exchange)
         break_connection(session, rc);
         return;
     }
-    if (!answer.will_close && !exchange_reads_body(exchange)) {
+    if (answer.upgrade.ptr) {
+        h1_body_tunnel(session);
+    } else if (!answer.will_close && !exchange_reads_body(exchange)) {
         h1_body_drain(session);
     }
     if (!answer.in_pieces) {
@@ -292,4 +294,63 @@ void h1_abort(struct exchange *exchange, int galley_code)
     if (!is_too_late(session)) {
         break_connection(session, galley_code);
     }
+}
+
+/* ---- in the place of an owner who does not let go -------------------------------------------- */
+
+/* Of the exchange only what nobody changes any more is looked at: its owner is at work. */
+static int write_page(struct h1_session *session, const struct request *request, int status)
+{
+    struct span reason = status_reason(status);
+    struct response page = {
+        .status = status,
+        /* RFC 9110 §10.2.3: how long to wait before the next try */
+        .ready_fields = SPAN("Content-Type: text/plain; charset=utf-8\r\nRetry-After: 1\r\n"),
+    };
+    struct h1_answer answer = {
+        .status = status,
+        .framing = H1_FRAMING_LENGTH,
+        .length = reason.len + 1,
+        .has_body = request->method != METHOD_HEAD,
+        .will_close = true,
+        .is_http_1_0 = request->version < 11,
+    };
+    int rc = h1_head_write(session, &page, &answer);
+    if (rc == GALLEY_OK && answer.has_body) {
+        rc = chain_add_copy(&session->conn->out, reason.ptr, reason.len);
+    }
+    return rc == GALLEY_OK && answer.has_body ? chain_add_copy(&session->conn->out, "\n", 1) : rc;
+}
+
+static void answer_page(struct h1_session *session, struct exchange *exchange, int status)
+{
+    int rc = write_page(session, &exchange->request, status);
+    session->has_answered = true;
+    session->answer_ended = true;
+    session->end_reason = CLOSE_KEEPALIVE_OFF;
+    h1_body_answered(session);
+    if (rc != GALLEY_OK) {
+        break_connection(session, rc);
+        return;
+    }
+    bool has_body = exchange->request.method != METHOD_HEAD;
+    exchange->bytes_sent = has_body ? status_reason(status).len + 1 : 0;
+    end_connection(session);
+}
+
+void h1_give_up(struct exchange *exchange, int status)
+{
+    struct h1_session *session = h1_session_of(exchange);
+    session->exchange = NULL; /* whatever its owner does now, it does not concern this connection */
+    if (session->conn->state == CONN_CLOSED) {
+        return;
+    }
+    if (session->has_answered) {
+        uint64_t unsent = session->conn->out.bytes;
+        exchange->bytes_sent -= unsent < exchange->bytes_sent ? unsent : exchange->bytes_sent;
+        break_connection(session, GALLEY_ETIMEDOUT);
+    } else {
+        answer_page(session, exchange, status);
+    }
+    h1_go_on(session);
 }

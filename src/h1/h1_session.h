@@ -155,6 +155,7 @@ void h1_body_give_up(struct h1_session *session, enum close_reason reason);
 void h1_respond(struct exchange *exchange);
 void h1_pieces(struct exchange *exchange);
 void h1_abort(struct exchange *exchange, int galley_code);
+void h1_give_up(struct exchange *exchange, int status);
 /** The last byte of the answer has been sent. */
 void h1_answer_sent(struct h1_session *session);
 
