@@ -49,6 +49,7 @@ struct stall_watch *stall_watch_create(unsigned spots, uint32_t warn_ms, const s
     watch->warn_ms = warn_ms;
     watch->period_ms = warn_ms / 2 > LEAST_PERIOD_MS ? warn_ms / 2 : LEAST_PERIOD_MS;
     watch->count = spots;
+    atomic_init(&watch->is_asleep, true); /* no handler runs yet */
     for (unsigned i = 0; i < spots; i++) {
         watch->spots[i].watch = watch;
     }

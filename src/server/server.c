@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "exchange/queue_shedder.h"
 #include "exchange/route_gate.h"
 
 #include "server/server_state.h"
@@ -31,6 +32,7 @@ static void release_routes(struct exchange_keeper *keeper)
     for (struct route_target *target; (target = router_next(routes->router, &it)) != NULL;) {
         route_gate_destroy(target->gate);
     }
+    queue_shedder_destroy_list(routes->shedders);
     router_destroy(routes->router);
     mem_free(routes);
 }
@@ -118,6 +120,7 @@ void galley_server_free(galley_server *srv)
         (void)galley_server_join(srv, GALLEY_FOREVER, NULL);
     }
     server_pools_free(srv);
+    server_admission_free(srv);
     if (!srv->file_system_hangs) {
         mem_free(srv->loops);
         mem_free(srv->loop_handles);

@@ -3,6 +3,7 @@
  * by orders; taken apart by the thread that ran the first one, when none of them runs any more. */
 #include "base/alloc.h"
 #include "base/error.h"
+#include "exchange/stall_watch.h"
 #include "files/file_site.h"
 
 #include "server/server_state.h"
@@ -75,8 +76,10 @@ static void fill_services(struct server_loop *loop)
         .counters = &loop->exchange_counters,
         .queue_timeout_ms = srv->config.queue_timeout_ms,
         .queue_target_ms = srv->config.queue_target_ms,
+        .shedder = srv->shedder,
         .spool_dir = srv->config.spool_dir,
         .stall_warn_ms = srv->config.stall_warn_ms,
+        .stall_spot = srv->stall_watch ? stall_watch_spot(srv->stall_watch, loop->index) : NULL,
         .max_memory_bytes = srv->config.max_memory_bytes,
         .server_name = srv->config.server_name[0] ? srv->config.server_name : NULL,
     };

@@ -51,6 +51,9 @@ static int prepare(galley_server *srv, galley_error *err)
 {
     int rc = server_pools_make(srv, err);
     if (rc == GALLEY_OK) {
+        rc = server_admission_make(srv, err);
+    }
+    if (rc == GALLEY_OK) {
         rc = make_parts(srv, err);
     }
     if (rc == GALLEY_OK) {
@@ -61,6 +64,9 @@ static int prepare(galley_server *srv, galley_error *err)
     }
     if (rc == GALLEY_OK) {
         rc = server_loops_start(srv, err);
+    }
+    if (rc == GALLEY_OK) {
+        rc = server_admission_start(srv, err);
     }
     return rc;
 }
@@ -73,6 +79,7 @@ static void take_apart(galley_server *srv)
 {
     server_pools_drain(srv);
     server_loops_join(srv);
+    server_admission_stop(srv);
     if (!srv->file_system_hangs) {
         server_loops_finish(srv);
     }
@@ -84,6 +91,7 @@ static void take_apart(galley_server *srv)
 static void undo(galley_server *srv)
 {
     server_loops_join(srv);
+    server_admission_stop(srv);
     if (srv->loops && srv->loops[0].loop) {
         server_sites_stop(srv);
         server_drain_unwatch(srv);

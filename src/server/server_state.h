@@ -76,6 +76,7 @@ enum server_stop { SERVER_GOES_ON, SERVER_DRAINS, SERVER_STOPS_NOW };
 struct server_routes {
     struct exchange_keeper keeper;
     struct router *router;
+    struct queue_shedder *shedders; /* of the pools that they use */
 };
 
 /** The static sites among the routes; each once, attached in this order. */
@@ -132,6 +133,8 @@ struct galley_server {
     int stop_fd;
     atomic_int stop_wanted; /* enum server_stop; only grows. Release, then the write to stop_fd */
     struct server_drain drain;
+    struct queue_shedder *shedder;   /* of pool; NULL: nothing is shed by time */
+    struct stall_watch *stall_watch; /* NULL: nobody looks */
     pthread_mutex_t
         lock; /* progress; and making and freeing what galley_server_get_stats() reads */
     pthread_cond_t ended;
@@ -193,6 +196,15 @@ void server_drain_unwatch(struct galley_server *srv);
 void server_drain_all_idle(struct galley_server *srv);
 /** What the run returns. */
 int server_drain_result(const struct galley_server *srv, galley_error *err);
+
+/* ---- server_admission.c ---- */
+/** The pools are there, the loops are not. */
+int server_admission_make(struct galley_server *srv, galley_error *err);
+int server_admission_start(struct galley_server *srv, galley_error *err);
+/** No handler of a loop runs any more. Also when it was not started. */
+void server_admission_stop(struct galley_server *srv);
+/** The loops have gone. */
+void server_admission_free(struct galley_server *srv);
 
 /* ---- server_pools.c ---- */
 int server_pools_make(struct galley_server *srv, galley_error *err);
