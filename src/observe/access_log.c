@@ -162,6 +162,13 @@ int access_log_start(struct access_log *log, galley_error *err)
     return GALLEY_OK;
 }
 
+void access_log_write_now(struct access_log *log, int64_t wall_minus_mono_ms)
+{
+    CHECK(!log->is_running);
+    log->format.wall_minus_mono_ms = wall_minus_mono_ms;
+    (void)log_writer_round(log);
+}
+
 static void stop_writer(struct access_log *log)
 {
     if (!log->is_running) {

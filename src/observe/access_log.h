@@ -31,6 +31,10 @@ struct access_log_source *access_log_add_source(struct access_log *log);
 /** Start the writer thread (all signals blocked in it). 0, GALLEY_ESTATE (it runs), GALLEY_ESYS. */
 int access_log_start(struct access_log *log, galley_error *err);
 
+/** Instead of access_log_start(), where one thread does everything: write what was recorded, now.
+ *  wall_minus_mono_ms: what to add to the loops' milliseconds for those since 1970. */
+void access_log_write_now(struct access_log *log, int64_t wall_minus_mono_ms);
+
 /** On the source's loop. source may be NULL. A full ring drops the record and counts it. */
 void access_log_record(struct access_log_source *source, const struct exchange *exchange);
 

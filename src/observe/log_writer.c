@@ -28,7 +28,6 @@ static uint32_t empty_ring(struct access_log *log, struct access_ring *ring)
 static bool empty_rings(struct access_log *log)
 {
     uint64_t taken = 0;
-    log->format.wall_minus_mono_ms = clock_wall_ms() - clock_mono_ms(); /* it may have been set */
     for (struct access_log_source *source = log->sources; source; source = source->next) {
         taken += empty_ring(log, &source->ring);
     }
@@ -95,19 +94,27 @@ static void rest(struct access_log *log, enum log_waker_state state)
     }
 }
 
+bool log_writer_round(struct access_log *log)
+{
+    /* Read before the rings are: what was recorded before the request is written before it is
+     * met. */
+    bool must_reopen = atomic_exchange_explicit(&log->must_reopen, false, memory_order_acq_rel);
+    bool was_busy = empty_rings(log);
+    say_dropped(log);
+    if (must_reopen) {
+        log_output_reopen(&log->output);
+    }
+    return was_busy;
+}
+
 void *log_writer_main(void *arg)
 {
     struct access_log *log = arg;
     for (;;) {
-        /* Both are read before the rings are: what was recorded before the request is written
-         * before it is met. */
+        /* Before the rings are read, as above. */
         bool must_stop = atomic_load_explicit(&log->must_stop, memory_order_acquire);
-        bool must_reopen = atomic_exchange_explicit(&log->must_reopen, false, memory_order_acq_rel);
-        bool was_busy = empty_rings(log);
-        say_dropped(log);
-        if (must_reopen) {
-            log_output_reopen(&log->output);
-        }
+        log->format.wall_minus_mono_ms = clock_wall_ms() - clock_mono_ms(); /* it may be set */
+        bool was_busy = log_writer_round(log);
         if (must_stop) {
             return NULL;
         }

@@ -46,6 +46,9 @@ struct access_log {
 
 /** The thread; arg is the log. Ends when must_stop is set and every ring is empty. */
 void *log_writer_main(void *arg);
+/** Write what is in the rings, and open the file again if that was asked for. True: there was
+ *  something. */
+bool log_writer_round(struct access_log *log);
 /** The give_up of the log's output; ctx is the log. */
 bool log_writer_gives_up(void *ctx);
 /** Records that found their ring full. Any thread. */

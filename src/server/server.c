@@ -115,6 +115,9 @@ void galley_server_free(galley_server *srv)
     if (!srv) {
         return;
     }
+    if (srv->test) {
+        test_client_lose_server(srv->test);
+    }
     if (srv->progress.has_thread) {
         galley_server_stop(srv, GALLEY_STOP_DRAIN);
         (void)galley_server_join(srv, GALLEY_FOREVER, NULL);

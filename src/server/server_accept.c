@@ -18,7 +18,7 @@ static void resume(struct server_loop *loop)
 {
     loop->is_paused = false;
     loop_timer_stop(loop->loop, &loop->room_timer);
-    for (unsigned i = 0; i < loop->server->listener_count; i++) {
+    for (unsigned i = 0; i < loop->acceptor_count; i++) {
         if (loop->acceptors[i]) {
             acceptor_resume(loop->acceptors[i]);
         }
@@ -37,7 +37,7 @@ static void look_for_idle(struct timer *timer)
 
 void server_acceptors_pause(struct server_loop *loop)
 {
-    for (unsigned i = 0; i < loop->server->listener_count; i++) {
+    for (unsigned i = 0; i < loop->acceptor_count; i++) {
         if (loop->acceptors[i]) {
             acceptor_pause(loop->acceptors[i]);
         }
@@ -95,12 +95,19 @@ int server_acceptors_make(struct server_loop *loop, galley_error *err)
 {
     struct galley_server *srv = loop->server;
     struct acceptor_owner owner = {.accepted = accepted, .closed = acceptor_closed, .ctx = loop};
-    loop->acceptors = mem_alloc_zero(srv->listener_count, sizeof(*loop->acceptors));
-    if (!loop->acceptors) {
+    const struct listener *listeners = srv->listeners;
+    unsigned count = srv->listener_count;
+    if (srv->test) {
+        listeners = test_client_listener(srv->test, loop->loop);
+        count = 1;
+    }
+    loop->acceptors = mem_alloc_zero(count, sizeof(*loop->acceptors));
+    if (!listeners || !loop->acceptors) {
         return error_set(err, GALLEY_ENOMEM, "server: out of memory");
     }
-    for (unsigned i = 0; i < srv->listener_count; i++) {
-        loop->acceptors[i] = acceptor_create(loop->loop, &srv->listeners[i], &owner,
+    loop->acceptor_count = count;
+    for (unsigned i = 0; i < count; i++) {
+        loop->acceptors[i] = acceptor_create(loop->loop, &listeners[i], &owner,
                                              &loop->acceptor_counters, &srv->log, err);
         if (!loop->acceptors[i]) {
             return err->code;
@@ -116,7 +123,7 @@ int server_acceptors_make(struct server_loop *loop, galley_error *err)
 void server_acceptors_close(struct server_loop *loop)
 {
     loop_timer_stop(loop->loop, &loop->room_timer);
-    for (unsigned i = 0; loop->acceptors && i < loop->server->listener_count; i++) {
+    for (unsigned i = 0; loop->acceptors && i < loop->acceptor_count; i++) {
         struct acceptor *acceptor = loop->acceptors[i];
         loop->acceptors[i] = NULL;
         if (acceptor) {

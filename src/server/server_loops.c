@@ -221,7 +221,10 @@ static int make_log_source(struct server_loop *loop, galley_error *err)
 static int make_loop(struct server_loop *loop, galley_error *err)
 {
     galley_server *srv = loop->server;
-    struct loop_options options = {.backend = LOOP_BACKEND_EPOLL, .log = &srv->log};
+    struct loop_options options = {
+        .backend = srv->test ? LOOP_BACKEND_SIM : LOOP_BACKEND_EPOLL,
+        .log = &srv->log,
+    };
     loop->loop = loop_create(&options, err);
     if (!loop->loop) {
         return err->code;

@@ -15,13 +15,13 @@ enum { MS_PER_S = 1000, NS_PER_MS = 1000000 };
 
 /* ---- before ---- */
 
-static int check_ready(const galley_server *srv, galley_error *err)
+static int check_ready(const galley_server *srv, bool needs_listener, galley_error *err)
 {
     if (srv->first_error.code != GALLEY_OK) {
         *err = srv->first_error;
         return err->code;
     }
-    if (srv->listener_count == 0) {
+    if (needs_listener && srv->listener_count == 0) {
         return error_set(err, GALLEY_EINVAL,
                          "nothing to listen on: call galley_server_listen() first");
     }
@@ -31,7 +31,7 @@ static int check_ready(const galley_server *srv, galley_error *err)
 static int start_log(galley_server *srv, galley_error *err)
 {
     struct access_log *log = atomic_load(&srv->access_log);
-    return log ? access_log_start(log, err) : GALLEY_OK;
+    return log && !srv->test ? access_log_start(log, err) : GALLEY_OK;
 }
 
 /* Under the lock: others may be looking at the counters. */
@@ -108,12 +108,13 @@ static void undo(galley_server *srv)
     server_log_finish(srv);
 }
 
-static int enter_phase(galley_server *srv, galley_error *err)
+static int enter_phase(galley_server *srv, struct galley_test *test, galley_error *err)
 {
     pthread_mutex_lock(&srv->lock);
     bool is_first = srv->progress.phase == SERVER_SETTING_UP;
     if (is_first) {
         srv->progress.phase = SERVER_RUNNING;
+        srv->test = test;
     }
     pthread_mutex_unlock(&srv->lock);
     return is_first ? GALLEY_OK
@@ -130,21 +131,33 @@ static void end_phase(galley_server *srv, int result, const galley_error *err)
     pthread_mutex_unlock(&srv->lock);
 }
 
-/* On the calling thread; after it returned 0 the server must be served. */
-static int begin(galley_server *srv, galley_error *err)
+int server_begin(galley_server *srv, struct galley_test *test, galley_error *err)
 {
-    int rc = check_ready(srv, err);
+    int rc = check_ready(srv, test == NULL, err);
     if (rc == GALLEY_OK) {
-        rc = enter_phase(srv, err);
+        rc = enter_phase(srv, test, err);
     }
     if (rc != GALLEY_OK) {
         return rc;
     }
+    if (test) {
+        test_client_adjust(&srv->config);
+    }
     rc = prepare(srv, err);
     if (rc != GALLEY_OK) {
         undo(srv);
+        srv->test = NULL;
         end_phase(srv, rc, err);
     }
+    return rc;
+}
+
+int server_end(galley_server *srv, galley_error *err)
+{
+    take_apart(srv);
+    int rc = server_drain_result(srv, err);
+    srv->test = NULL;
+    end_phase(srv, rc, err);
     return rc;
 }
 
@@ -153,10 +166,7 @@ static int serve(galley_server *srv, galley_error *err)
     server_enter_thread(srv);
     loop_run(srv->loops[0].loop);
     server_enter_thread(NULL);
-    take_apart(srv);
-    int rc = server_drain_result(srv, err);
-    end_phase(srv, rc, err);
-    return rc;
+    return server_end(srv, err);
 }
 
 static int hand_out(galley_error *ret_err, const galley_error *err, int rc)
@@ -176,7 +186,7 @@ int galley_server_run(galley_server *srv, int until, galley_error *ret_err)
     }
     int rc = until == GALLEY_UNTIL_SIGNAL ? server_signals_watch(srv, &err) : GALLEY_OK;
     if (rc == GALLEY_OK) {
-        rc = begin(srv, &err);
+        rc = server_begin(srv, NULL, &err);
         if (rc == GALLEY_OK) {
             rc = serve(srv, &err);
         }
@@ -220,7 +230,7 @@ int galley_server_start(galley_server *srv, galley_error *ret_err)
     if (!srv) {
         return error_set(ret_err, GALLEY_EINVAL, "server start: no server was given");
     }
-    int rc = begin(srv, &err);
+    int rc = server_begin(srv, NULL, &err);
     if (rc != GALLEY_OK) {
         return hand_out(ret_err, &err, rc);
     }
@@ -266,7 +276,7 @@ static void join_thread(galley_server *srv)
 
 static int join_locked(galley_server *srv, int64_t timeout_ms, galley_error *err)
 {
-    if (srv->progress.phase == SERVER_SETTING_UP) {
+    if (srv->progress.phase == SERVER_SETTING_UP || srv->test) {
         return error_set(err, GALLEY_ESTATE, "join: the server was not started");
     }
     if (server_is_own_thread(srv)) {

@@ -24,6 +24,7 @@
 #include "server/server_options.h"
 
 struct galley_server;
+struct galley_test;
 
 /** What a loop is told from other threads; bits of server_loop.orders. */
 enum server_order {
@@ -52,6 +53,7 @@ struct server_loop {
     struct exchange_pool exchanges;
     struct h1_driver *h1;
     struct acceptor **acceptors; /* one a listener; NULL once it is closed */
+    unsigned acceptor_count;
     unsigned open_acceptors;
     struct access_log_source *log_source;
     struct server_counters counters;
@@ -133,6 +135,7 @@ struct galley_server {
     int stop_fd;
     atomic_int stop_wanted; /* enum server_stop; only grows. Release, then the write to stop_fd */
     struct server_drain drain;
+    struct galley_test *test; /* drives it instead of threads and sockets; NULL: nothing does */
     struct queue_shedder *shedder;   /* of pool; NULL: nothing is shed by time */
     struct stall_watch *stall_watch; /* NULL: nobody looks */
     pthread_mutex_t
@@ -140,6 +143,21 @@ struct galley_server {
     pthread_cond_t ended;
     struct server_progress progress;
 };
+
+/* ---- server_run.c ---- */
+/** From set-up to ready to be served, by threads (test NULL) or by a test client. On failure nothing
+ *  of it is left. */
+int server_begin(struct galley_server *srv, struct galley_test *test, galley_error *err);
+/** The first loop has ended: take it apart. What the run returns. */
+int server_end(struct galley_server *srv, galley_error *err);
+
+/* ---- test_client.c ---- */
+/** The listener of the simulated world behind the loop. NULL: out of memory. */
+const struct listener *test_client_listener(struct galley_test *test, struct loop *loop);
+/** One loop, and no rule that a real clock would decide. */
+void test_client_adjust(struct server_config *config);
+/** The server is being freed: nothing of the test client touches it any more. */
+void test_client_lose_server(struct galley_test *test);
 
 /* ---- server_log.c ---- */
 void server_log_init(struct galley_server *srv, const galley_server_options *opt);
