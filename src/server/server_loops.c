@@ -269,6 +269,9 @@ int server_loops_make(struct galley_server *srv, galley_error *err)
     for (unsigned i = 0; i < count && rc == GALLEY_OK; i++) {
         rc = server_acceptors_make(&srv->loops[i], err);
     }
+    if (rc == GALLEY_OK) {
+        server_tasks_open(&srv->tasks, srv->loops[0].loop);
+    }
     return rc;
 }
 
@@ -337,6 +340,7 @@ void server_loops_join(struct galley_server *srv)
             srv->loops[i].has_thread = false;
         }
     }
+    server_tasks_close(&srv->tasks);
 }
 
 /* ---- taking apart ---- */

@@ -89,6 +89,20 @@ struct server_sites {
     galley_static *replies; /* galley_res_file(); also in the list */
 };
 
+/** galley_server_post() and _after(); see server_tasks.c. */
+struct server_tasks {
+    pthread_mutex_t lock; /* fresh, is_told, is_closed; and loop where it is not the loop's thread */
+    struct list fresh;
+    struct loop *loop; /* NULL: not open yet, or closed */
+    bool is_told;      /* post is on its way */
+    bool is_closed;
+    bool has_next_turn;   /* the rest is the loop's; next_turn is on its way */
+    struct list taken;    /* wait for the next turn */
+    struct list sleeping; /* have a timer */
+    struct loop_post post;
+    struct loop_post next_turn;
+};
+
 /** Stopping; see server_drain.c. But for the atomics it is the first loop's. */
 struct server_drain {
     atomic_uint idle_loops; /* acq_rel: the last one sees all */
@@ -121,6 +135,7 @@ struct galley_server {
     struct listener *listeners;
     unsigned listener_count;
     struct server_sites sites;
+    struct server_tasks tasks;
     struct server_loop *loops;
     struct loop **loop_handles; /* for the sites */
     struct server_counter_names *names;
@@ -163,6 +178,15 @@ void test_client_lose_server(struct galley_test *test);
 void server_log_init(struct galley_server *srv, const galley_server_options *opt);
 /** After the loops: write what is left, end the writer's thread. */
 void server_log_finish(struct galley_server *srv);
+
+/* ---- server_tasks.c ---- */
+void server_tasks_init(struct server_tasks *tasks);
+/** The loop is there: what has been kept goes to it. Before it runs. */
+void server_tasks_open(struct server_tasks *tasks, struct loop *loop);
+/** The loop has made its last turn but those that clear it: nothing more is run or taken. Any number
+ *  of times. */
+void server_tasks_close(struct server_tasks *tasks);
+void server_tasks_finish(struct server_tasks *tasks);
 
 /* ---- server_sites.c ---- */
 /** Join every static site among the routes to the loops. 0 or a code with a sentence. */
