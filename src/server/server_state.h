@@ -91,7 +91,7 @@ struct server_sites {
 
 /** galley_server_post() and _after(); see server_tasks.c. */
 struct server_tasks {
-    pthread_mutex_t lock; /* fresh, is_told, is_closed; and loop where it is not the loop's thread */
+    pthread_mutex_t lock; /* fresh, is_told, is_closed; and loop for other threads than its own */
     struct list fresh;
     struct loop *loop; /* NULL: not open yet, or closed */
     bool is_told;      /* post is on its way */
@@ -150,9 +150,9 @@ struct galley_server {
     int stop_fd;
     atomic_int stop_wanted; /* enum server_stop; only grows. Release, then the write to stop_fd */
     struct server_drain drain;
-    struct galley_test *test; /* drives it instead of threads and sockets; NULL: nothing does */
     struct queue_shedder *shedder;   /* of pool; NULL: nothing is shed by time */
     struct stall_watch *stall_watch; /* NULL: nobody looks */
+    struct galley_test *test; /* drives it instead of threads and sockets; NULL: nothing does */
     pthread_mutex_t
         lock; /* progress; and making and freeing what galley_server_get_stats() reads */
     pthread_cond_t ended;
