@@ -248,7 +248,7 @@ void exchange_pool_hint_stop(struct exchange_pool *pool)
         galley_stop_flag_raise(&exchange->should_stop);
         struct stream *stream = stream_of(exchange);
         if (stream) {
-            stream_close(stream); /* it would never end by itself */
+            stream_stop(stream);
         }
     }
 }

@@ -43,7 +43,7 @@ struct response {
     bool must_close;            /* the connection cannot be kept (unread body, error) */
     bool waits_for_file;        /* galley_res_file(): services->send_file answers */
     bool is_upgrade;            /* 101: bytes without framing, until the connection ends */
-    struct span upgrade;        /* … the token of the Upgrade field */
+    struct span upgrade;        /* … the token of the Upgrade field; also of 426 */
     struct span file_path;
     struct response_field nosniff; /* room for a field that nearly every response has */
 };

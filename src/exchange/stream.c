@@ -142,6 +142,17 @@ void stream_close(struct stream *stream)
     pthread_mutex_unlock(&stream->lock);
 }
 
+bool stream_post(struct stream *stream, struct loop_post *post)
+{
+    pthread_mutex_lock(&stream->lock);
+    bool is_attached = stream->loop != NULL;
+    if (is_attached) {
+        loop_post(stream->loop, post);
+    }
+    pthread_mutex_unlock(&stream->lock);
+    return is_attached;
+}
+
 /* ---- the loop -------------------------------------------------------------------------------- */
 
 /* Lock held: move what is pending behind response.body, a batch at a time, so that `in_flight` is
@@ -306,8 +317,10 @@ void stream_flow(struct exchange *exchange, bool is_end)
 {
     struct stream *stream = exchange->response.stream;
     exchange->state = EXCHANGE_FLOWING;
-    if (is_end || exchange->pool->is_stopping) {
+    if (is_end) {
         stream_close(stream);
+    } else if (exchange->pool->is_stopping) {
+        stream_stop(stream);
     }
     exchange_count_stream(exchange);
     if (exchange->has_responded) {
@@ -377,6 +390,15 @@ struct stream *stream_of(const struct exchange *exchange)
 {
     struct body_writer *writer = exchange->response.writer;
     return writer ? body_writer_stream(writer) : exchange->response.stream;
+}
+
+void stream_stop(struct stream *stream)
+{
+    if (stream->options.stopping) {
+        stream->options.stopping(stream->options.arg);
+    } else {
+        stream_close(stream);
+    }
 }
 
 void stream_hang_up(struct stream *stream)

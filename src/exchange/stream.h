@@ -20,10 +20,12 @@
 struct exchange;
 
 struct stream_options {
-    size_t buffer_bytes;      /* that may wait */
-    uint32_t heartbeat_ms;    /* a comment line of text/event-stream so often; 0: none */
-    void (*ended)(void *arg); /* once, when it is detached: on the loop, or, if a stopping server
+    size_t buffer_bytes;         /* that may wait */
+    uint32_t heartbeat_ms;       /* a comment line of text/event-stream so often; 0: none */
+    void (*ended)(void *arg);    /* once, when it is detached: on the loop, or, if a stopping server
                                  could not wait, on the thread that held the exchange; may be NULL */
+    void (*stopping)(void *arg); /* on the loop, instead of stream_close(), when the server drains;
+                                    may be NULL */
     void *arg;
 };
 
@@ -56,6 +58,8 @@ size_t stream_waiting(struct stream *stream);
 bool stream_is_open(struct stream *stream);
 /** The response ends behind what was written. */
 void stream_close(struct stream *stream);
+/** Have the post run on the stream's loop. False: it is attached no more, and nothing happens. */
+bool stream_post(struct stream *stream, struct loop_post *post);
 void stream_ref(struct stream *stream);
 void stream_unref(struct stream *stream);
 
@@ -74,6 +78,8 @@ void stream_detach(struct exchange *exchange);
 void stream_flow(struct exchange *exchange, bool is_end);
 /** All that was taken has been sent. pieces() may be called inside. */
 void stream_sent(struct exchange *exchange);
+/** The server drains: the stream would never end by itself. */
+void stream_stop(struct stream *stream);
 /** Nobody reads any more: writers fail, nothing is posted any more. */
 void stream_hang_up(struct stream *stream);
 /** Of an exchange that somebody else may hold: its stream, or NULL. */

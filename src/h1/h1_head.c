@@ -79,6 +79,7 @@ struct h1_answer h1_answer_of(const struct exchange *exchange)
         .in_pieces = in_pieces,
         .will_close = has_body && framing == H1_FRAMING_CLOSE,
         .is_http_1_0 = request->version < 11,
+        .offer = response->status == STATUS_UPGRADE_REQUIRED ? response->upgrade : SPAN_NONE,
     };
 }
 
@@ -109,6 +110,10 @@ static void write_connection(struct h1_writer *writer, const struct h1_answer *a
     if (answer->upgrade.ptr) {
         h1_write_ready(writer, SPAN("Connection: Upgrade\r\n"));
         h1_write_field(writer, SPAN("Upgrade"), answer->upgrade);
+    } else if (answer->offer.ptr) {
+        h1_write_ready(writer, answer->will_close ? SPAN("Connection: close, Upgrade\r\n")
+                                                  : SPAN("Connection: Upgrade\r\n"));
+        h1_write_field(writer, SPAN("Upgrade"), answer->offer);
     } else if (answer->will_close) {
         h1_write_ready(writer, SPAN("Connection: close\r\n"));
     } else if (answer->is_http_1_0) {

@@ -16,6 +16,7 @@ struct h1_answer {
     bool will_close;     /* … the connection after this answer */
     bool is_http_1_0;    /* the client's version */
     struct span upgrade; /* 101: to what; then bytes without framing follow */
+    struct span offer;   /* 426: what the client is to upgrade to; else ptr NULL */
 };
 
 struct h1_answer h1_answer_of(const struct exchange *exchange);
