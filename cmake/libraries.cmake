@@ -6,13 +6,10 @@
 # (galley_version and the like) lives once, in libgalley-pool. The static libgalley has no copy: link -lgalley
 # before -lgalley-pool.
 #
-# What else libgalley stands on, in this one list: names of libraries, as for -l. The pool needs libc only.
-# cmake/install.cmake writes them into galley.pc, for programs that link libgalley.a. What stands here belongs into
-# packaging/debian-packages.txt and packaging/debian/control too.
-set(GALLEY_NEEDS "")
-if(ws IN_LIST ROOMS)
-    list(APPEND GALLEY_NEEDS wslay crypto)
-endif()
+# What else libgalley stands on: the libraries that its rooms name (cmake/rooms.cmake). The pool needs libc only.
+# cmake/install.cmake writes them into galley.pc, for programs that link libgalley.a; their Debian packages stand in
+# packaging/debian-packages.txt and packaging/debian/control.
+room_links(GALLEY_NEEDS server)
 add_custom_target(product COMMENT "libraries, program and examples")
 set(GALLEY_SOVERSION 0)
 

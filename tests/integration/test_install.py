@@ -41,6 +41,7 @@ def release():
     folder = Path(os.environ.get("GALLEY_RELEASE_BUILD", ROOT / "build/release"))
     if not (folder / "build.ninja").exists():
         command("cmake", "--preset", "release", "-B", folder, cwd=ROOT)
+    command("cmake", "-DCMAKE_INSTALL_LIBDIR=lib", folder, cwd=ROOT) # `make install LIBDIR=` may have set another
     command("cmake", "--build", folder, "-j", len(os.sched_getaffinity(0)), "--target", "product", cwd=ROOT)
     return folder
 
