@@ -90,19 +90,24 @@ typedef int galley_middleware(galley_request *rq, galley_response *rs, galley_ch
                               void *arg);
 
 /**
- * Run the rest of the chain and return its handler result; on a deferral, a
- * stream or a source that is 0, and the answer comes later. A second call in one
- * middleware is GALLEY_ESTATE and runs nothing; chain NULL: GALLEY_EINVAL. Only
- * inside the middleware that was given the chain, on its thread; blocks as long
- * as the handler does.
+ * Run the rest of the chain and return its handler result. On a deferral, a
+ * stream, a source or a static file that is 0, and the answer comes later: what
+ * the middleware returns then is ignored on a deferral and a static file, and
+ * ends the others unless it is 0; rq and rs must not be used behind a handler
+ * that may defer. A second call in one middleware is GALLEY_ESTATE and runs
+ * nothing; chain NULL: GALLEY_EINVAL. Only inside the middleware that was given
+ * the chain, on its thread: it is gone when the middleware returns. Blocks as
+ * long as the handler does.
  */
 GALLEY_API int galley_next(galley_chain *chain);
 
 /**
  * Let fn stand before every route, and the fallback, for requests whose path is
  * prefix or lies below it: "/admin" is for /admin and /admin/x, not for
- * /administrator; "/" is for all. It is the request's path that counts, so no
- * pattern can lead around it. The first registered is the outermost. It runs on
+ * /administrator; "/" is for all. It is the request's path that counts, decoded
+ * and without dot segments as galley_req_path() gives it, so no pattern and no
+ * spelling can lead around it; an encoded slash counts as one here. The prefix
+ * is written decoded, too. The first registered is the outermost. It runs on
  * the thread of the handler behind it, so one before GALLEY_ON_LOOP routes (as
  * static files) must not block. Answers that need no route (405, OPTIONS, 404
  * without a fallback) are not wrapped. A body is read as the route says before

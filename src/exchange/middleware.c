@@ -53,5 +53,6 @@ int galley_next(galley_chain *chain)
         return GALLEY_ESTATE;
     }
     chain->has_gone_on = true;
-    return call_from(chain->exchange, chain->next);
+    int result = call_from(chain->exchange, chain->next);
+    return chain->exchange->is_deferred ? GALLEY_OK : result; /* the deferral's holder decides */
 }

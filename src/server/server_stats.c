@@ -185,6 +185,16 @@ static unsigned count_active(const galley_server *srv)
     return difference(begun, ended);
 }
 
+/* What is held outside of handlers now. */
+static void fill_held(const galley_server *srv, galley_server_stats *stats)
+{
+    for (unsigned i = 0; srv->loops && i < srv->config.loops; i++) {
+        const struct exchange_pool *pool = &srv->loops[i].exchanges;
+        stats->deferred += atomic_load_explicit(&pool->deferred, memory_order_relaxed);
+        stats->streams += atomic_load_explicit(&pool->streams, memory_order_relaxed);
+    }
+}
+
 static void fill(const galley_server *srv, galley_server_stats *stats)
 {
     static counter_of_fn *const responses[] = {counter_responses_none, counter_responses_1xx,
@@ -203,6 +213,7 @@ static void fill(const galley_server *srv, galley_server_stats *stats)
     stats->mistakes = sum_of(srv, counter_mistakes);
     stats->connections = count_open(srv);
     stats->active = count_active(srv);
+    fill_held(srv, stats);
 }
 
 static pthread_mutex_t *lock_of(const galley_server *srv)
