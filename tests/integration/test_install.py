@@ -98,7 +98,7 @@ def test_a_cxx11_program_that_includes_every_header_serves(build, launch, prefix
     says_hello(launch, build(source, "cxx"))
 
 
-@pytest.mark.parametrize("how", ["pool", "pool-static"])
+@pytest.mark.parametrize("how", ["pool", "pool-static", "pool-all-static"])
 def test_a_program_of_the_pool_alone(build, how):
     program = build(ROOT / "examples/hash_files/hash_files.c", how)
     assert "Makefile" in command(program, ROOT / "Makefile")
