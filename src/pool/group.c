@@ -220,6 +220,18 @@ void group_run_popped(struct seat *seat, struct task *task)
     CHECK(seat->open == open); /* the task has waited for its own groups */
 }
 
+/* Push a task back that may have stood higher: its group's tasks begin here, if not lower. */
+static void push_back(struct seat *seat, struct task *task)
+{
+    struct group *group = task->group;
+    int64_t bottom = task_deque_bottom(&seat->deque);
+    if (group->home == seat && group->base > bottom) {
+        group->base = bottom;
+    }
+    CHECK(task_deque_push(&seat->deque, task)); /* there was room for it */
+    tell_of_push(seat);
+}
+
 /* Its owner has tasks of several groups on top of each other: take this one's newest from below the
  * others, which go back on the deque in their order. `newest` was popped. */
 static struct task *pop_from_below(struct seat *seat, const struct group *group,
@@ -233,8 +245,7 @@ static struct task *pop_from_below(struct seat *seat, const struct group *group,
         task = task_deque_bottom(&seat->deque) > group->base ? task_deque_pop(&seat->deque) : NULL;
     }
     while (count > 0) {
-        CHECK(task_deque_push(&seat->deque, others[--count])); /* there was room for them */
-        tell_of_push(seat);
+        push_back(seat, others[--count]);
     }
     return task;
 }

@@ -54,10 +54,12 @@ struct seat *seat_take(struct galley_pool *pool)
 void seat_give_back(struct seat *seat)
 {
     struct seat **link = &thread_self.seat;
-    while (*link != seat) {
+    while (*link && *link != seat) {
         link = &(*link)->outer;
     }
-    *link = seat->outer;
+    if (*link) { /* a forked child sits nowhere any more */
+        *link = seat->outer;
+    }
     atomic_store_explicit(&seat->is_taken, false, memory_order_release); /* partner: seat_take */
 }
 
