@@ -61,10 +61,12 @@ typedef struct galley_route_options {
  *
  * A pattern matches whole paths; {name} is one non-empty segment, {name...} all
  * that is left. With a host in front of the path it matches only requests for
- * that host, whatever the port ("*." stands for one or more labels); an exact
- * host goes before a wildcard, a wildcard before patterns without a host, and
- * these answer what the host's own do not match. The narrowest pattern wins whatever the order of registration;
- * two that could tie are GALLEY_ECONFLICT, and the sentence names both. A GET
+ * that host, in any case, whatever the port, which is not written; "*." stands
+ * for one or more labels; an IPv6 address has its brackets. An exact host goes
+ * before a wildcard, the longest of these first, a wildcard before patterns
+ * without a host, and these answer what the host's own do not match. The
+ * narrowest pattern wins whatever the order of registration; two for the same
+ * host that could tie are GALLEY_ECONFLICT, and the sentence names both. A GET
  * route answers HEAD; a path without the method gives 405 with Allow; OPTIONS
  * is answered with Allow; TRACE, CONNECT and unknown methods give 501.
  * Also GALLEY_EINVAL, GALLEY_ENOMEM. opt may be NULL.
