@@ -20,7 +20,7 @@ static int call(struct exchange *exchange, const void *data, ssize_t len)
 /* Will somebody answer later, who has the exchange now? */
 static bool is_held(const struct exchange *exchange)
 {
-    return exchange->state == EXCHANGE_QUEUED ||
+    return exchange->is_deferred ||
            (exchange->state == EXCHANGE_SUSPENDED && !exchange->has_early_result);
 }
 
@@ -30,7 +30,7 @@ int body_sink_put(struct exchange *exchange, struct span piece)
         return EXCHANGE_BODY_PAUSE;
     }
     int result = call(exchange, piece.ptr, (ssize_t)piece.len);
-    bool wants_more = result == 0 && exchange->state == EXCHANGE_HANDLING;
+    bool wants_more = result == 0 && exchange->state == EXCHANGE_HANDLING && !exchange->is_deferred;
     if (wants_more && !exchange->client_is_gone) {
         exchange->state = EXCHANGE_FLOWING;
         return GALLEY_OK;

@@ -78,7 +78,7 @@ static void send_part(struct lab *lab, size_t declared, size_t bytes)
 {
     char head[128];
     snprintf(head, sizeof head, "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n\r\n",
-             bytes);
+             declared);
     (void)sim_send(lab->peer, head, strlen(head));    /* fails once the server has closed, … */
     (void)sim_send(lab->peer, lab->world.big, bytes); /* … or in want of memory */
     sim_run(lab->world.loop);
