@@ -167,9 +167,14 @@ int server_drain_result(const struct galley_server *srv, galley_error *err)
     if (cut == 0) {
         return GALLEY_OK;
     }
+    const struct server_drain *drain = &srv->drain;
+    const char *why = drain->deadline_passed ? "drain deadline passed" : "stopped at once";
+    int code = drain->deadline_passed ? GALLEY_ETIMEDOUT : GALLEY_ECANCELED;
     const char *requests = cut == 1 ? "request was" : "requests were";
-    if (srv->drain.deadline_passed) {
-        return error_set(err, GALLEY_ETIMEDOUT, "drain deadline passed: %u %s cut", cut, requests);
+    if (drain->held == 0) {
+        return error_set(err, code, "%s: %u %s cut", why, cut, requests);
     }
-    return error_set(err, GALLEY_ECANCELED, "stopped at once: %u %s cut", cut, requests);
+    return error_set(err, code, "%s: %u %s cut, %u %s not returned (%s)", why, cut, requests,
+                     drain->held, drain->held == 1 ? "handler has" : "handlers have",
+                     drain->held_by);
 }
