@@ -1,10 +1,9 @@
-/* examples/book — the exercise that galley starts from: a small web server on 127.0.0.1:7878 whose
- * requests are worked through by a fixed pool of threads. GET / is hello.html, GET /sleep the same
- * page after five seconds without delaying anybody else, everything else 404.html; Ctrl+C finishes
- * what runs and joins every worker.
+/* The exercise that galley starts from: a small web server on 127.0.0.1:7878 whose requests are
+ * worked through by a fixed pool of threads. GET / is hello.html, GET /sleep the same page after
+ * five seconds without delaying anybody else, everything else 404.html; Ctrl+C finishes what runs
+ * and joins every worker.
  *
- * book [--port=N] [--workers=N] [--loops=N] [--max-requests=N] [--sleep=SECONDS]
- *      [--patience=SECONDS] [FOLDER]
+ * book [--port=N] [--workers=N] [--loops=N] [--max-requests=N] [--sleep=S] [--patience=S] [FOLDER]
  * FOLDER holds hello.html and 404.html; default: the current one. Port 0 takes any free port. */
 #include <galley/access_log.h>
 
@@ -13,17 +12,11 @@
 #include <string.h>
 #include <unistd.h>
 
-struct settings {
-    unsigned port;
-    unsigned workers;
-    unsigned loops;
-    unsigned max_requests;
-    unsigned sleep_s;
-    unsigned patience_s; /* how long a request may wait for a worker */
-    const char *folder;
-};
-
-/* ---- what is served ---- */
+/* In the order of `names`; patience: how long a request may wait for a worker. */
+enum { PORT, WORKERS, LOOPS, MAX_REQUESTS, SLEEP, PATIENCE, SETTINGS };
+static const char *const names[SETTINGS] = {
+    "--port=", "--workers=", "--loops=", "--max-requests=", "--sleep=", "--patience="};
+static unsigned settings[SETTINGS] = {7878, 4, 1, 0, 5, 60};
 
 static int page(galley_request *rq, galley_response *rs, void *arg)
 {
@@ -34,9 +27,8 @@ static int page(galley_request *rq, galley_response *rs, void *arg)
 
 static int slow_page(galley_request *rq, galley_response *rs, void *arg)
 {
-    const struct settings *settings = arg;
-    sleep(settings->sleep_s); /* on the pool: one worker waits, and nobody else */
-    return page(rq, rs, NULL);
+    sleep(settings[SLEEP]); /* on the pool: one worker waits, and nobody else */
+    return page(rq, rs, arg);
 }
 
 static int missing(galley_request *rq, galley_response *rs, void *arg)
@@ -48,19 +40,16 @@ static int missing(galley_request *rq, galley_response *rs, void *arg)
 
 /* Only GET gets a page. A path that exists would answer other methods with 405, as the standard has
  * it; the exercise wants 404 for them too, so each path also has a route for every other method. */
-static void add_routes(galley_server *server, struct settings *settings)
+static void add_routes(galley_server *server)
 {
     galley_route_options on_loop = GALLEY_ROUTE_OPTIONS_INIT;
-    on_loop.run =
-        GALLEY_ON_LOOP; /* never blocks, needs no worker: / answers while all of them sleep */
+    on_loop.run = GALLEY_ON_LOOP; /* / needs no worker: it answers while all of them sleep */
     galley_server_route(server, "GET /", page, NULL, &on_loop);
     galley_server_route(server, "/", missing, NULL, &on_loop);
-    galley_server_route(server, "GET /sleep", slow_page, settings, NULL);
+    galley_server_route(server, "GET /sleep", slow_page, NULL, NULL);
     galley_server_route(server, "/sleep", missing, NULL, &on_loop);
     galley_server_fallback(server, missing, NULL, &on_loop);
 }
-
-/* ---- what is told ---- */
 
 /* Called on the worker itself. A line is one write, so that lines of several threads do not mix. */
 static void tell_worker(void *ctx, const galley_pool_event *event)
@@ -70,7 +59,7 @@ static void tell_worker(void *ctx, const galley_pool_event *event)
         printf("Worker %d got a job; executing.\n", (int)event->worker);
     } else if (event->kind == GALLEY_EV_FINISH) {
         printf("Worker %d has done its job.\n", (int)event->worker);
-    } else if (event->kind == GALLEY_EV_THREAD_STOP) {
+    } else {
         printf("Shutting down worker %d.\n", (int)event->worker);
     }
 }
@@ -82,128 +71,77 @@ static void tell_server(void *ctx, int level, const char *line)
     fprintf(stderr, "book: %s\n", line);
 }
 
-/* ---- the pool and the server ---- */
-
-/* Zero in an option means its default, so zero workers go to galley_pool_new(), which refuses
- * them. */
-static galley_pool *make_pool(unsigned workers, galley_error *err)
+/* Zero in an option means its default, so zero workers go to galley_pool_new(), which refuses. */
+static galley_pool *make_pool(galley_error *err)
 {
     galley_pool_options options = GALLEY_POOL_OPTIONS_INIT;
-    if (workers == 0) {
-        return galley_pool_new(workers, err);
-    }
-    options.threads = workers;
+    options.threads = settings[WORKERS];
     options.observer = tell_worker;
     options.observe = GALLEY_EV_START | GALLEY_EV_FINISH | GALLEY_EV_THREAD_STOP;
-    return galley_pool_open(&options, err);
+    return settings[WORKERS] ? galley_pool_open(&options, err) : galley_pool_new(0, err);
 }
 
-/* No result of the calls after new is looked at: the first failure is kept, and galley_server_run()
- * refuses with it. */
-static galley_server *make_server(struct settings *settings, galley_pool *pool, galley_error *err)
+/* No result of the set-up calls is looked at: the first failure is kept, and run refuses with it. */
+static int serve(galley_pool *pool, galley_error *err)
 {
     galley_server_options options = GALLEY_SERVER_OPTIONS_INIT;
     options.pool = pool;
-    options.loops = settings->loops;
-    options.max_requests = settings->max_requests;
-    options.queue_timeout_ms =
-        settings->patience_s * 1000; /* then the request is refused with 503 */
+    options.loops = settings[LOOPS];
+    options.max_requests = settings[MAX_REQUESTS];
+    options.queue_timeout_ms = settings[PATIENCE] * 1000;
+    options.queue_target_ms = GALLEY_NO_LIMIT; /* sleepers wait their turn */
     options.log = tell_server;
     galley_server *server = galley_server_new(&options, err);
-    if (!server) {
-        return NULL;
-    }
     char address[32];
-    snprintf(address, sizeof address, "127.0.0.1:%u", settings->port);
-    galley_server_listen(server, address);
+    snprintf(address, sizeof address, "127.0.0.1:%u", settings[PORT]);
+    add_routes(server);
     galley_server_access_log(server, NULL);
-    add_routes(server, settings);
-    return server;
-}
-
-/* Returns after the drain. */
-static int run_server(galley_server *server, galley_error *err)
-{
-    galley_str address = galley_server_address(server, 0);
-    if (address.ptr) {
-        printf("Listening on http://%s/\n", address.ptr);
+    galley_server_listen(server, address);
+    if (galley_server_address(server, 0).ptr) {
+        printf("Listening on http://%s/\n", galley_server_address(server, 0).ptr);
     }
-    return galley_server_run(server, GALLEY_UNTIL_SIGNAL, err);
-}
-
-static int serve(struct settings *settings, galley_pool *pool)
-{
-    galley_error err;
-    galley_server *server = make_server(settings, pool, &err);
-    int result = server ? run_server(server, &err) : err.code;
-    if (result) {
-        fprintf(stderr, "book: %s\n", err.message);
-    }
+    int result = server ? galley_server_run(server, GALLEY_UNTIL_SIGNAL, err) : err->code;
     galley_server_free(server);
     return result;
 }
 
-/* ---- the command line ---- */
-
-static bool parse_number(const char *text, unsigned *ret)
+static bool parse_argument(const char *argument, const char **folder)
 {
-    char *end = NULL;
-    unsigned long number = strtoul(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end || number > 65535) {
-        return false;
-    }
-    *ret = (unsigned)number;
-    return true;
-}
-
-static bool parse_argument(struct settings *settings, const char *argument)
-{
-    const struct {
-        const char *name;
-        unsigned *value;
-    } options[] = {
-        {"--port=", &settings->port},     {"--workers=", &settings->workers},
-        {"--loops=", &settings->loops},   {"--max-requests=", &settings->max_requests},
-        {"--sleep=", &settings->sleep_s}, {"--patience=", &settings->patience_s},
-    };
-    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
-        size_t len = strlen(options[i].name);
-        if (strncmp(argument, options[i].name, len) == 0) {
-            return parse_number(argument + len, options[i].value);
+    for (unsigned i = 0; i < SETTINGS; i++) {
+        const char *text = argument + strlen(names[i]);
+        if (strncmp(argument, names[i], strlen(names[i])) == 0) {
+            char *end = NULL;
+            unsigned long number = strtoul(text, &end, 10);
+            settings[i] = (unsigned)number;
+            return *text >= '0' && *text <= '9' && *end == '\0' && number <= 65535;
         }
     }
-    settings->folder = argument;
+    *folder = argument;
     return argument[0] != '-';
 }
 
-static const char usage[] = "usage: book [--port=N] [--workers=N] [--loops=N] [--max-requests=N] "
-                            "[--sleep=SECONDS] [--patience=SECONDS] [FOLDER]\n";
-
 int main(int argc, char **argv)
 {
-    struct settings settings = {
-        .port = 7878, .workers = 4, .loops = 1, .sleep_s = 5, .patience_s = 60, .folder = "."};
+    const char *folder = ".";
     for (int i = 1; i < argc; i++) {
-        if (!parse_argument(&settings, argv[i])) {
-            fprintf(stderr, "book: what is %s?\n%s", argv[i], usage);
+        if (!parse_argument(argv[i], &folder)) {
+            fprintf(stderr, "book: what is %s?\n", argv[i]);
             return 2;
         }
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
-    if (chdir(settings.folder) != 0) {
-        perror(settings.folder);
+    if (chdir(folder) != 0) {
+        perror(folder);
         return 1;
     }
     galley_error err;
-    galley_pool *pool = make_pool(settings.workers, &err);
-    if (!pool) {
+    galley_pool *pool = make_pool(&err);
+    int result = pool ? serve(pool, &err) : 1;
+    if (result != 0) {
         fprintf(stderr, "book: %s\n", err.message);
-        return 1;
     }
-    int result = serve(&settings, pool);
     if (result == GALLEY_ECANCELED || result == GALLEY_ETIMEDOUT) {
-        galley_pool_detach(
-            pool); /* a second Ctrl+C, or the deadline: nobody waits for those who still sleep */
+        galley_pool_detach(pool); /* a second Ctrl+C, or the deadline: nobody waits for sleepers */
     } else {
         galley_pool_free(pool); /* runs what is queued, joins every worker */
     }
