@@ -273,16 +273,15 @@ void h1_body_input_ended(struct h1_session *session)
     }
 }
 
-/* RFC 9110 §7.8: the new protocol begins behind the whole request; a body that is not whole means
- * that the upgrade was a mistake, and the connection ends behind the answer as it would. */
+/* RFC 9110 §7.8: the new protocol begins behind the whole request. Behind a body that is not whole
+ * nothing can be told: it is never looked at. */
 void h1_body_tunnel(struct h1_session *session)
 {
+    bool is_whole = session->body == H1_BODY_DONE;
+    session->body = is_whole ? H1_BODY_TUNNEL : H1_BODY_DONE;
+    session->body_is_paused = !session->exchange->request.input;
+    session->input_was_ended = false;
     if (session->end_reason == CLOSE_NONE) {
         session->end_reason = CLOSE_KEEPALIVE_OFF;
-    }
-    if (session->body == H1_BODY_DONE) {
-        session->body = H1_BODY_TUNNEL;
-        session->body_is_paused = !session->exchange->request.input;
-        session->input_was_ended = false;
     }
 }

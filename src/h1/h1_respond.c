@@ -328,14 +328,14 @@ static void answer_page(struct h1_session *session, struct exchange *exchange, i
     session->has_answered = true;
     session->answer_ended = true;
     session->end_reason = CLOSE_KEEPALIVE_OFF;
-    h1_body_answered(session);
     if (rc != GALLEY_OK) {
         break_connection(session, rc);
         return;
     }
     bool has_body = exchange->request.method != METHOD_HEAD;
     exchange->bytes_sent = has_body ? status_reason(status).len + 1 : 0;
-    end_connection(session);
+    end_connection(session); /* lingers, if something of the body is unread */
+    h1_body_answered(session);
 }
 
 void h1_give_up(struct exchange *exchange, int status)
