@@ -162,7 +162,7 @@ static void report_held(struct server_loop *loop)
               count == 1 ? "handler has" : "handlers have", text);
     pthread_mutex_lock(&srv->lock);
     if (srv->drain.held == 0) {
-        (void)snprintf(srv->drain.held_by, sizeof srv->drain.held_by, "%s", text);
+        (void)snprintf(srv->drain.held_by, sizeof srv->drain.held_by, "%.95s", text);
     }
     srv->drain.held += count;
     pthread_mutex_unlock(&srv->lock);
