@@ -14,11 +14,13 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "exchange/held_report.h"
 
 #include "server/server_state.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
 
 enum { HANDLER_GRACE_MS = 200, FILE_GRACE_MS = 3000 };
@@ -159,6 +161,24 @@ void server_drain_all_idle(struct galley_server *srv)
     server_sites_stop(srv);
     server_drain_unwatch(srv);
     loop_stop(first_loop(srv));
+}
+
+void server_drain_report_held(struct server_loop *loop)
+{
+    galley_server *srv = loop->server;
+    char text[512];
+    unsigned count = exchange_pool_held(&loop->exchanges, text, sizeof text);
+    if (count == 0) {
+        return;
+    }
+    log_write(&srv->log, LOG_ERROR, "%u %s not returned and %s left behind: %s", count,
+              count == 1 ? "handler has" : "handlers have", count == 1 ? "is" : "are", text);
+    pthread_mutex_lock(&srv->lock);
+    if (srv->drain.held == 0) {
+        (void)snprintf(srv->drain.held_by, sizeof srv->drain.held_by, "%.95s", text);
+    }
+    srv->drain.held += count;
+    pthread_mutex_unlock(&srv->lock);
 }
 
 int server_drain_result(const struct galley_server *srv, galley_error *err)

@@ -3,7 +3,6 @@
  * by orders; taken apart by the thread that ran the first one, when none of them runs any more. */
 #include "base/alloc.h"
 #include "base/error.h"
-#include "exchange/held_report.h"
 #include "exchange/stall_watch.h"
 #include "files/file_site.h"
 
@@ -149,25 +148,6 @@ static void cut(struct server_loop *loop)
     conn_set_close_all(&loop->conns, CLOSE_STOP_NOW);
 }
 
-/* What the end of the program has to say about who would not end. */
-static void report_held(struct server_loop *loop)
-{
-    galley_server *srv = loop->server;
-    char text[512];
-    unsigned count = exchange_pool_held(&loop->exchanges, text, sizeof text);
-    if (count == 0) {
-        return;
-    }
-    log_write(&srv->log, LOG_ERROR, "%u %s not returned and left behind: %s", count,
-              count == 1 ? "handler has" : "handlers have", text);
-    pthread_mutex_lock(&srv->lock);
-    if (srv->drain.held == 0) {
-        (void)snprintf(srv->drain.held_by, sizeof srv->drain.held_by, "%.95s", text);
-    }
-    srv->drain.held += count;
-    pthread_mutex_unlock(&srv->lock);
-}
-
 /* Nobody may let go of an exchange that a connection still knows, or whose pieces are on the way in
  * the mailbox: a loop that hears late of the cut, because a handler held it, makes the turns for
  * both first. */
@@ -177,7 +157,7 @@ static void let_go_after(struct server_loop *loop, bool was_just_cut)
         server_loop_order(loop, ORDER_ORPHAN);
         return;
     }
-    report_held(loop);
+    server_drain_report_held(loop);
     unsigned orphans = exchange_pool_orphan(&loop->exchanges, &loop->server->routes->keeper);
     counter_add(&loop->counters.ended, orphans);
 }

@@ -238,6 +238,8 @@ int server_drain_watch(struct galley_server *srv, galley_error *err);
 void server_drain_unwatch(struct galley_server *srv);
 /** On the first loop: nothing is left on any. */
 void server_drain_all_idle(struct galley_server *srv);
+/** On the loop, before it lets go of them: which handlers have not returned. */
+void server_drain_report_held(struct server_loop *loop);
 /** What the run returns. */
 int server_drain_result(const struct galley_server *srv, galley_error *err);
 
