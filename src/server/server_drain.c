@@ -173,12 +173,10 @@ void server_drain_report_held(struct server_loop *loop)
     }
     log_write(&srv->log, LOG_ERROR, "%u %s not returned and %s left behind: %s", count,
               count == 1 ? "handler has" : "handlers have", count == 1 ? "is" : "are", text);
-    pthread_mutex_lock(&srv->lock);
-    if (srv->drain.held == 0) {
+    /* Relaxed: both are read when the loops have ended. */
+    if (atomic_fetch_add_explicit(&srv->drain.held, count, memory_order_relaxed) == 0) {
         (void)snprintf(srv->drain.held_by, sizeof srv->drain.held_by, "%.95s", text);
     }
-    srv->drain.held += count;
-    pthread_mutex_unlock(&srv->lock);
 }
 
 int server_drain_result(const struct galley_server *srv, galley_error *err)
@@ -191,10 +189,11 @@ int server_drain_result(const struct galley_server *srv, galley_error *err)
     const char *why = drain->deadline_passed ? "drain deadline passed" : "stopped at once";
     int code = drain->deadline_passed ? GALLEY_ETIMEDOUT : GALLEY_ECANCELED;
     const char *requests = cut == 1 ? "request was" : "requests were";
-    if (drain->held == 0) {
+    unsigned held = atomic_load_explicit(&drain->held, memory_order_relaxed);
+    if (held == 0) {
         return error_set(err, code, "%s: %u %s cut", why, cut, requests);
     }
     return error_set(err, code, "%s: %u %s cut, %u %s not returned (%s)", why, cut, requests,
-                     drain->held, drain->held == 1 ? "handler has" : "handlers have",
+                     held, held == 1 ? "handler has" : "handlers have",
                      drain->held_by);
 }

@@ -111,8 +111,8 @@ struct server_drain {
     struct loop_op op;
     struct timer timer;
     int64_t deadline_ms; /* of clock_mono_ms(); 0: none */
-    unsigned held;       /* handlers and deferrals that were left behind; under the server's lock */
-    char held_by[96];    /* of which routes: what the first loop that had one says */
+    atomic_uint held;    /* handlers and deferrals that were left behind; as cut */
+    char held_by[96];    /* of which routes: written by the first loop that had one */
     int done;            /* enum server_stop: what has been ordered */
     bool deadline_passed;
     bool is_watching; /* socket is open */
