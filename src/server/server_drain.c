@@ -193,7 +193,6 @@ int server_drain_result(const struct galley_server *srv, galley_error *err)
     if (held == 0) {
         return error_set(err, code, "%s: %u %s cut", why, cut, requests);
     }
-    return error_set(err, code, "%s: %u %s cut, %u %s not returned (%s)", why, cut, requests,
-                     held, held == 1 ? "handler has" : "handlers have",
-                     drain->held_by);
+    return error_set(err, code, "%s: %u %s cut, %u %s not returned (%s)", why, cut, requests, held,
+                     held == 1 ? "handler has" : "handlers have", drain->held_by);
 }
