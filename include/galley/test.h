@@ -141,10 +141,13 @@ GALLEY_API int galley_test_send(galley_test_conn *c, const void *data, size_t le
 /** A slow reader: take at most `bytes` more from the server. At first it is 64 MiB. */
 GALLEY_API int galley_test_window(galley_test_conn *c, size_t bytes);
 
-/** The client sends nothing more, and reads on. */
+/** The client sends nothing more, and reads on; the orderly way to end a connection. */
 GALLEY_API int galley_test_shutdown(galley_test_conn *c);
 
-/** The client is gone: it neither reads nor sends. What it has received is forgotten. */
+/**
+ * The client is gone, and the server can tell (on TCP: a reset): it neither reads nor sends. What it
+ * has received is forgotten.
+ */
 GALLEY_API int galley_test_hangup(galley_test_conn *c);
 
 /**

@@ -148,6 +148,7 @@ int galley_test_hangup(galley_test_conn *c)
     if (rc != GALLEY_OK) {
         return rc;
     }
+    sim_reset(c->peer); /* FIN alone would say that it still reads: RFC 9293 §3.6 */
     sim_peer_free(c->peer);
     c->peer = NULL;
     return settle_and_leave(c);
