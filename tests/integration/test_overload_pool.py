@@ -1,0 +1,154 @@
+"""A pool route that can do so much a second and no more: who is let in is served in time, who is not is told at once.
+What is asserted is what the server counted and how long its pool let jobs wait; the times that clients saw are
+printed, and judged only with GALLEY_TEST_FULL=1 on a machine that has nothing else to do."""
+
+import subprocess
+
+import pytest
+
+import galley
+import lab
+
+WORKERS, JOB_MS, TARGET_MS = 4, 10, 20
+CAPACITY = WORKERS * 1000 // JOB_MS  # requests a second
+
+
+@pytest.fixture
+def overloaded(program):
+    return lambda *arguments, **how: program("overloaded", *map(str, arguments), **how)
+
+
+def get(path):
+    return f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+
+
+def counters(server):
+    with server.connect() as client:
+        client.send(get("/counters"))
+        lines = client.read_response().body.decode().splitlines()
+    return {name: int(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
+
+
+def load(server, path, rate, seconds):
+    """An open-loop load: {status: (count, p50_ms, p99_ms, max_ms)}; nothing may be lost."""
+    tool = galley.built("programs", "open_loop")
+    argv = [str(tool), str(server.port), path, str(rate), str(seconds)]
+    out = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=seconds + 30).stdout
+    print(f"{rate}/s for {seconds} s on {path}:\n{out}")
+    *rows, last = out.splitlines()
+    assert last == "errors 0"
+    rows = [[int(number) for number in row.split()] for row in rows]
+    return {status: (count, *(us / 1000 for us in times)) for status, count, *times in rows}
+
+
+def difference(before, after):
+    return {name: after[name] - before[name] for name in after}
+
+
+# ---- 2x overload -----------------------------------------------------------------------------------------------
+
+
+def test_a_load_that_fits_is_not_shed(overloaded):
+    server = overloaded()
+    seen = load(server, "/work", CAPACITY // 4, 2)
+    assert list(seen) == [200]
+    counted = counters(server)
+    assert (counted["shed_full"], counted["shed_late"]) == (0, 0)
+
+
+def test_twice_what_the_pool_can_do(overloaded):
+    server = overloaded()
+    unloaded = load(server, "/work", CAPACITY // 4, 4 if lab.FULL else 1)
+    load(server, "/work", 2 * CAPACITY, 1)  # until it is seen
+    before = counters(server)
+    seen = load(server, "/work", 2 * CAPACITY, 20 if lab.FULL else 3)
+    counted = difference(before, counters(server))
+    assert set(seen) == {200, 503}
+    # The workers are kept at work, and those whom they come to have not waited long.
+    assert counted["shed_full"] > seen[200][0] // 4
+    assert counted["shed_full"] + counted["shed_late"] == seen[503][0]
+    assert counted["shed_late"] < seen[503][0] // 4, "who is refused is refused when he comes"
+    assert counted["pool_wait_us"] / counted["pool_finished"] < 2 * TARGET_MS * 1000 * galley.SLOW
+    ratio = seen[200][2] / unloaded[200][2]
+    print(f"p99 of who was served: {ratio:.2f} x unloaded; p50 and p99 of a 503: {seen[503][1:3]} ms")
+    if lab.FULL:
+        assert ratio <= 2
+        assert seen[503][1] < 5
+
+
+def test_without_a_target_the_queue_fills(overloaded):
+    server = overloaded(-1)
+    seen = load(server, "/work", 2 * CAPACITY, 1)
+    assert list(seen) == [200]
+    counted = counters(server)
+    assert (counted["shed_full"], counted["shed_late"]) == (0, 0)
+    assert counted["pool_queue_peak"] > CAPACITY // 8
+
+
+def test_a_refusal_says_when_to_come_again_and_keeps_the_connection(overloaded):
+    server = overloaded()
+    clients = [server.connect() for _ in range(4)]
+    for client in clients:
+        client.send(get("/few"))
+    responses = [client.read_response() for client in clients]
+    assert sorted(response.status for response in responses) == [200, 200, 200, 503]
+    refused = [response.status for response in responses].index(503)
+    assert responses[refused].header("Retry-After") == "1"
+    clients[refused].send(get("/hello"))
+    assert clients[refused].read_response().status == 200
+    for client in clients:
+        client.close()
+    assert counters(server)["shed_full"] == 1
+
+
+def test_a_burst_that_the_pool_gets_rid_of_is_not_shed(overloaded):
+    server = overloaded()
+    clients = [server.connect() for _ in range(200)]
+    for client in clients:
+        client.send(get("/work"))  # half a second of work
+    assert {client.read_response().status for client in clients} == {200}
+    for client in clients:
+        client.close()
+    counted = counters(server)
+    assert (counted["shed_full"], counted["shed_late"]) == (0, 0)
+
+
+# ---- time limits, stalls, the end ------------------------------------------------------------------------------
+
+
+def test_a_handler_that_takes_longer_than_its_route_allows_is_answered_for(overloaded):
+    server = overloaded()
+    with server.connect() as client:
+        client.send(get("/slow"))
+        assert client.read_response().status == 503
+    assert counters(server)["exchange_timeouts"] == 1
+    with server.connect() as client:  # its worker was told, and is there for others
+        client.send(get("/work") * 8)
+        assert [client.read_response().status for _ in range(8)] == [200] * 8
+    assert "/slow was not out after the 300 ms" in server.stderr
+
+
+def test_a_handler_that_holds_its_loop_is_told_of_while_it_does(overloaded):
+    server = overloaded()
+    with server.connect() as client:
+        client.send(get("/hold"))
+        server.wait_output("handler of /hold is holding the event loop, for ")
+        assert client.read_response().status == 200
+    assert "handler of /hold held the event loop for " in server.stderr
+    assert counters(server)["stalls"] == 1
+
+
+def test_a_handler_stuck_for_ever_does_not_stop_the_end_and_is_named(overloaded):
+    server = overloaded(0, 200, expect_exit=None)
+    clients = [server.connect() for _ in range(2)]
+    for client in clients:
+        client.send(get("/stuck"))
+    with server.connect() as client:
+        client.send(get("/hello"))  # behind them
+        assert client.read_response().status == 200
+    server.stop(3)
+    for client in clients:
+        client.close()
+    log = server.stderr
+    assert "2 handlers have not returned and are left behind: /stuck (2)" in log
+    assert "end: drain deadline passed: 2 requests were cut, 2 handlers have not returned (/stuck (2))" in log
