@@ -169,6 +169,9 @@ int exchange_prepare_to_leave(struct exchange *exchange)
     chain_clear(&exchange->response.body);
     exchange->response.writer = writer;
     exchange->response.body.pool = NULL;
+    if (atomic_load_explicit(&exchange->is_abandoned, memory_order_relaxed)) {
+        body_writer_close(writer);
+    }
     exchange_hold(exchange, came_back);
     return GALLEY_OK;
 }

@@ -26,18 +26,13 @@ static void end_once(struct source *source)
     }
 }
 
-static ssize_t judge(ssize_t got)
-{
-    return got > (ssize_t)BLOCK_BYTES ? GALLEY_EPROTO : got; /* it has written behind the block */
-}
-
 /* On the thread kind of the route. */
 static void pull(struct source *source)
 {
     source->block = mem_alloc(BLOCK_BYTES);
     source->got =
-        source->block ? judge(source->fn(source->block, BLOCK_BYTES, source->arg)) : GALLEY_ENOMEM;
-    if (source->got <= 0) {
+        source->block ? source->fn(source->block, BLOCK_BYTES, source->arg) : GALLEY_ENOMEM;
+    if (source->got <= 0 || source->got > (ssize_t)BLOCK_BYTES) {
         end_once(source);
     }
 }
@@ -63,6 +58,13 @@ static int add_block(struct source *source)
     return rc;
 }
 
+/* The program's error, whatever the request was: 500, if that can still be said. */
+static void fail_by_mistake(struct exchange *exchange, const char *what)
+{
+    exchange_report_mistake(exchange, what, 0);
+    exchange_fail(exchange, GALLEY_EINVAL);
+}
+
 static bool is_over_length(const struct response *response)
 {
     return response->length >= 0 && response->piece_bytes > (uint64_t)response->length;
@@ -84,8 +86,7 @@ static void take_piece(struct source *source)
     struct exchange *exchange = source->exchange;
     exchange->response.piece_bytes += (uint64_t)source->got;
     if (is_over_length(&exchange->response)) {
-        exchange_report_mistake(exchange, "gave more than it declared", 0);
-        exchange_fail(exchange, GALLEY_EPROTO);
+        fail_by_mistake(exchange, "gave more than it declared");
         return;
     }
     int rc = add_block(source);
@@ -103,8 +104,7 @@ static void take_end(struct source *source)
 {
     struct exchange *exchange = source->exchange;
     if (is_under_length(&exchange->response)) {
-        exchange_report_mistake(exchange, "gave less than it declared", 0);
-        exchange_fail(exchange, GALLEY_EPROTO);
+        fail_by_mistake(exchange, "gave less than it declared");
         return;
     }
     exchange->response.pieces_ended = true;
@@ -119,12 +119,15 @@ static void take_end(struct source *source)
 /* On the loop. The exchange may be gone afterwards. */
 static void settle(struct source *source)
 {
-    if (source->got > 0) {
+    bool has_piece = source->got > 0 && source->got <= (ssize_t)BLOCK_BYTES;
+    if (has_piece) {
         take_piece(source);
         return;
     }
     free_block(source);
-    if (source->got == 0) {
+    if (source->got > 0) {
+        fail_by_mistake(source->exchange, "gave more than it was asked for");
+    } else if (source->got == 0) {
         take_end(source);
     } else {
         exchange_fail(source->exchange, (int)source->got);

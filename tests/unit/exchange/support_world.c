@@ -1,6 +1,8 @@
 /* tests/unit/exchange/support_world.c — see support_world.h. */
 #include "support_world.h"
 
+#include "loop/sim.h"
+
 #include <time.h>
 
 static void take_body(struct world *world, struct chain *chain)
@@ -181,6 +183,11 @@ struct exchange *world_request(struct world *world, const char *method, const ch
 void world_go(struct world *world)
 {
     exchange_dispatch(world->exchange);
+}
+
+void world_advance(struct world *world, int64_t ms)
+{
+    sim_advance(world->loop, ms);
 }
 
 void world_turn_until(struct world *world, const unsigned *done)

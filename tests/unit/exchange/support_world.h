@@ -42,6 +42,8 @@ void world_finish(struct world *world);
 struct exchange *world_request(struct world *world, const char *method, const char *target);
 /** exchange_dispatch() */
 void world_go(struct world *world);
+/** Moves the clock on and runs what falls due. */
+void world_advance(struct world *world, int64_t ms);
 /** Make turns until *done is not 0. */
 void world_turn_until(struct world *world, const unsigned *done);
 
