@@ -1,5 +1,5 @@
 # The front door of galley. `make help` lists what there is; CMakeLists.txt and cmake/ do the building.
-# Only `run`, `test`, `check`, `asan`, `tsan`, `fuzz` and `bench-pool` install packages, and only those that are missing.
+# Only `run`, `test`, `check`, `deb`, `asan`, `tsan`, `fuzz` and `bench-pool` install packages, and only those that are missing.
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
