@@ -199,7 +199,7 @@ TEST(test_a_full_disk_is_507)
         atomic_store(&disk_errno, codes[i]);
         atomic_store(&disk_skips, i); /* in the first block, in the second */
         open_spool(&lab, i == 1);
-        send_part(&lab, 1000000, 300000);
+        send_part(&lab, 1000000, i ? 600000 : 300000);
         expect_refusal(&lab, 507, false);
     }
 }

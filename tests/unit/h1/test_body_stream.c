@@ -3,6 +3,9 @@
 
 #include "base/alloc.h"
 
+#include <galley/stream.h>
+
+#include <pthread.h>
 #include <time.h>
 
 static const char with_length[] =
@@ -434,6 +437,74 @@ TEST(test_an_answer_in_pieces_that_ends_before_the_body_skips_the_rest)
     lab_send(&lab, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     EXPECT_SPAN(lab_answer(&lab, 2).body, "plain");
     lab_close(&lab);
+}
+
+/* ---- by the holder of a deferral ------------------------------------------------------------- */
+
+struct holder {
+    struct lab lab;
+    galley_deferred *deferred;
+    pthread_t thread;
+    bool has_thread;
+};
+
+static void *read_deferred(void *arg)
+{
+    struct holder *holder = arg;
+    galley_deferred *deferred = holder->deferred;
+    int rc = lab_read_all(galley_deferred_request(deferred), galley_deferred_response(deferred),
+                          &holder->lab);
+    (void)galley_deferred_finish(deferred, rc);
+    return NULL;
+}
+
+static int defer_to_thread(galley_request *rq, galley_response *rs, void *arg)
+{
+    (void)rq;
+    struct holder *holder = CONTAINER_OF(arg, struct holder, lab);
+    holder->deferred = galley_res_defer(rs);
+    EXPECT(holder->deferred);
+    EXPECT_INT(pthread_create(&holder->thread, NULL, read_deferred, holder), 0);
+    holder->has_thread = true;
+    return 0;
+}
+
+static void holder_close(struct holder *holder)
+{
+    atomic_store(&holder->lab.gate, 1);
+    lab_disconnect(&holder->lab);
+    lab_turn_until_empty(&holder->lab);
+    EXPECT_INT(pthread_join(holder->thread, NULL), 0);
+    lab_close(&holder->lab);
+}
+
+TEST(test_the_holder_of_a_deferral_reads_the_body)
+{
+    for (int on_loop = 0; on_loop < 2; on_loop++) {
+        struct holder holder = {0};
+        lab_open(&holder.lab, defer_to_thread, EXCHANGE_BODY_STREAM, on_loop);
+        lab_send(&holder.lab, expecting);
+        EXPECT_INT(sim_received(holder.lab.peer).len, 0);
+        atomic_store(&holder.lab.gate, 1);
+        EXPECT_INT(lab_answer(&holder.lab, 1).status, 100);
+        lab_send(&holder.lab, "abcde");
+        EXPECT_SPAN(lab_answer(&holder.lab, 2).body, "5");
+        holder_close(&holder);
+    }
+}
+
+TEST(test_the_holder_of_a_deferral_is_woken_when_the_client_resets)
+{
+    struct holder holder = {0};
+    lab_open(&holder.lab, defer_to_thread, EXCHANGE_BODY_STREAM, true);
+    atomic_store(&holder.lab.gate, 1);
+    lab_send(&holder.lab, "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc");
+    lab_turn_until(&holder.lab, &holder.lab.entered, 1);
+    sim_reset(holder.lab.peer);
+    sim_run(holder.lab.world.loop);
+    lab_turn_until_empty(&holder.lab);
+    EXPECT_INT(atomic_load(&holder.lab.code), GALLEY_ECLOSED);
+    holder_close(&holder);
 }
 
 /* ---- misuse ---------------------------------------------------------------------------------- */
