@@ -48,13 +48,15 @@ struct ws {
     pthread_mutex_t lock;
 
     /* the loop's */
+    struct loop *loop;
     struct exchange *exchange; /* NULL once the stream has ended */
     struct timer timer;
-    int64_t heard_ms;      /* something came from the peer … */
-    int64_t closing_ms;    /* … our Close is out since then; 0: it is not */
-    int64_t retry_ms;      /* the pool was full: try again then; 0: no */
-    bool has_pinged;       /* since it was heard */
-    struct loop_post post; /* of `wants` */
+    int64_t heard_ms;       /* something came from the peer … */
+    int64_t closing_ms;     /* … our Close is out since then; 0: it is not */
+    struct errands *errand; /* of the job that is queued or runs; also the job\'s */
+    int64_t retry_ms;       /* the pool was full: try again then; 0: no */
+    bool has_pinged;        /* since it was heard */
+    struct loop_post post;  /* of `wants` */
 
     /* under the lock */
     struct ws_codec *codec;

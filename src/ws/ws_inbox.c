@@ -4,6 +4,7 @@
 #include "ws/ws.h"
 
 #include "base/alloc.h"
+#include "loop/errand.h"
 
 void ws_inbox_clear(struct ws *ws)
 {
@@ -82,7 +83,11 @@ static void deliver_all(struct ws *ws)
 static void run_job(void *arg)
 {
     struct ws *ws = arg;
+    struct errands *errand = ws->errand; /* once it has delivered, the next job may be there */
+    struct errands *outer = errand_carry(errand);
     deliver_all(ws);
+    (void)errand_carry(outer);
+    errand_end(errand);
     handle_unpin(&ws->handle);
 }
 
@@ -100,10 +105,13 @@ static void drop_job(void *arg, int why)
 static int submit(struct ws *ws)
 {
     galley_job job = {.run = run_job, .arg = ws, .drop = drop_job, .label = "websocket"};
+    /* Of an orphan the loop is not there any more, and nobody waits for its errands. */
+    ws->errand = loop_is_on_thread() ? errand_begin(ws->loop) : NULL;
     handle_pin(&ws->handle);
     if (galley_pool_submit(ws->pool, &job, 1, 0) == 1) {
         return GALLEY_OK;
     }
+    errand_end(ws->errand);
     handle_unpin(&ws->handle);
     return GALLEY_EFULL;
 }
@@ -146,6 +154,6 @@ void ws_deliver(struct ws *ws)
         return;
     }
     put_back(ws);
-    ws->retry_ms = loop_now_ms(ws->exchange->services->loop) + WS_RETRY_MS;
+    ws->retry_ms = loop_now_ms(ws->loop) + WS_RETRY_MS;
     ws_keep_time(ws);
 }

@@ -6,11 +6,6 @@
 #include "exchange/exchange_body.h"
 #include "exchange/stream.h"
 
-static struct loop *loop_of(const struct ws *ws)
-{
-    return ws->exchange->services->loop;
-}
-
 /* ---- time ------------------------------------------------------------------------------------ */
 
 static bool has_pings(const struct ws *ws)
@@ -44,7 +39,7 @@ void ws_keep_time(struct ws *ws)
         due_ms = earlier(due_ms, ws->retry_ms);
     }
     if (due_ms != INT64_MAX) {
-        loop_timer_start(loop_of(ws), &ws->timer, due_ms, tick);
+        loop_timer_start(ws->loop, &ws->timer, due_ms, tick);
     }
 }
 
@@ -80,7 +75,7 @@ static void look_at_silence(struct ws *ws, int64_t now_ms)
 static void tick(struct timer *timer)
 {
     struct ws *ws = CONTAINER_OF(timer, struct ws, timer);
-    int64_t now_ms = loop_now_ms(loop_of(ws));
+    int64_t now_ms = loop_now_ms(ws->loop);
     handle_pin(&ws->handle);
     if (ws->retry_ms != 0 && now_ms >= ws->retry_ms) {
         ws->retry_ms = 0;
@@ -111,14 +106,14 @@ static void look_at_state(struct ws *ws)
     if (is_over) {
         end_stream(ws);
     } else if (is_closing && ws->closing_ms == 0) {
-        ws->closing_ms = loop_now_ms(loop_of(ws));
+        ws->closing_ms = loop_now_ms(ws->loop);
         ws_keep_time(ws);
     }
 }
 
 static void feed(struct ws *ws, struct span piece)
 {
-    ws->heard_ms = loop_now_ms(loop_of(ws));
+    ws->heard_ms = loop_now_ms(ws->loop);
     ws->has_pinged = false;
     pthread_mutex_lock(&ws->lock);
     ws_codec_feed(ws->codec, piece.ptr, piece.len);
@@ -170,7 +165,7 @@ void ws_posted(struct loop_post *post)
     struct ws *ws = CONTAINER_OF(post, struct ws, post);
     unsigned wants = take_wants(ws);
     if (ws->exchange && (wants & WS_WANTS_TIMER) && ws->heard_ms == 0) {
-        ws->heard_ms = loop_now_ms(loop_of(ws));
+        ws->heard_ms = loop_now_ms(ws->loop);
         ws_keep_time(ws);
     }
     if (ws->exchange) {
@@ -194,6 +189,7 @@ static void say_good_bye(struct ws *ws)
 void ws_attach(struct ws *ws, struct exchange *exchange)
 {
     ws->exchange = exchange;
+    ws->loop = exchange->services->loop;
     handle_pin(&ws->handle); /* the exchange's */
     exchange_tunnel_input(exchange, ws_input, ws);
     pthread_mutex_lock(&ws->lock);
@@ -222,7 +218,7 @@ void ws_stream_ended(void *arg)
 {
     struct ws *ws = arg;
     if (ws->exchange && timer_is_armed(&ws->timer)) {
-        loop_timer_stop(loop_of(ws), &ws->timer);
+        loop_timer_stop(ws->loop, &ws->timer);
     }
     ws->exchange = NULL;
     pthread_mutex_lock(&ws->lock);
