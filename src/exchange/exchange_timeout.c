@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 
+#include "exchange/body_spool.h"
 #include "exchange/exchange_steps.h"
 
 static struct log_limit timeout_limit;
@@ -42,7 +43,7 @@ static void take_away(struct exchange *exchange)
 static void time_is_up(struct exchange *exchange)
 {
     report(exchange);
-    bool is_here = exchange->state == EXCHANGE_BODY;
+    bool is_here = exchange->state == EXCHANGE_BODY && !body_spool_is_busy(exchange->request.spool);
     if (exchange->state == EXCHANGE_WAITING && exchange_leave_line(exchange)) {
         exchange->state = EXCHANGE_NEW;
         is_here = true;

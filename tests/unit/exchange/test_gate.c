@@ -5,6 +5,8 @@
 #include "base/alloc.h"
 #include "loop/sim.h"
 
+#include <galley/stream.h>
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <time.h>
@@ -275,6 +277,66 @@ TEST(test_a_streamed_answer_gives_its_place_back_when_its_handler_has_returned)
     let_go(&world, 1);
     exchange_end(first, &world.pool);
     exchange_end(second, &world.pool);
+    close_world(&world);
+}
+
+static galley_deferred *given;
+
+static int defer(galley_request *rq, galley_response *rs, void *arg)
+{
+    (void)rq, (void)arg;
+    begun++;
+    given = galley_res_defer(rs);
+    EXPECT(given);
+    return 0;
+}
+
+TEST(test_a_deferral_keeps_its_place_until_it_is_finished)
+{
+    struct world world;
+    open_world(&world, 1, 8);
+    world.route.handler = defer;
+    ask(&world);
+    struct exchange *second = ask(&world);
+    sim_run(world.loop);
+    EXPECT_INT(begun, 1);
+    EXPECT_INT(route_gate_running(world.route.gate), 1);
+    EXPECT_INT(galley_deferred_finish(given, 204), 0);
+    sim_run(world.loop);
+    EXPECT_INT(begun, 2);
+    exchange_client_gone(second);
+    EXPECT_INT(route_gate_running(world.route.gate), 1); /* its holder does not know yet */
+    EXPECT_INT(galley_deferred_finish(given, 204), GALLEY_ECLOSED);
+    sim_run(world.loop);
+    close_world(&world);
+}
+
+static int begin_stream(galley_request *rq, galley_response *rs, void *arg)
+{
+    (void)rq, (void)arg;
+    begun++;
+    galley_stream *stream = galley_res_stream(rs, 200, "text/plain", NULL);
+    EXPECT(stream);
+    galley_stream_unref(stream); /* closes it: the driver has yet to send the end */
+    return 0;
+}
+
+TEST(test_a_stream_holds_no_place_once_its_handler_has_returned)
+{
+    struct world world;
+    open_world(&world, 1, 8);
+    world.route.handler = begin_stream;
+    world.keeps_it = true;
+    struct exchange *first = ask(&world);
+    sim_run(world.loop);
+    EXPECT_INT(route_gate_running(world.route.gate), 0);
+    struct exchange *second = ask(&world);
+    sim_run(world.loop);
+    EXPECT_INT(begun, 2);
+    exchange_client_gone(first);
+    exchange_client_gone(second);
+    sim_run(world.loop);
+    EXPECT_INT(world.ended, 2);
     close_world(&world);
 }
 

@@ -5,6 +5,8 @@
 #include "base/alloc.h"
 #include "loop/sim.h"
 
+#include <galley/stream.h>
+
 #include <stdatomic.h>
 #include <time.h>
 
@@ -158,6 +160,61 @@ TEST(test_a_slow_reader_has_no_more_time_than_the_route_gives)
     world_finish(&world);
 }
 
+static galley_deferred *given;
+
+static int defer(galley_request *rq, galley_response *rs, void *arg)
+{
+    (void)rq, (void)arg;
+    given = galley_res_defer(rs);
+    EXPECT(given);
+    return 0;
+}
+
+TEST(test_a_deferral_that_takes_too_long_is_not_wanted_any_more)
+{
+    struct world world;
+    open_world(&world, defer);
+    ask(&world, 0);
+    sim_advance(world.loop, TIMEOUT_MS - 1);
+    EXPECT(galley_deferred_is_wanted(given));
+    sim_advance(world.loop, 1);
+    EXPECT_INT(world.given_up, 1);
+    EXPECT(!galley_deferred_is_wanted(given));
+    EXPECT(galley_deferred_request(given)); /* still its holder's */
+    EXPECT_INT(galley_deferred_finish(given, 204), GALLEY_ECLOSED);
+    sim_run(world.loop);
+    EXPECT_INT(world.ended, 1);
+    EXPECT_INT(world.ended_status, 503);
+    world_finish(&world);
+}
+
+static galley_stream *stream;
+
+static int begin_stream(galley_request *rq, galley_response *rs, void *arg)
+{
+    (void)rq, (void)arg;
+    stream = galley_res_stream(rs, 200, "text/plain", NULL);
+    EXPECT(stream);
+    return 0;
+}
+
+TEST(test_a_stream_ends_when_its_time_is_up)
+{
+    struct world world;
+    open_world(&world, begin_stream);
+    world.keeps_it = true;
+    ask(&world, 0);
+    EXPECT_INT(galley_stream_write(stream, "a", 1), 0);
+    sim_advance(world.loop, TIMEOUT_MS);
+    EXPECT_INT(world.given_up, 1);
+    EXPECT_INT(galley_stream_write(stream, "b", 1), GALLEY_ECLOSED);
+    galley_stream_unref(stream);
+    sim_run(world.loop);
+    EXPECT_INT(world.ended, 1);
+    EXPECT_INT(world.ended_status, 200);
+    world_finish(&world);
+}
+
 TEST(test_a_client_that_leaves_ends_the_count)
 {
     struct world world;
@@ -179,6 +236,25 @@ TEST(test_a_route_without_a_timeout_has_no_timer)
     struct exchange *exchange = ask(&world, 0);
     EXPECT(!timer_is_armed(&exchange->timer));
     exchange_resume(held, 200);
+    world_finish(&world);
+}
+
+/* A block of the body is being written by a file thread: the exchange stays until it is back. */
+TEST(test_time_that_is_up_while_a_body_is_written_to_its_file)
+{
+    struct world world;
+    open_world(&world, answer);
+    galley_pool *files = galley_pool_new(1, NULL);
+    world.services.file_pool = files;
+    world.route.body_mode = EXCHANGE_BODY_SPOOL;
+    struct exchange *exchange = ask(&world, 3);
+    EXPECT_INT(exchange_body_piece(exchange, SPAN("abc")), 0);
+    exchange_body_end(exchange); /* starts the job; it can come back in a later turn only */
+    sim_advance(world.loop, TIMEOUT_MS);
+    world_turn_until(&world, &world.ended);
+    EXPECT_INT(timeouts(&world) + (world.status == 200), 1);
+    EXPECT_INT(world.given_up, timeouts(&world));
+    galley_pool_free(files);
     world_finish(&world);
 }
 
