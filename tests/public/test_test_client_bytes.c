@@ -220,16 +220,26 @@ TEST(test_deadlines_pass_only_by_advance)
 /* ---- handlers that wait ---- */
 
 static sem_t gate;
-static atomic_int passed;
+static atomic_int entered, passed;
 
 static int wait_at_gate(galley_request *rq, galley_response *rs, void *arg)
 {
     (void)rq;
+    atomic_fetch_add(&entered, 1);
     while (sem_wait(&gate) < 0) {
         /* a signal */
     }
     atomic_fetch_add(&passed, 1);
     return galley_res_text(rs, 200, arg);
+}
+
+static void wait_for(atomic_int *number, int wanted)
+{
+    for (int i = 0; i < 20000 && atomic_load(number) != wanted; i++) {
+        struct timespec nap = {0, 1000000};
+        nanosleep(&nap, NULL);
+    }
+    EXPECT_INT(atomic_load(number), wanted);
 }
 
 static void *open_gate(void *arg)
@@ -313,22 +323,17 @@ TEST(test_a_handler_learns_of_a_hangup)
 
 TEST(test_a_handler_that_never_returns_does_not_keep_the_client_from_ending)
 {
-    static sem_t never;
     sem_init(&gate, 0, 0);
-    sem_init(&never, 0, 0);
     galley_server *srv = make();
     galley_server_route(srv, "GET /", wait_at_gate, "x", NULL);
     galley_test *t = drive(srv);
     galley_test_conn *c = galley_test_connect(t);
     EXPECT_INT(galley_test_set_patience(t, 1), 0);
     EXPECT_INT(SEND(c, GET("/")), GALLEY_ETIMEDOUT);
+    wait_for(&entered, 1); /* else it would never begin */
     end(t, srv);
     sem_post(&gate); /* so that the harness finds no thread left */
-    for (int i = 0; i < 5000 && atomic_load(&passed) == 0; i++) {
-        struct timespec nap = {0, 1000000};
-        nanosleep(&nap, NULL);
-    }
-    EXPECT_INT(atomic_load(&passed), 1);
+    wait_for(&passed, 1);
 }
 
 /* ---- bodies and answers bit by bit ---- */
