@@ -55,7 +55,7 @@ static struct server_routes *make_routes(void)
 static int init(galley_server *srv, const galley_server_options *opt, galley_error *err)
 {
     srv->stop_fd = -1;
-    server_tasks_init(&srv->tasks);
+    server_posts_init(&srv->posts);
     if (init_sync(srv) != 0) {
         return error_set(err, GALLEY_ENOMEM, "server: out of memory");
     }
@@ -88,7 +88,7 @@ static void release(galley_server *srv)
     if (srv->routes) {
         exchange_keeper_unref(&srv->routes->keeper);
     }
-    server_tasks_finish(&srv->tasks);
+    server_posts_finish(&srv->posts);
     server_config_finish(&srv->config);
     mem_free(srv->names);
     mem_free(srv->listeners);

@@ -271,7 +271,7 @@ int server_loops_make(struct galley_server *srv, galley_error *err)
         rc = server_acceptors_make(&srv->loops[i], err);
     }
     if (rc == GALLEY_OK) {
-        server_tasks_open(&srv->tasks, srv->loops[0].loop);
+        server_posts_open(&srv->posts, srv->loops[0].loop);
     }
     return rc;
 }
@@ -341,7 +341,7 @@ void server_loops_join(struct galley_server *srv)
             srv->loops[i].has_thread = false;
         }
     }
-    server_tasks_close(&srv->tasks);
+    server_posts_close(&srv->posts);
 }
 
 /* ---- taking apart ---- */

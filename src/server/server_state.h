@@ -89,17 +89,17 @@ struct server_sites {
     galley_static *replies; /* galley_res_file(); also in the list */
 };
 
-/** galley_server_post() and _after(); see server_tasks.c. */
-struct server_tasks {
+/** galley_server_post() and _after(); see server_posts.c. */
+struct server_posts {
     pthread_mutex_t lock; /* fresh, is_told, is_closed; and loop for other threads than its own */
     struct list fresh;
     struct loop *loop; /* NULL: not open yet, or closed */
-    bool is_told;      /* post is on its way */
+    bool is_told;      /* taking is on its way */
     bool is_closed;
     bool has_next_turn;   /* the rest is the loop's; next_turn is on its way */
     struct list taken;    /* wait for the next turn */
     struct list sleeping; /* have a timer */
-    struct loop_post post;
+    struct loop_post taking;
     struct loop_post next_turn;
 };
 
@@ -137,7 +137,7 @@ struct galley_server {
     struct listener *listeners;
     unsigned listener_count;
     struct server_sites sites;
-    struct server_tasks tasks;
+    struct server_posts posts;
     struct server_loop *loops;
     struct loop **loop_handles; /* for the sites */
     struct server_counter_names *names;
@@ -181,14 +181,14 @@ void server_log_init(struct galley_server *srv, const galley_server_options *opt
 /** After the loops: write what is left, end the writer's thread. */
 void server_log_finish(struct galley_server *srv);
 
-/* ---- server_tasks.c ---- */
-void server_tasks_init(struct server_tasks *tasks);
+/* ---- server_posts.c ---- */
+void server_posts_init(struct server_posts *posts);
 /** The loop is there: what has been kept goes to it. Before it runs. */
-void server_tasks_open(struct server_tasks *tasks, struct loop *loop);
+void server_posts_open(struct server_posts *posts, struct loop *loop);
 /** The loop has made its last turn but those that clear it: nothing more is run or taken. Any number
  *  of times. */
-void server_tasks_close(struct server_tasks *tasks);
-void server_tasks_finish(struct server_tasks *tasks);
+void server_posts_close(struct server_posts *posts);
+void server_posts_finish(struct server_posts *posts);
 
 /* ---- server_sites.c ---- */
 /** Join every static site among the routes to the loops. 0 or a code with a sentence. */
