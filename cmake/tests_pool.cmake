@@ -11,7 +11,7 @@ endif()
 
 add_test(NAME model_pool
     COMMAND ${PROJECT_SOURCE_DIR}/tests/model/pool/run_models ${PROJECT_BINARY_DIR}/model_pool)
-set_tests_properties(model_pool PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
+set_tests_properties(model_pool PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
 
 # FNV-1a of "hello" is known; a file that is not there must be told.
 if(TARGET example_hash_files)

@@ -3,11 +3,13 @@
  * all of them are sequentially consistent in the code, so interleaving is the whole truth.
  * Parameters: WORKERS, SUBMITTERS (a job each), BATCH (jobs of the first submitter), SPIN (a worker may search before it
  * sleeps), OVERLAP (a job waits until all jobs have started: then a worker that sleeps beside a queued job is a
- * deadlock, not just a delay; needs as many workers as jobs), CLOSE (the pool is closed at any moment, and all workers
+ * deadlock, not just a delay; needs as many workers as jobs), FORKERS (threads that push a task each on a deque of
+ * their own, which workers look into after the queue; a task counts as a job), CLOSE (the pool is closed at any moment, and all workers
  * must end).
  * Planted faults, to show that the model sees: NO_LOOK (a worker sleeps without the second look), NO_FENCE (the
  * submitter's read of the word passes its publish), NO_CASCADE (a searcher that found a job does not look for more),
- * NO_SEARCH_END (a searcher that ends stays counted). */
+ * NO_SEARCH_END (a searcher that ends stays counted), NO_TASK_LOOK (the second look is at the queue only), NO_TASK_FENCE
+ * (the forker's read of the word passes its push). */
 #ifndef WORKERS
 #define WORKERS 2
 #endif
@@ -17,14 +19,18 @@
 #ifndef BATCH
 #define BATCH 1
 #endif
-#define JOBS (SUBMITTERS - 1 + BATCH)
+#ifndef FORKERS
+#define FORKERS 0
+#endif
+#define JOBS (SUBMITTERS == 0 -> 0 : SUBMITTERS - 1 + BATCH)
 #define EPOCHS 8
 
 /* job_queue: more slots than jobs; a slot is free, published, or taken (free for the next lap) */
 byte tail, head;
 bool closed;
-byte seq[JOBS + 1]; /* 0 free, 1 published, 2 taken; the last one stays free */
+byte seq[SUBMITTERS + BATCH]; /* 0 free, 1 published, 2 taken; the last one stays free */
 byte started;
+byte tasks; /* on the forkers' deques, which have a model of their own */
 
 /* sleepers: the word, epoch | searching | top; workers are counted from 1, 0 is nobody */
 short word;
@@ -112,6 +118,14 @@ inline job_queue_take(result)
     fi
 }
 
+inline has_work(result)
+{
+    job_queue_has_job(result);
+#if FORKERS && !defined(NO_TASK_LOOK)
+    atomic { result = result || tasks > 0 }
+#endif
+}
+
 inline sleepers_enter()
 {
     awake[self] = false;
@@ -131,7 +145,7 @@ inline run_job()
 {
     started++;
 #ifdef OVERLAP
-    started == JOBS
+    started == JOBS + FORKERS
 #endif
 }
 
@@ -139,7 +153,7 @@ inline end_search()
 {
     atomic { is_searching = 0; word = word - ONE_SEARCHING };
 #ifndef NO_CASCADE
-    job_queue_has_job(found);
+    has_work(found);
     if
     :: atomic { found -> found = false }; sleepers_wake(1)
     :: atomic { !found -> skip }
@@ -155,6 +169,12 @@ proctype worker(byte self)
     bool found, ended, is_closed;
     do
     :: job_queue_take(found);
+#if FORKERS
+        if /* seat_steal */
+        :: atomic { !found && tasks > 0 -> tasks--; found = true }
+        :: atomic { found || tasks == 0 -> skip }
+        fi;
+#endif
         if
         :: atomic { found -> found = false };
             if
@@ -177,7 +197,7 @@ proctype worker(byte self)
             :: true
             fi
         };
-        job_queue_has_job(found);
+        has_work(found);
         if
         :: atomic { found && is_searching -> found = false }; goto again
         :: atomic { else -> found = false }
@@ -185,7 +205,7 @@ proctype worker(byte self)
 #endif
         sleepers_enter();
 #ifndef NO_LOOK
-        job_queue_has_job(found);
+        has_work(found);
         job_queue_is_ended(ended);
         if
         :: atomic { found || ended -> found = false; ended = false }; sleepers_wake(1)
@@ -236,6 +256,21 @@ proctype submitter(byte n)
     fi
 }
 
+/* A spawn. What comes after it, the forker's own pop, is left out: with OVERLAP it would wait for the task. */
+proctype forker()
+{
+    short seen;
+    byte below, woken;
+#ifdef NO_TASK_FENCE
+    seen = word;
+    tasks++;
+#else
+    tasks++; /* task_deque_push */
+    seen = word;
+#endif
+    sleepers_wake_go_on(1)
+}
+
 proctype closer()
 {
     short seen;
@@ -249,7 +284,7 @@ proctype judge()
 {
 end_judge:
     timeout;
-    assert(head == tail && started == tail)
+    assert(head == tail && started == tail + FORKERS)
 }
 
 init
@@ -261,10 +296,18 @@ init
         :: i <= WORKERS -> run worker(i); i++
         :: else -> break
         od;
-        run submitter(BATCH);
+        if
+        :: SUBMITTERS > 0 -> run submitter(BATCH)
+        :: else
+        fi;
         i = 1;
         do
         :: i < SUBMITTERS -> run submitter(1); i++
+        :: else -> break
+        od;
+        i = 0;
+        do
+        :: i < FORKERS -> run forker(); i++
         :: else -> break
         od;
 #ifdef CLOSE
