@@ -171,8 +171,8 @@ void server_drain_report_held(struct server_loop *loop)
     if (count == 0) {
         return;
     }
-    log_write(&srv->log, LOG_ERROR, "%u %s not returned and %s left behind: %s", count,
-              count == 1 ? "handler has" : "handlers have", count == 1 ? "is" : "are", text);
+    log_write(&srv->log, LOG_ERROR, "%u %s left behind, which did not return: %s", count,
+              count == 1 ? "handler is" : "handlers are", text);
     /* Relaxed: both are read when the loops have ended. */
     if (atomic_fetch_add_explicit(&srv->drain.held, count, memory_order_relaxed) == 0) {
         (void)snprintf(srv->drain.held_by, sizeof srv->drain.held_by, "%.95s", text);
@@ -193,6 +193,6 @@ int server_drain_result(const struct galley_server *srv, galley_error *err)
     if (held == 0) {
         return error_set(err, code, "%s: %u %s cut", why, cut, requests);
     }
-    return error_set(err, code, "%s: %u %s cut, %u %s not returned (%s)", why, cut, requests, held,
-                     held == 1 ? "handler has" : "handlers have", drain->held_by);
+    return error_set(err, code, "%s: %u %s cut, %u %s left behind (%s)", why, cut, requests, held,
+                     held == 1 ? "handler is" : "handlers are", drain->held_by);
 }

@@ -150,5 +150,5 @@ def test_a_handler_stuck_for_ever_does_not_stop_the_end_and_is_named(overloaded)
     for client in clients:
         client.close()
     log = server.stderr
-    assert "2 handlers have not returned and are left behind: /stuck (2)" in log
-    assert "end: drain deadline passed: 2 requests were cut, 2 handlers have not returned (/stuck (2))" in log
+    assert "2 handlers are left behind, which did not return: /stuck (2)" in log
+    assert "end: drain deadline passed: 2 requests were cut, 2 handlers are left behind (/stuck (2))" in log
