@@ -117,7 +117,8 @@ TEST(test_a_second_stop_ends_at_once)
     EXPECT_INT(galley_server_join(srv, 50, NULL), GALLEY_ETIMEDOUT);
     galley_server_stop(srv, GALLEY_STOP_NOW);
     EXPECT_INT(galley_server_join(srv, GALLEY_FOREVER, &err), GALLEY_ECANCELED);
-    EXPECT_TEXT(err.message, "stopped at once: 1 request was cut, 1 handler is left behind (GET /gate)");
+    EXPECT_TEXT(err.message,
+                "stopped at once: 1 request was cut, 1 handler is left behind (GET /gate)");
     galley_server_free(srv);
     /* The handler never returned; it does now, and frees what it kept. The harness looks for
      * memory. */
@@ -144,7 +145,8 @@ TEST(test_a_handler_stuck_in_the_programs_pool_does_not_stop_the_end)
     WAIT_UNTIL(galley_server_get_stats(srv, &stats) == 0 && stats.active == 2);
     galley_server_stop(srv, GALLEY_STOP_NOW);
     EXPECT_INT(galley_server_join(srv, GALLEY_FOREVER, &err), GALLEY_ECANCELED);
-    EXPECT_TEXT(err.message, "stopped at once: 2 requests were cut, 2 handlers are left behind (GET /gate (2))");
+    EXPECT_TEXT(err.message,
+                "stopped at once: 2 requests were cut, 2 handlers are left behind (GET /gate (2))");
     EXPECT_INT(galley_server_get_stats(srv, &stats), 0);
     EXPECT_INT(stats.active, 0);
     EXPECT_INT(stats.connections, 0);
