@@ -20,3 +20,9 @@ if(TARGET example_hash_files)
     set_tests_properties(example_hash_files PROPERTIES
         PASS_REGULAR_EXPRESSION "a430d84680aabd0b  .*hash_files_input.txt\n *unreadable  /nonexistent")
 endif()
+
+if(TARGET example_fib)
+    add_test(NAME example_fib COMMAND example_fib --threads=3 22)
+    set_tests_properties(example_fib PROPERTIES
+        PASS_REGULAR_EXPRESSION "fork/join fib\\(22\\) = 17711 .*serial    fib\\(22\\) = 17711 ")
+endif()

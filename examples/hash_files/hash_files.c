@@ -1,6 +1,6 @@
 /* hash_files — hash the files named on the command line, all CPUs at work. No server in sight: the
- * pool is for any work. One job a file; the queue is bounded, so a million names need no more
- * memory for jobs than a thousand.
+ * pool is for any work. A loop over the names, cut in pieces: large files and small ones may come in
+ * any order, who is done early takes from who is not.
  * usage: hash_files FILE...   Prints FNV-1a sums in the order of the names; exit 1 if a file could
  * not be read. */
 #include <galley/pool.h>
@@ -18,10 +18,8 @@ struct item {
     bool is_read;
 };
 
-/* Runs on a worker. Each item belongs to one job, so nothing needs a lock. */
-static void hash_file(void *arg)
+static void hash_file(struct item *item)
 {
-    struct item *item = arg;
     unsigned char buf[65536];
     size_t got;
     FILE *file = fopen(item->path, "rb");
@@ -36,6 +34,15 @@ static void hash_file(void *arg)
     }
     item->is_read = !ferror(file);
     fclose(file);
+}
+
+/* A piece of the loop, on a worker or in main. Each item is in one piece, so nothing needs a lock. */
+static void hash_files(size_t begin, size_t end, void *arg)
+{
+    struct item *items = arg;
+    for (size_t i = begin; i < end; i++) {
+        hash_file(&items[i]);
+    }
 }
 
 static int print_sums(const struct item *items, size_t count)
@@ -71,13 +78,12 @@ int main(int argc, char **argv)
         free(items);
         return 1;
     }
-    int failed = 0;
-    for (size_t i = 0; i < count && !failed; i++) {
+    for (size_t i = 0; i < count; i++) {
         items[i].path = argv[i + 1];
-        failed =
-            galley_pool_execute(pool, hash_file, &items[i]); /* waits while the queue is full */
     }
-    galley_pool_free(pool); /* runs what is queued, joins the workers */
+    /* pieces of one file; returns when all are done */
+    int failed = galley_parallel_for(pool, 0, count, 1, hash_files, items);
+    galley_pool_free(pool);
     if (failed) {
         fprintf(stderr, "hash_files: %s\n", galley_strerror(failed));
     } else {
