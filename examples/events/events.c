@@ -76,6 +76,7 @@ static void tick(void *arg)
 
 static const char page_text[] =
     "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>Clock</title>\n"
+    "<link rel=\"icon\" href=\"data:,\">\n"
     "<h1 id=\"time\">…</h1>\n<p id=\"state\" role=\"status\">connecting</p>\n"
     "<script>\n"
     "const source = new EventSource('/events');\n"
