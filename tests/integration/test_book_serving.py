@@ -3,6 +3,7 @@ the test's name. Nothing here is judged by a stopwatch: "not delayed" means "bef
 
 import re
 import statistics
+import subprocess
 import time
 
 import pytest
@@ -274,9 +275,13 @@ def test_row_20_event_loops_one_or_several(example, loops):
     assert len([name for name in names if "loop" in name]) == loops - 1, names  # the first is the main thread
 
 
-@pytest.mark.skip(reason="fork/join on the pool is not in this version: galley_group comes later, with its own test")
-def test_row_20_fork_join_on_the_pool():
-    """A group's waiter runs tasks of its own group; nothing to test yet."""
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_row_20_fork_join_on_the_pool(threads):
+    """A task for each call; fork/join and serial agree, and with several threads some tasks move."""
+    program = galley.built("examples", "fib")
+    run = subprocess.run([program, f"--threads={threads}", "24"], capture_output=True, text=True, timeout=60, check=True)
+    assert re.findall(r"fib\(24\) = (\d+)", run.stdout) == ["46368", "46368"]
+    assert re.search(r"^ +\d+ tasks were taken by another thread$", run.stdout, re.M)
 
 
 def test_row_21_several_connections_keep_alive_and_an_icon(example):
