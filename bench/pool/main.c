@@ -36,6 +36,7 @@ static const struct row rows[] = {
     {"memory", row_memory},
     {"idle_cpu", row_idle_cpu},
     {"forked", row_forked},
+    {"signals", row_signals},
 };
 
 void bench_open(struct bench *bench, size_t capacity)

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -312,4 +313,45 @@ void row_forked(struct bench *bench)
     }
     waitpid(child, NULL, 0);
     out_text("outcome", said);
+}
+
+/* ---- signals in a worker --------------------------------------------------------------------- */
+
+static atomic_uint blocked_in_job; /* of the four below; more while the job has not run */
+
+static const int usual_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR2};
+enum { USUAL_SIGNALS = sizeof usual_signals / sizeof usual_signals[0] };
+
+static void count_blocked(struct bench_job *job)
+{
+    (void)job;
+    sigset_t mask;
+    pthread_sigmask(SIG_BLOCK, NULL, &mask);
+    unsigned blocked = 0;
+    for (unsigned i = 0; i < USUAL_SIGNALS; i++) {
+        blocked += sigismember(&mask, usual_signals[i]) == 1;
+    }
+    atomic_store(&blocked_in_job, blocked);
+    count_one(1);
+}
+
+/* Can a handler of the program run on a worker, in the middle of a job? And did the pool install
+ * one of its own? */
+void row_signals(struct bench *bench)
+{
+    static struct bench_job job = {count_blocked};
+    bench_open(bench, DEFAULT_CAPACITY);
+    bench_submit(bench, &job);
+    bench_leave(bench);
+    count_wait(1);
+    struct sigaction action;
+    sigaction(SIGUSR1, NULL, &action);
+    unsigned blocked = atomic_load(&blocked_in_job);
+    char text[64];
+    snprintf(text, sizeof text, "%s%s",
+             blocked == USUAL_SIGNALS ? "all blocked"
+             : blocked == 0           ? "none blocked"
+                                      : "some blocked",
+             action.sa_handler != SIG_DFL ? ", handles SIGUSR1" : "");
+    out_text("outcome", text);
 }

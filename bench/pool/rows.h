@@ -36,6 +36,6 @@ row_fn row_work;                                        /* variant: us of a job 
 row_fn row_fib, row_queens, row_uneven, row_fan, row_nested;
 row_fn row_overload;
 row_fn row_drain, row_discard, row_create, row_refused_thread; /* variant of create: threads */
-row_fn row_memory, row_idle_cpu, row_forked;
+row_fn row_memory, row_idle_cpu, row_forked, row_signals;
 
 #endif

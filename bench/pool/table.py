@@ -34,13 +34,13 @@ EMPTY = (Figure("jobs_per_s", "M/s", 1e-6, "high"), Figure("cpu_ns", "ns CPU a j
 FAIR = (*EMPTY, Figure("fairness", "least/most", 1, "high", 0.05))
 WAIT = (Figure("p50_us", "us p50"), Figure("p99_us", "us p99"))
 IDLE = (*WAIT, Figure("cpu_us", "us CPU a job"))
-WORK = (Figure("efficiency", "of ideal", 1, "high", 0.01), Figure("cpu_over_ns", "ns CPU over", 1, "low", 20))
+WORK = (Figure("efficiency", "of ideal", 1, "high", 0.01), Figure("cpu_us", "us CPU a job"))
 FORK = (Figure("ms", "ms"), Figure("cpu_ms", "ms CPU"))
 
 INLINE = ("inline_percent", 1, "\u00b9")
 THREADS_LEFT = ("threads_left", 0, "\u00b2")
 NOTES = {
-    "\u00b9": "not judged: the submitting thread ran jobs itself instead of handing them over",
+    "\u00b9": "not judged: the submitting thread ran jobs itself, inside the submission, instead of handing them over",
     "\u00b2": "not judged: threads were still there when the pool's end had returned",
 }
 
@@ -60,7 +60,7 @@ ROWS = [
     Row("queens", 0, "12 queens, forks in 5 rows", FORK),
     Row("uneven", 0, "loop of uneven rounds", FORK),
     Row("fan", 0, "16 jobs out and in", (Figure("round_us", "us"), Figure("cpu_us", "us CPU"))),
-    Row("nested", 0, "jobs that submit jobs", EMPTY),
+    Row("nested", 0, "jobs that submit jobs", EMPTY, apart=INLINE),
     Row("overload", 0, "twice too many jobs", (
         Figure("rejected_percent", "% refused", 1, "none"), Figure("wait_p99_ms", "ms wait p99"),
         Figure("memory_kb", "kB grown", 1, "low", 64))),
@@ -78,6 +78,7 @@ ROWS = [
         Figure("cpu_us_per_s", "us CPU a s", 1, "low", 10), Figure("wakeups_per_s", "wake-ups a s", 1, "low", 1))),
     Row("refused_thread", 4, "3rd of 4 threads refused", refused_after=2),
     Row("forked", 0, "submit in a forked child"),
+    Row("signals", 0, "signals in a job"),
 ]
 
 
