@@ -55,8 +55,8 @@ bool exchange_admit(struct exchange *exchange)
 /* Somebody left and handed it his place. */
 static void place_came(struct loop_post *post)
 {
-    struct exchange *exchange = CONTAINER_OF(post, struct exchange, place.post);
-    exchange->place.state = PLACE_HELD;
+    struct exchange *exchange = CONTAINER_OF(post, struct exchange, turn.place.post);
+    exchange->turn.place.state = PLACE_HELD;
     if (exchange->client_is_gone) {
         exchange->state = EXCHANGE_RESPONDING;
         exchange_end(exchange, exchange->pool);
@@ -72,14 +72,14 @@ static enum gate_answer ask(struct exchange *exchange)
 {
     const struct exchange_services *services = exchange->services;
     uint32_t patience_ms = services->queue_timeout_ms;
-    exchange->place = (struct gate_place){
+    exchange->turn.place = (struct gate_place){
         .gate = exchange->route->gate,
         .post.run = place_came,
         .loop = services->loop,
         .posting = &exchange->pool->posting,
     };
-    exchange->wait_ends_ms = patience_ms ? loop_now_ms(services->loop) + patience_ms : 0;
-    return route_gate_enter(&exchange->place);
+    exchange->turn.wait_ends_ms = patience_ms ? loop_now_ms(services->loop) + patience_ms : 0;
+    return route_gate_enter(&exchange->turn.place);
 }
 
 bool exchange_enter_gate(struct exchange *exchange)
@@ -108,15 +108,15 @@ bool exchange_enter_gate(struct exchange *exchange)
 bool exchange_leave_line(struct exchange *exchange)
 {
     DEBUG_CHECK(exchange->state == EXCHANGE_WAITING);
-    return route_gate_give_up(&exchange->place);
+    return route_gate_give_up(&exchange->turn.place);
 }
 
 int64_t exchange_queue_ms(const struct exchange *exchange)
 {
     int64_t whole_ms = exchange->services->queue_timeout_ms;
-    if (!exchange->place.gate || whole_ms == 0) {
+    if (!exchange->turn.place.gate || whole_ms == 0) {
         return whole_ms;
     }
-    int64_t left_ms = exchange->wait_ends_ms - loop_now_ms(exchange->services->loop);
+    int64_t left_ms = exchange->turn.wait_ends_ms - loop_now_ms(exchange->services->loop);
     return left_ms > 0 ? left_ms : 1;
 }

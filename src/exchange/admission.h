@@ -29,8 +29,8 @@ int64_t exchange_queue_ms(const struct exchange *exchange);
  *  without a place nothing happens. */
 static inline void exchange_leave_gate(struct exchange *exchange)
 {
-    if (exchange->place.state != PLACE_NONE) {
-        route_gate_leave(&exchange->place);
+    if (exchange->turn.place.state != PLACE_NONE) {
+        route_gate_leave(&exchange->turn.place);
     }
 }
 
@@ -43,8 +43,8 @@ void exchange_timeout_adjust(struct exchange *exchange);
 
 static inline void exchange_timeout_stop(struct exchange *exchange)
 {
-    if (timer_is_armed(&exchange->timer)) {
-        loop_timer_stop(exchange->services->loop, &exchange->timer);
+    if (timer_is_armed(&exchange->turn.timer)) {
+        loop_timer_stop(exchange->services->loop, &exchange->turn.timer);
     }
 }
 

@@ -102,6 +102,13 @@ struct exchange_job {
     _Atomic uint8_t state;   /* enum exchange_job_state; acq_rel on both sides */
 };
 
+/** When it is an exchange's turn, and until when: admission.h. */
+struct exchange_turn {
+    struct gate_place place; /* at the route's gate */
+    struct timer timer;      /* exchange_timeout.c: of a wait at the gate, or of the whole */
+    int64_t wait_ends_ms;    /* at the gate; 0: no limit */
+};
+
 struct exchange {
     struct request request;
     struct response response;
@@ -111,9 +118,7 @@ struct exchange {
     const struct route_target *route;
     struct arena arena;
     struct exchange_job job;
-    struct gate_place place; /* at the route's gate */
-    struct timer timer;      /* exchange_timeout.c: of a wait at the gate, or of the whole */
-    int64_t wait_ends_ms;    /* at the gate; 0: no limit */
+    struct exchange_turn turn;
     struct exchange_end_hook *end_hooks; /* galley_on_end, newest first */
     struct exchange_pool *pool;
     struct list live;             /* in pool->live_list */
@@ -127,7 +132,6 @@ struct exchange {
     bool is_misused;           /* the handler gave two bodies */
     bool was_dispatched;       /* exchange_dispatch() was called */
     bool has_responded;        /* driver->respond was called */
-    bool was_shed;             /* 503 because the server was too busy */
     struct deferred *deferred; /* … and this is it, also when it has been finished */
     bool is_deferred;     /* galley_res_defer() was called: the handler's result does not count */
     bool counts_deferred; /* in pool->deferred; the loop's */

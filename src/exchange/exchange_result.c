@@ -71,7 +71,6 @@ void exchange_shed(struct exchange *exchange)
     exchange_leave_gate(exchange);
     response_be_page(exchange, 503);
     add_retry_after(exchange);
-    exchange->was_shed = true;
     exchange_respond(exchange);
 }
 

@@ -58,7 +58,7 @@ static void time_is_up(struct exchange *exchange)
 
 static void rang(struct timer *timer)
 {
-    struct exchange *exchange = CONTAINER_OF(timer, struct exchange, timer);
+    struct exchange *exchange = CONTAINER_OF(timer, struct exchange, turn.timer);
     if (loop_now_ms(exchange->services->loop) >= end_of(exchange)) {
         time_is_up(exchange);
     } else if (exchange->state == EXCHANGE_WAITING && exchange_leave_line(exchange)) {
@@ -69,18 +69,18 @@ static void rang(struct timer *timer)
 
 void exchange_timeout_start(struct exchange *exchange)
 {
-    loop_timer_start(exchange->services->loop, &exchange->timer, end_of(exchange), rang);
+    loop_timer_start(exchange->services->loop, &exchange->turn.timer, end_of(exchange), rang);
 }
 
 void exchange_timeout_adjust(struct exchange *exchange)
 {
     int64_t at_ms = end_of(exchange);
-    if (exchange->state == EXCHANGE_WAITING && exchange->wait_ends_ms != 0 &&
-        exchange->wait_ends_ms < at_ms) {
-        at_ms = exchange->wait_ends_ms;
+    if (exchange->state == EXCHANGE_WAITING && exchange->turn.wait_ends_ms != 0 &&
+        exchange->turn.wait_ends_ms < at_ms) {
+        at_ms = exchange->turn.wait_ends_ms;
     }
     exchange_timeout_stop(exchange);
     if (at_ms != INT64_MAX) {
-        loop_timer_start(exchange->services->loop, &exchange->timer, at_ms, rang);
+        loop_timer_start(exchange->services->loop, &exchange->turn.timer, at_ms, rang);
     }
 }

@@ -234,7 +234,7 @@ TEST(test_a_route_without_a_timeout_has_no_timer)
     open_world(&world, hold);
     world.route.timeout_ms = 0;
     struct exchange *exchange = ask(&world, 0);
-    EXPECT(!timer_is_armed(&exchange->timer));
+    EXPECT(!timer_is_armed(&exchange->turn.timer));
     exchange_resume(held, 200);
     world_finish(&world);
 }
