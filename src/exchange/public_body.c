@@ -41,8 +41,9 @@ ssize_t galley_req_read(galley_request *rq, void *buf, size_t len)
     }
     struct exchange *exchange = exchange_of_request(rq);
     const struct request *request = &exchange->request;
-    bool may_read = OWNER_OK(exchange) && has_mode(exchange, EXCHANGE_BODY_STREAM) &&
-                    !request->sink && !loop_is_on_thread();
+    /* An orphan's reader is not to look at more than it must: first the reader. */
+    bool has_stream = request->reader || has_mode(exchange, EXCHANGE_BODY_STREAM);
+    bool may_read = OWNER_OK(exchange) && has_stream && !request->sink && !loop_is_on_thread();
     if (!may_read) {
         return GALLEY_ESTATE;
     }

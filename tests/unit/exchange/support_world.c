@@ -58,6 +58,12 @@ static void read_body(struct exchange *exchange)
     world->bodies_wanted++;
 }
 
+static void resume_body(struct exchange *exchange)
+{
+    struct world *world = exchange->driver_ctx;
+    world->bodies_resumed++;
+}
+
 static void pieces(struct exchange *exchange)
 {
     struct world *world = exchange->driver_ctx;
@@ -83,6 +89,7 @@ static void give_up(struct exchange *exchange, int status)
 
 static const struct exchange_driver driver = {.respond = respond,
                                               .read_body = read_body,
+                                              .resume_body = resume_body,
                                               .pieces = pieces,
                                               .abort = abort_it,
                                               .give_up = give_up};

@@ -22,7 +22,7 @@ struct world {
     struct peer_address peer;
 
     /* what happened */
-    unsigned responded, bodies_wanted, pieces, aborted, ended, emptied;
+    unsigned responded, bodies_wanted, bodies_resumed, pieces, aborted, ended, emptied;
     int status;
     unsigned given_up;
     int given_up_status, ended_status;
