@@ -226,6 +226,9 @@ void exchange_client_gone(struct exchange *exchange)
 void exchange_pieces_wanted(struct exchange *exchange)
 {
     const struct response *response = &exchange->response;
+    if (!exchange->has_responded) {
+        return; /* its owner may be choosing the way just now */
+    }
     if (response->stream) {
         stream_sent(exchange);
     } else if (response->source) {
