@@ -13,6 +13,7 @@ enum {
     CALM_MS = 1000,      /* so long without a refusal: the overload is over, whoever comes */
     CALM_PER_WORKER = 4, /* or so many let in since, each worker */
     LATE = 2,            /* times the target, or times a job's time: not started any more */
+    BELOW_A_JOB = 4,     /* the wait is to be a quarter less than the time of a job */
     LEAST_SHARE = 4,     /* of the target: what may be queued however short the jobs are */
     MEMORY = 8,          /* the rate falls by 1/8 an interval at most */
     CACHE_LINE_BYTES = 64,
@@ -164,13 +165,14 @@ uint32_t queue_shedder_queued(const struct queue_shedder *shedder)
 
 /* ---- who is started: on workers -------------------------------------------------------------- */
 
-/* Lock held. How many may be queued: what a worker will come to within the target, or within the
- * time of one job where that is shorter, so that serving takes twice as long as without a queue at
- * most; but enough for the workers not to run dry between two turns of a loop. */
+/* Lock held. How many may be queued: what a worker will come to within the target, or within
+ * three quarters of one job's time where that is shorter, so that serving takes less than twice as
+ * long as without a queue; but enough for the workers not to run dry between two turns of a loop. */
 static uint32_t most_for_rate(const struct queue_shedder *shedder)
 {
     uint32_t most = shedder->rate / LEAST_SHARE;
-    most = most > shedder->workers ? most : shedder->workers;
+    uint32_t by_job = shedder->workers - shedder->workers / BELOW_A_JOB;
+    most = most > by_job ? most : by_job;
     most = most < shedder->rate ? most : shedder->rate;
     return most ? most : 1;
 }
