@@ -4,6 +4,7 @@
 #include "ws/ws_codec.h"
 
 #include "base/alloc.h"
+#include "base/utf8.h"
 
 #include <galley/websocket.h>
 
@@ -21,6 +22,7 @@ struct ws_codec {
     int sent_code;     /* of our Close; 0: none was sent */
     int got_code;      /* of the peer's Close; GALLEY_WS_NO_CODE: it had none; 0: none came */
     size_t got_len;
+    int fault;      /* a code: of what the peer did wrong in its Close, which wslay let pass */
     bool is_broken; /* the peer broke the rules: nothing more is read */
     char got_reason[MAX_REASON_BYTES];
 };
@@ -62,13 +64,22 @@ static ssize_t take_output(wslay_event_context_ptr wslay, const uint8_t *data, s
     return (ssize_t)len;
 }
 
-/* RFC 6455 §5.5.1: a code and words, or nothing; one byte alone is neither. */
+/* RFC 6455 §5.5.1: a code and words in UTF-8, or nothing. wslay misses broken words that come in
+ * pieces, and one byte alone. */
 static void take_close(struct ws_codec *codec, const struct wslay_event_on_msg_recv_arg *msg)
 {
-    codec->got_code = msg->status_code ? msg->status_code : GALLEY_WS_NO_CODE;
+    struct span reason = SPAN("");
     if (msg->msg_length > 2) {
-        codec->got_len = msg->msg_length - 2;
-        memcpy(codec->got_reason, msg->msg + 2, codec->got_len);
+        reason = span_make((const char *)msg->msg + 2, msg->msg_length - 2);
+    }
+    if (msg->msg_length == 1) {
+        codec->fault = GALLEY_WS_PROTOCOL_ERROR;
+    } else if (!utf8_is_valid(reason)) {
+        codec->fault = GALLEY_WS_BAD_DATA;
+    } else {
+        codec->got_code = msg->status_code ? msg->status_code : GALLEY_WS_NO_CODE;
+        codec->got_len = reason.len;
+        memcpy(codec->got_reason, reason.ptr, reason.len);
     }
 }
 
@@ -194,7 +205,10 @@ void ws_codec_feed(struct ws_codec *codec, const void *data, size_t len)
     int rc = wslay_event_recv(codec->wslay);
     codec->input_left = 0;
     if (rc != 0) {
-        break_off(codec, rc == WSLAY_ERR_NOMEM ? GALLEY_WS_SERVER_ERROR : GALLEY_WS_PROTOCOL_ERROR);
+        codec->fault = rc == WSLAY_ERR_NOMEM ? GALLEY_WS_SERVER_ERROR : GALLEY_WS_PROTOCOL_ERROR;
+    }
+    if (codec->fault != 0) {
+        break_off(codec, codec->fault);
         return;
     }
     (void)flush(codec); /* pongs and the answer to a Close; a failure stays in output_failed */

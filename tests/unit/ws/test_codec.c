@@ -136,6 +136,7 @@ TEST(test_peers_that_break_the_rules_are_told_which_and_left)
         BAD("a code below 1000, §7.4", "\x88\x82\0\0\0\0\x03\xe7", 1002),
         BAD("a code that is never sent", "\x88\x82\0\0\0\0\x03\xed", 1002),
         BAD("words that are not UTF-8", "\x88\x83\0\0\0\0\x03\xe8\xff", 1007),
+        BAD("half a code", "\x88\x81\0\0\0\0\x03", 1002),
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct world world;
