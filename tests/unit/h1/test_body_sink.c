@@ -3,6 +3,8 @@
 
 #include "base/alloc.h"
 
+#include <galley/stream.h>
+
 static const char with_length[] =
     "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n0123456789";
 static const char chunked[] = "POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -147,6 +149,20 @@ TEST(test_a_sink_is_told_that_the_client_has_gone)
     lab_close(&lab);
 }
 
+TEST(test_a_sink_is_told_when_the_time_of_its_route_is_up)
+{
+    struct lab lab;
+    lab_open(&lab, use_sink, EXCHANGE_BODY_STREAM, true);
+    lab.route.timeout_ms = 1000;
+    lab_send(&lab, "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nab");
+    sim_advance(lab.world.loop, 1001);
+    EXPECT_INT(lab_answer(&lab, 1).status, 503);
+    EXPECT_INT(atomic_load(&lab.code), GALLEY_ECLOSED);
+    EXPECT_INT(lab.world.exchanges.live, 0);
+    lab_send(&lab, "c"); /* nobody takes it */
+    lab_close(&lab);
+}
+
 /* ---- early answers --------------------------------------------------------------------------- */
 
 static int answer_at_once(galley_request *rq, galley_response *rs, const void *data, ssize_t len,
@@ -209,6 +225,51 @@ TEST(test_a_sink_that_answers_later_gets_no_more_and_the_rest_is_skipped)
     lab_send(&lab, next);
     EXPECT_SPAN(lab_answer(&lab, 2).body, "plain");
     lab_close(&lab);
+}
+
+struct keeper {
+    struct lab lab;
+    galley_deferred *deferred;
+};
+
+static int defer(galley_request *rq, galley_response *rs, const void *data, ssize_t len, void *arg)
+{
+    struct keeper *keeper = CONTAINER_OF(arg, struct keeper, lab);
+    (void)rq, (void)data, (void)len;
+    keeper->lab.calls++;
+    keeper->deferred = galley_res_defer(rs);
+    EXPECT(keeper->deferred);
+    return 500; /* ignored */
+}
+
+static int use_deferring(galley_request *rq, galley_response *rs, void *arg)
+{
+    (void)rs;
+    return galley_req_sink(rq, defer, arg);
+}
+
+TEST(test_a_sink_may_defer_the_answer_in_the_middle_or_at_the_end)
+{
+    static const char *const requests[] = {
+        "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n0123456789",
+        "POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+        "2\r\nab\r\n8\r\ncdefghij\r\n0\r\n\r\n",
+        "POST /x HTTP/1.1\r\nHost: a\r\n\r\n",
+    };
+    for (int i = 0; i < 3; i++) {
+        struct keeper keeper = {0};
+        lab_open(&keeper.lab, use_deferring, EXCHANGE_BODY_STREAM, true);
+        lab_send(&keeper.lab, requests[i]);
+        EXPECT_INT(keeper.lab.calls, 1);
+        EXPECT_INT(sim_received(keeper.lab.peer).len, 0);
+        EXPECT_INT(galley_res_text(galley_deferred_response(keeper.deferred), 200, "later"), 0);
+        EXPECT_INT(galley_deferred_finish(keeper.deferred, 0), 0);
+        EXPECT_SPAN(lab_answer(&keeper.lab, 1).body, "later");
+        lab_send(&keeper.lab, next);
+        EXPECT_SPAN(lab_answer(&keeper.lab, 2).body, "plain");
+        EXPECT_INT(keeper.lab.calls, 1);
+        lab_close(&keeper.lab);
+    }
 }
 
 static int reset_and_go_on(galley_request *rq, galley_response *rs, const void *data, ssize_t len,

@@ -314,6 +314,23 @@ TEST(test_a_client_that_leaves_while_a_block_is_written_ends_behind_it)
     }
 }
 
+TEST(test_the_time_of_a_route_is_up_also_while_a_block_is_written)
+{
+    struct lab lab;
+    struct hold hold;
+    open_spool(&lab, true);
+    lab.route.timeout_ms = 1000;
+    hold_files(&lab, &hold);
+    send_part(&lab, 1000000, 200000);
+    sim_advance(lab.world.loop, 1001);
+    EXPECT_INT(lab_answer(&lab, 1).status, 503);
+    EXPECT_INT(lab.world.exchanges.live, 1);
+    atomic_store(&hold.may_end, 1);
+    lab_turn_until_empty(&lab);
+    EXPECT_INT(atomic_load(&lab.entered), 0);
+    lab_close(&lab);
+}
+
 TEST(test_a_client_that_leaves_between_blocks_leaves_nothing)
 {
     struct lab lab;

@@ -391,6 +391,25 @@ TEST(test_a_reader_is_woken_when_the_server_lets_go)
     lab_close(&lab);
 }
 
+TEST(test_a_reader_is_woken_when_the_time_of_its_route_is_up)
+{
+    struct lab lab;
+    lab_open(&lab, lab_read_all, EXCHANGE_BODY_STREAM, false);
+    lab.route.timeout_ms = 1000;
+    atomic_store(&lab.gate, 1);
+    lab_send(&lab, "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc");
+    lab_turn_until(&lab, &lab.entered, 1);
+    sim_advance(lab.world.loop, 1001);
+    struct answer answer = lab_answer(&lab, 1);
+    EXPECT_INT(answer.status, 503);
+    EXPECT_SPAN(answer_field(&answer, "Connection"), "close");
+    lab_send(&lab, "defghij"); /* nobody takes it */
+    lab_turn_until_empty(&lab);
+    EXPECT_INT(atomic_load(&lab.code), GALLEY_ECLOSED);
+    EXPECT(!sim_is_reset(lab.peer));
+    lab_close(&lab);
+}
+
 /* ---- who does not read everything ------------------------------------------------------------ */
 
 TEST(test_a_short_rest_is_skipped_and_the_connection_goes_on)
