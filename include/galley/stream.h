@@ -85,8 +85,9 @@ GALLEY_API galley_response *galley_deferred_response(galley_deferred *d);
 
 /**
  * Does anybody still wait for the answer? false once the client has gone, the
- * time of the route is up, or the deferral has been finished. Any thread; does
- * not block.
+ * time of the route is up, or the deferral has been finished. A client that has
+ * only closed its sending side may still be reading (RFC 9112 §9.6), and is not
+ * known to have gone. Any thread; does not block.
  */
 GALLEY_API bool galley_deferred_is_wanted(galley_deferred *d);
 
@@ -110,9 +111,11 @@ typedef ssize_t galley_source(void *buf, size_t len, void *arg);
 
 /**
  * Let fn give the body, whenever the client has taken what was there. length as
- * for galley_res_begin(). The calls begin after the handler has returned 0; end
- * (may be NULL) is called once when no more will come, also when the client has
- * left, this call fails, or the handler returns something else.
+ * for galley_res_begin(); a body of another length resets the connection. The
+ * calls begin after the handler has returned 0, the first one before the head is
+ * sent: if it fails the client gets an error page. end (may be NULL) is called
+ * once when no more will come, also when the client has left, this call fails,
+ * or the handler returns something else; on any thread, it must not block.
  * 0, GALLEY_EINVAL, GALLEY_ENOMEM, GALLEY_ESTATE. In a handler, or by the holder
  * of a deferral; does not block.
  */
@@ -133,7 +136,10 @@ typedef struct galley_stream_options {
     size_t buffer_bytes;   /* that may wait to be sent; default 256 KiB                   */
     uint32_t heartbeat_ms; /* a comment line this often while nothing is sent, for
                               text/event-stream only; default 15 s; GALLEY_NO_LIMIT: none */
-    void (*closed)(galley_stream *st, void *arg); /* once, on the loop, however it ended  */
+    /** Once, however it ended; st may be used, and given up, in it. On the loop (or
+     *  on the thread of a handler that a stopping server could not wait for); must
+     *  not block. */
+    void (*closed)(galley_stream *st, void *arg);
     void *arg;
 } galley_stream_options;
 #define GALLEY_STREAM_OPTIONS_INIT                                                                 \
@@ -165,8 +171,8 @@ GALLEY_API int galley_stream_write(galley_stream *st, const void *data, size_t l
 
 /**
  * One server-sent event (WHATWG HTML, "Server-sent events"). id and event may be
- * NULL and must not hold a line end (GALLEY_EINVAL; id no NUL either); data is
- * split at its line ends. Otherwise as galley_stream_write().
+ * NULL and must not hold a line end (GALLEY_EINVAL); data, not NULL, is split at
+ * its line ends. Otherwise as galley_stream_write().
  */
 GALLEY_API int galley_stream_event(galley_stream *st, const char *id, const char *event,
                                    const char *data);

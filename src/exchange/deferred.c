@@ -25,23 +25,23 @@ void deferred_unwanted(struct deferred *deferred)
 
 void deferred_count(struct exchange *exchange)
 {
-    exchange->counts_deferred = true;
+    exchange->job.counts_deferred = true;
     atomic_fetch_add_explicit(&exchange->pool->deferred, 1, memory_order_relaxed);
 }
 
 void deferred_uncount(struct exchange *exchange)
 {
-    if (exchange->counts_deferred) {
-        exchange->counts_deferred = false;
+    if (exchange->job.counts_deferred) {
+        exchange->job.counts_deferred = false;
         atomic_fetch_sub_explicit(&exchange->pool->deferred, 1, memory_order_relaxed);
     }
 }
 
 void deferred_release(struct exchange *exchange)
 {
-    if (exchange->deferred) {
-        handle_unpin(&exchange->deferred->handle);
-        exchange->deferred = NULL;
+    if (exchange->job.deferred) {
+        handle_unpin(&exchange->job.deferred->handle);
+        exchange->job.deferred = NULL;
     }
 }
 
@@ -81,7 +81,7 @@ galley_deferred *galley_res_defer(galley_response *rs)
     if (!deferred) {
         return NULL;
     }
-    exchange->deferred = deferred;
+    exchange->job.deferred = deferred;
     exchange->is_deferred = true;
     atomic_init(&deferred->is_wanted, true);
     if (!body_writer_attach_deferred(exchange->response.writer, deferred)) {

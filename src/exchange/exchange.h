@@ -96,8 +96,11 @@ struct exchange_job {
     int64_t queued_ms;              /* given to the pool, by clock_mono_ms() */
     struct loop_post post;          /* the way back */
     int result;
-    int dropped;             /* 0, or GALLEY_DROP_… */
-    struct errands *errand;  /* of the job (loop/errand.h) */
+    int dropped;            /* 0, or GALLEY_DROP_… */
+    struct errands *errand; /* of the job (loop/errand.h) */
+    struct deferred
+        *deferred; /* also when it has been finished; NULL: galley_res_defer() was not called */
+    bool counts_deferred;    /* in pool->deferred; the loop's, or under the writer's lock */
     _Atomic uint8_t holders; /* the handler, the deferral; acq_rel: the last one goes back */
     _Atomic uint8_t state;   /* enum exchange_job_state; acq_rel on both sides */
 };
@@ -125,18 +128,16 @@ struct exchange {
     galley_stop_flag should_stop; /* galley_should_stop() of the handler */
     _Atomic bool is_abandoned;    /* nobody waits for the answer: do not start; relaxed: a hint */
     uint8_t state;
-    bool is_retained;          /* the head lives in the arena; the exchange may outlive the turn */
-    bool client_is_gone;       /* no response can be sent any more */
-    bool in_handler;           /* a handler on the loop, or send_file, has not returned yet */
-    bool has_early_result;     /* exchange_resume() came before it did */
-    bool is_misused;           /* the handler gave two bodies */
-    bool was_dispatched;       /* exchange_dispatch() was called */
-    bool has_responded;        /* driver->respond was called */
-    struct deferred *deferred; /* … and this is it, also when it has been finished */
-    bool is_deferred;     /* galley_res_defer() was called: the handler's result does not count */
-    bool counts_deferred; /* in pool->deferred; the loop's */
-    bool counts_stream;   /* in pool->streams; the loop's */
-    uint16_t given_up;    /* the status with which driver->give_up() answered; 0: it was not */
+    bool is_retained;      /* the head lives in the arena; the exchange may outlive the turn */
+    bool client_is_gone;   /* no response can be sent any more */
+    bool in_handler;       /* a handler on the loop, or send_file, has not returned yet */
+    bool has_early_result; /* exchange_resume() came before it did */
+    bool is_misused;       /* the handler gave two bodies */
+    bool was_dispatched;   /* exchange_dispatch() was called */
+    bool has_responded;    /* driver->respond was called */
+    bool is_deferred;      /* galley_res_defer() was called: the handler's result does not count */
+    bool counts_stream;    /* in pool->streams; the loop's */
+    uint16_t given_up;     /* the status with which driver->give_up() answered; 0: it was not */
     int early_result;
     int64_t began_ms;    /* of the loop's clock */
     uint64_t bytes_sent; /* of the response, as far as known at the end */

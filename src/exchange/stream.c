@@ -290,6 +290,9 @@ static void look_at(struct stream *stream)
     if (exchange->has_responded) {
         go_on(stream);
     } else if (may_respond_now(exchange) && !take(stream, false).has_failed) {
+        if (exchange->pool->is_stopping) {
+            stream_stop(stream); /* begun since the others were told */
+        }
         respond(stream);
     }
 }
