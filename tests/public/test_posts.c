@@ -2,6 +2,8 @@
  * of the rest when the server stops. */
 #include "support_server.h"
 
+#include <galley/test.h>
+
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -88,6 +90,37 @@ TEST(test_a_delay_is_waited_for_and_equal_delays_keep_their_order)
         EXPECT_INT(notes.order[i + 1], i);
     }
     EXPECT_INT(stop(notes.srv, GALLEY_STOP_DRAIN, NULL), 0);
+}
+
+TEST(test_delays_follow_the_clock_of_the_loop_to_the_millisecond)
+{
+    galley_error err = {0};
+    galley_server *srv = galley_server_new(NULL, &err);
+    struct notes notes = {.srv = srv};
+    struct note note[3] = {{&notes, 0}, {&notes, 1}, {&notes, 2}};
+    EXPECT_INT(galley_server_after(srv, 100, take_note, &note[0]), 0);
+    galley_test *test = galley_test_new(srv, &err);
+    EXPECT(test);
+    EXPECT_INT(galley_test_advance(test, 0), 0);
+    EXPECT_INT(galley_server_after(srv, 3600 * 1000, take_note, &note[2]), 0);
+    EXPECT_INT(galley_server_after(srv, 100, take_note, &note[1]), 0);
+    EXPECT_INT(galley_test_advance(test, 0), 0);
+    EXPECT_INT(galley_test_advance(test, 99), 0);
+    EXPECT_INT(atomic_load(&notes.count), 0);
+    EXPECT_INT(galley_test_advance(test, 1), 0);
+    EXPECT_INT(atomic_load(&notes.count), 2);
+    EXPECT_INT(notes.order[0], 0);
+    EXPECT_INT(notes.order[1], 1);
+    EXPECT_INT(galley_server_post(srv, take_note, &note[2]), 0);
+    EXPECT_INT(galley_test_advance(test, 0), 0);
+    EXPECT_INT(atomic_load(&notes.count), 3);
+    EXPECT_INT(galley_server_after(srv, 5, take_note, &note[0]), 0);
+    EXPECT_INT(galley_test_advance(test, 5), 0);
+    EXPECT_INT(atomic_load(&notes.count), 4);
+    galley_test_free(test);
+    EXPECT_INT(galley_server_post(srv, take_note, &note[0]), GALLEY_ECLOSED);
+    galley_server_free(srv);
+    EXPECT_INT(atomic_load(&notes.count), 4);
 }
 
 static void post_again(void *arg)

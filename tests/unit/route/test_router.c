@@ -254,8 +254,28 @@ static bool matches(const struct pattern *pattern, enum method method, const cha
     return i == count;
 }
 
-static bool is_better(const struct pattern *a, const struct pattern *b)
+/* How near the pattern's host is to the request's, both in lower case; 0: another one. */
+static size_t nearness(const struct pattern *pattern, const char *host)
 {
+    if (!pattern->host.ptr) {
+        return 1;
+    }
+    char own[31], end[32];
+    snprintf(own, sizeof own, "%.*s", SPAN_ARGS(pattern->host));
+    snprintf(end, sizeof end, ".%s", own);
+    if (!pattern->has_star) {
+        return host && strcmp(own, host) == 0 ? SIZE_MAX : 0;
+    }
+    size_t host_len = host ? strlen(host) : 0, end_len = strlen(end);
+    bool is_below = host_len > end_len && strcmp(host + host_len - end_len, end) == 0;
+    return is_below ? end_len : 0;
+}
+
+static bool is_better(const struct pattern *a, const struct pattern *b, const char *host)
+{
+    if (nearness(a, host) != nearness(b, host)) {
+        return nearness(a, host) > nearness(b, host);
+    }
     enum pattern_relation relation = pattern_compare(a, b);
     uint32_t am = pattern_methods(a->method), bm = pattern_methods(b->method);
     return relation == PATTERN_NARROWER || (relation == PATTERN_SAME && (am & bm) == am);
@@ -276,9 +296,11 @@ static void append(char out[128], const char *text)
 static void random_pattern(char out[128])
 {
     static const char *const methods[] = {"", "GET ", "HEAD ", "POST "};
+    static const char *const hosts[] = {"", "", "a.org", "*.org", "*.a.org", "b.a.org"};
     static const char *const names[] = {"{p0}", "{p1}", "{p2}"};
     out[0] = '\0';
     append(out, methods[test_random_below(4)]);
+    append(out, hosts[test_random_below(6)]);
     unsigned depth = (unsigned)test_random_below(4);
     for (unsigned i = 0; i < depth; i++) {
         const char *segment = random_segment(true);
@@ -303,6 +325,7 @@ static void random_path(char out[128])
 TEST(test_the_tree_agrees_with_a_naive_matcher)
 {
     static const enum method methods[] = {METHOD_GET, METHOD_HEAD, METHOD_POST, METHOD_PUT};
+    static const char *const hosts[] = {NULL, "a.org", "b.a.org", "c.b.a.org", "c.org", "d.net"};
     for (unsigned round = 0; round < test_rounds(2000); round++) {
         struct router *router = router_create();
         struct pattern taken[12];
@@ -319,17 +342,19 @@ TEST(test_the_tree_agrees_with_a_naive_matcher)
             char path[128];
             random_path(path);
             enum method method = methods[test_random_below(4)];
+            const char *host = hosts[test_random_below(6)];
             const struct pattern *best = NULL;
             for (unsigned k = 0; k < count; k++) {
-                if (matches(&taken[k], method, path) && (!best || is_better(&taken[k], best))) {
+                if (nearness(&taken[k], host) && matches(&taken[k], method, path) &&
+                    (!best || is_better(&taken[k], best, host))) {
                     best = &taken[k];
                 }
             }
-            struct route_match match = router_find(router, method, SPAN_NONE, span_of(path));
+            struct route_match match = router_find(router, method, span_of(host), span_of(path));
             if (best ? !match.target || !span_equal(span_of(match.target->label), best->text)
                      : match.target != NULL) {
-                test_fail(__FILE__, __LINE__, "%d %s: %s, not %.*s", method, path,
-                          match.target ? match.target->label : "none",
+                test_fail(__FILE__, __LINE__, "%d %s %s: %s, not %.*s", method, host ? host : "",
+                          path, match.target ? match.target->label : "none",
                           best ? (int)best->text.len : 4, best ? best->text.ptr : "none");
             }
         }
