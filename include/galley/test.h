@@ -42,7 +42,7 @@ typedef struct galley_test galley_test;
  * err: may be NULL; why it failed.
  *
  * Returns NULL on failure, as galley_server_run() would fail: the first error of a set-up call,
- * GALLEY_ENOMEM, GALLEY_ESYS (no thread for a worker), GALLEY_ESTATE (it runs, has run, or has a
+ * GALLEY_ENOMEM, GALLEY_ESYS (no thread for a worker, no descriptor), GALLEY_ESTATE (it runs, has run, or has a
  * test client); GALLEY_EINVAL without a server. Any thread; does not block.
  */
 GALLEY_API galley_test *galley_test_new(galley_server *srv, galley_error *err) GALLEY_MUST_CHECK;

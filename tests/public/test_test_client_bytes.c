@@ -509,6 +509,21 @@ TEST(test_a_source_is_asked_until_it_ends)
 
 /* ---- what a call cannot bring ---- */
 
+TEST(test_an_answer_that_waits_for_a_deadline_is_etimedout)
+{
+    galley_server *srv = make();
+    galley_server_route(srv, "POST /", give_text, "x", NULL);
+    galley_test *t = drive(srv);
+    galley_test_reply r = {.status = 7};
+    EXPECT_INT(galley_test_set_patience(t, 1), 0);
+    EXPECT_INT(galley_test_call(t, "POST /\nContent-Length: 5", "x", 1, &r), GALLEY_ETIMEDOUT);
+    EXPECT_INT(r.status, 7);
+    EXPECT_INT(galley_test_set_patience(t, GALLEY_NO_LIMIT), 0);
+    EXPECT_INT(galley_test_call(t, "POST /", "x", 1, &r), 0); /* and the next is as ever */
+    EXPECT_INT(r.status, 200);
+    end(t, srv);
+}
+
 static int break_off(galley_request *rq, galley_response *rs, void *arg)
 {
     (void)rq;

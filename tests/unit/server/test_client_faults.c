@@ -7,6 +7,8 @@
 
 #include <galley/test.h>
 
+#include <sys/resource.h>
+
 static int echo(galley_request *rq, galley_response *rs, void *arg)
 {
     galley_str body = galley_req_body(rq);
@@ -88,4 +90,25 @@ TEST_TIMEOUT(test_every_failing_allocation_of_a_test_is_told, 120)
         galley_server_free(srv);
     }
     EXPECT(n > 50);
+}
+
+TEST(test_running_out_of_descriptors_is_one_sentence)
+{
+    struct rlimit before, limit;
+    unsigned failures = 0;
+    getrlimit(RLIMIT_NOFILE, &before);
+    for (rlim_t fds = 4; fds < 30; fds++) {
+        galley_error err = {0};
+        galley_server *srv = make();
+        limit = before;
+        limit.rlim_cur = fds;
+        setrlimit(RLIMIT_NOFILE, &limit);
+        galley_test *t = galley_test_new(srv, &err);
+        setrlimit(RLIMIT_NOFILE, &before);
+        failures += t == NULL;
+        EXPECT(t || (err.code == GALLEY_ESYS && err.message[0]));
+        galley_test_free(t);
+        galley_server_free(srv);
+    }
+    EXPECT(failures > 0 && failures < 26);
 }
