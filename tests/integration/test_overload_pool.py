@@ -138,6 +138,23 @@ def test_a_handler_that_holds_its_loop_is_told_of_while_it_does(overloaded):
     assert counters(server)["stalls"] == 1
 
 
+def wait_for_a_line(server, clients):
+    """Each asks for /few: one is handled, the rest wait at its gate."""
+    for client in clients:
+        client.send(get("/few"))
+    galley.wait_until(lambda: counters(server)["requests"] >= len(clients), what="all heads are there")
+
+
+def test_who_waits_at_a_gate_is_served_while_the_server_drains(overloaded):
+    server = overloaded()
+    clients = [server.connect() for _ in range(3)]
+    wait_for_a_line(server, clients)
+    server.stop()
+    assert [client.read_response().status for client in clients] == [200] * 3
+    for client in clients:
+        client.close()
+
+
 def test_a_handler_stuck_for_ever_does_not_stop_the_end_and_is_named(overloaded):
     server = overloaded(0, 200, expect_exit=None)
     clients = [server.connect() for _ in range(2)]

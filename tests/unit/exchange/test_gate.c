@@ -3,11 +3,12 @@
 #include "support_world.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
+#include "exchange/queue_shedder.h"
 #include "loop/sim.h"
 
 #include <galley/stream.h>
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <time.h>
 
@@ -418,6 +419,101 @@ TEST(test_who_waits_holds_no_worker)
     close_world(&world);
 }
 
+/* ---- an overloaded pool ---- */
+
+/* A shedder in the middle of an overload, which will not be over within this test: the measuring
+ * was done in the future. */
+static struct queue_shedder *overloaded(void)
+{
+    struct queue_shedder *shedder = queue_shedder_create(1, 1);
+    int64_t at_ms = clock_mono_ms() + 3600 * 1000;
+    for (unsigned i = 0; i < 200; i++) {
+        queue_shedder_add(shedder);
+        EXPECT(queue_shedder_start(shedder, 2, at_ms + i));
+    }
+    EXPECT(queue_shedder_is_shedding(shedder));
+    return shedder;
+}
+
+TEST(test_an_overloaded_pool_refuses_before_the_body)
+{
+    struct world world;
+    struct door door = {.open = 1};
+    with_workers(&world, &door);
+    struct queue_shedder *shedder = overloaded();
+    world.services.shedder = shedder;
+    queue_shedder_add(shedder); /* somebody is queued */
+    struct exchange *exchange = world_request(&world, "POST", "/");
+    exchange->request.content_length = 10;
+    world_go(&world);
+    EXPECT_INT(world.status, 503);
+    EXPECT(strstr(world.fields_text, "Retry-After: 1\n"));
+    EXPECT(world.must_close);
+    EXPECT_INT(world.bodies_wanted, 0);
+    EXPECT_INT(counter_read(&world.counters.shed_full), 1);
+    world.route.on_loop = true; /* not concerned */
+    ask(&world);
+    EXPECT_INT(world.status, 200);
+    world.route.on_loop = false;
+    world.route.pool = world.services.pool; /* another pool, without a shedder */
+    world.ended = 0;
+    ask(&world);
+    world_turn_until(&world, &world.ended);
+    EXPECT_INT(world.status, 200);
+    galley_pool_free(world.services.pool);
+    close_world(&world);
+    queue_shedder_destroy(shedder);
+}
+
+TEST(test_who_waited_too_long_for_an_overloaded_pool_is_not_started)
+{
+    struct world world;
+    struct door door = {0};
+    with_workers(&world, &door);
+    galley_pool_free(world.services.pool);
+    world.services.pool = galley_pool_new(1, NULL);
+    struct route_gate *gate = world.route.gate;
+    world.route.gate = NULL;
+    ask(&world);
+    while (atomic_load(&door.entered) == 0) {
+        nanosleep(&(struct timespec){.tv_nsec = 500000}, NULL);
+    }
+    struct queue_shedder *shedder = overloaded();
+    world.services.shedder = shedder;
+    ask(&world); /* there is room: nobody else is queued */
+    EXPECT_INT(queue_shedder_queued(shedder), 1);
+    nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL); /* late is 2 ms */
+    atomic_store(&door.open, 1);
+    while (world.ended < 2) {
+        loop_turn(world.loop, 0);
+    }
+    EXPECT_INT(atomic_load(&door.entered), 1);
+    EXPECT_INT(world.status, 503);
+    EXPECT_INT(counter_read(&world.counters.shed_late), 1);
+    EXPECT_INT(queue_shedder_queued(shedder), 0);
+    galley_pool_free(world.services.pool);
+    world.route.gate = gate;
+    close_world(&world);
+    queue_shedder_destroy(shedder);
+}
+
+TEST(test_a_job_that_the_pool_refuses_or_drops_is_not_counted_as_queued)
+{
+    struct world world;
+    struct door door = {0};
+    with_workers(&world, &door);
+    world.services.shedder = queue_shedder_create(2, 20);
+    EXPECT_INT(galley_pool_shutdown(world.services.pool, GALLEY_DRAIN, GALLEY_FOREVER, NULL), 0);
+    ask(&world);
+    EXPECT_INT(world.status, 503);
+    EXPECT_INT(queue_shedder_queued(world.services.shedder), 0);
+    galley_pool_free(world.services.pool);
+    close_world(&world);
+    queue_shedder_destroy(world.services.shedder);
+}
+
+/* ---- orphans ---- */
+
 static void keep(struct exchange_keeper *keeper)
 {
     (void)keeper;
@@ -443,121 +539,4 @@ TEST(test_an_orphan_gives_its_place_back)
     galley_pool_free(world.services.pool);
     EXPECT_INT(route_gate_running(world.route.gate), 0);
     close_world(&world);
-}
-
-/* ---- many loops ---- */
-
-enum { LOOPS = 4, ROUNDS = 1000, PLACES = 2, GUESTS = 3 };
-
-struct guest {
-    struct gate_place place;
-    struct loop_post again;
-    struct guest_loop *home;
-    unsigned left; /* rounds */
-};
-
-struct guest_loop {
-    struct loop *loop;
-    struct route_gate *gate;
-    atomic_uint posting;
-    atomic_int *inside_now;
-    struct guest guests[GUESTS];
-    unsigned done, refused, gave_up, handled;
-};
-
-/* One turn later: leave if inside, and come again. */
-static void go_round(struct loop_post *post);
-
-static void stay_a_turn(struct guest *guest)
-{
-    guest->again.run = go_round;
-    loop_later(guest->home->loop, &guest->again);
-}
-
-static void come_in(struct guest *guest)
-{
-    EXPECT(atomic_fetch_add(guest->home->inside_now, 1) < PLACES);
-    guest->home->handled++;
-    stay_a_turn(guest);
-}
-
-static void turn_has_come(struct loop_post *post)
-{
-    struct guest *guest = CONTAINER_OF(post, struct guest, place.post);
-    guest->place.state = PLACE_HELD;
-    come_in(guest);
-}
-
-static void try_again(struct guest *guest)
-{
-    struct guest_loop *home = guest->home;
-    guest->place = (struct gate_place){.gate = home->gate,
-                                       .post.run = turn_has_come,
-                                       .loop = home->loop,
-                                       .posting = &home->posting};
-    enum gate_answer answer = route_gate_enter(&guest->place);
-    if (answer == GATE_ENTERED) {
-        come_in(guest);
-    } else if (answer == GATE_IS_FULL) {
-        home->refused++;
-        stay_a_turn(guest);
-    } else if (guest->left % 3 == 0 && route_gate_give_up(&guest->place)) {
-        home->gave_up++;
-        stay_a_turn(guest);
-    }
-}
-
-static void go_round(struct loop_post *post)
-{
-    struct guest *guest = CONTAINER_OF(post, struct guest, again);
-    struct guest_loop *home = guest->home;
-    if (guest->place.state == PLACE_HELD) {
-        atomic_fetch_sub(home->inside_now, 1);
-        route_gate_leave(&guest->place);
-    }
-    if (guest->left-- > 0) {
-        try_again(guest);
-    } else if (++home->done == GUESTS) {
-        loop_stop(home->loop);
-    }
-}
-
-static void *run_guests(void *arg)
-{
-    struct guest_loop *home = arg;
-    for (unsigned i = 0; i < GUESTS; i++) {
-        home->guests[i] = (struct guest){.home = home, .left = ROUNDS};
-        stay_a_turn(&home->guests[i]);
-    }
-    loop_run(home->loop);
-    return NULL;
-}
-
-TEST(test_many_loops_share_a_gate)
-{
-    struct guest_loop homes[LOOPS] = {0};
-    pthread_t threads[LOOPS];
-    atomic_int inside_now = 0;
-    struct route_gate *gate = route_gate_create(PLACES, LOOPS * GUESTS / 2);
-    for (unsigned i = 0; i < LOOPS; i++) {
-        homes[i] = (struct guest_loop){.loop = loop_create(NULL, NULL), .gate = gate};
-        homes[i].inside_now = &inside_now;
-        EXPECT(homes[i].loop);
-    }
-    for (unsigned i = 0; i < LOOPS; i++) {
-        EXPECT_INT(pthread_create(&threads[i], NULL, run_guests, &homes[i]), 0);
-    }
-    unsigned handled = 0, others = 0;
-    for (unsigned i = 0; i < LOOPS; i++) {
-        pthread_join(threads[i], NULL);
-        handled += homes[i].handled;
-        others += homes[i].refused + homes[i].gave_up;
-    }
-    EXPECT_INT(handled + others, LOOPS * GUESTS * ROUNDS);
-    EXPECT(handled > ROUNDS);
-    for (unsigned i = 0; i < LOOPS; i++) {
-        EXPECT_INT(atomic_load(&homes[i].posting), 0);
-        loop_destroy(homes[i].loop);
-    }
-    route_gate_destroy(gate);
 }
