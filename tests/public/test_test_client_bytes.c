@@ -299,6 +299,7 @@ static int wait_for_stop(galley_request *rq, galley_response *rs, void *arg)
 {
     (void)rq;
     (void)arg;
+    atomic_fetch_add(&entered, 1);
     while (!galley_should_stop()) {
         struct timespec nap = {0, 1000000};
         nanosleep(&nap, NULL);
@@ -315,6 +316,7 @@ TEST(test_a_handler_learns_of_a_hangup)
     galley_test_conn *c = galley_test_connect(t);
     EXPECT_INT(galley_test_set_patience(t, 1), 0);
     EXPECT_INT(SEND(c, GET("/")), GALLEY_ETIMEDOUT);
+    wait_for(&entered, 1);
     EXPECT_INT(galley_test_set_patience(t, GALLEY_NO_LIMIT), 0);
     EXPECT_INT(galley_test_hangup(c), 0); /* waits until the handler has returned */
     EXPECT_INT(atomic_load(&passed), 1);
