@@ -31,10 +31,12 @@ void stream_unref(struct stream *stream)
     mem_free(stream);
 }
 
-/* Lock held, so that nothing is posted once it is detached; the post has a reference. */
+/* Lock held, so that nothing is posted once it is detached; the post has a reference. While a batch
+ * is with the client its end makes the loop look for more, unless this is the end. */
 static void post_if_needed(struct stream *stream)
 {
-    if (!stream->is_posted && stream->loop) {
+    bool is_news = stream->is_closed || stream->in_flight == 0;
+    if (is_news && !stream->is_posted && stream->loop) {
         stream->is_posted = true;
         stream_ref(stream);
         loop_post(stream->loop, &stream->post);

@@ -155,6 +155,23 @@ TEST(test_what_was_written_before_the_close_is_sent_though_more_is_under_way)
     end(&world);
 }
 
+/* Each write would cost a wake-up, for a client that has enough to read. */
+TEST(test_the_loop_is_left_alone_while_a_batch_is_with_the_client)
+{
+    struct world world;
+    galley_stream *st = start(&world);
+    run_turns(&world);
+    EXPECT_INT(galley_stream_write(st, "one ", 4), 0);
+    EXPECT(loop_turn(world.loop, 0));
+    run_turns(&world);
+    EXPECT_INT(galley_stream_write(st, "two", 3), 0);
+    EXPECT(!loop_turn(world.loop, 0));
+    all_sent(&world);
+    EXPECT_TEXT(world.body, "one two");
+    galley_stream_close(st);
+    end(&world);
+}
+
 TEST(test_an_event_stream_says_so)
 {
     struct world world;

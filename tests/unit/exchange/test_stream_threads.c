@@ -225,6 +225,55 @@ TEST(test_a_stream_of_an_orphan_touches_nothing)
     }
 }
 
+static int begin_or_fail(galley_request *rq, galley_response *rs, void *arg)
+{
+    (void)rq, (void)arg;
+    galley_deferred *d = galley_res_defer(rs);
+    if (!d) {
+        return GALLEY_ENOMEM;
+    }
+    galley_stream_options options = GALLEY_STREAM_OPTIONS_INIT;
+    options.closed = closed;
+    galley_stream *st = galley_res_stream(galley_deferred_response(d), 200, NULL, &options);
+    if (st) {
+        atomic_store(&the_stream, st);
+        (void)galley_stream_event(st, "1", "tick", "data");
+    }
+    (void)galley_deferred_finish(d, st ? 0 : GALLEY_ENOMEM);
+    return 0;
+}
+
+/* A deferral and a stream, begun on a worker; whichever thread it hits. */
+TEST(test_each_allocation_on_a_worker_may_fail)
+{
+    bool has_failed = true;
+    for (uint64_t n = 1; has_failed; n++) {
+        struct world world;
+        begin(&world);
+        world.route.handler = begin_or_fail;
+        mem_fail_nth(n);
+        bool has_begun = world_request(&world, "GET", "/");
+        if (has_begun) {
+            world_go(&world);
+        }
+        while (has_begun && !atomic_load(&the_stream) && world.ended == 0) {
+            run_turns(&world);
+            pause_ms(1);
+        }
+        galley_stream *st = atomic_load(&the_stream);
+        galley_stream_close(st);
+        if (has_begun) {
+            pump_until_end(&world);
+        }
+        has_failed = mem_fail_happened();
+        mem_fail_nth(0);
+        galley_stream_unref(st);
+        atomic_store(&closed_calls, 1);
+        world.ended = 1;
+        end(&world);
+    }
+}
+
 /* ---- many writers ---- */
 
 enum { WRITERS = 4, EVENTS = 200 };
