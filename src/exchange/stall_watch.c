@@ -41,7 +41,7 @@ struct stall_watch *stall_watch_create(unsigned spots, uint32_t warn_ms, const s
 {
     CHECK(warn_ms > 0);
     struct stall_watch *watch =
-        mem_alloc_zero(1, sizeof *watch + spots * sizeof(struct stall_spot));
+        mem_alloc_aligned(STALL_SPOT_BYTES, sizeof *watch + spots * sizeof(struct stall_spot));
     if (!watch) {
         return NULL;
     }

@@ -15,9 +15,11 @@
 
 struct stall_watch;
 
+enum { STALL_SPOT_BYTES = 64 /* a cache line: loops write theirs for each handler call */ };
+
 /** What a loop does just now. Written by the loop, but for the last two. */
 struct stall_spot {
-    struct stall_watch *watch;
+    _Alignas(STALL_SPOT_BYTES) struct stall_watch *watch;
     _Atomic(const char *) label; /* of the route; before since_ms, which hands it over */
     _Atomic int64_t since_ms; /* by clock_mono_ms(); 0: no handler runs. Release; acquire: look */
     /* the thread's */
