@@ -128,6 +128,17 @@ def test_a_handler_that_takes_longer_than_its_route_allows_is_answered_for(overl
     assert "/slow was not out after the 300 ms" in server.stderr
 
 
+def test_a_body_that_takes_longer_than_its_route_allows_is_refused(overloaded):
+    server = overloaded()
+    with server.connect() as client:
+        client.send(b"POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc")
+        response = client.read_response()
+        assert response.status == 503 and response.header("Connection") == "close"
+        client.send(b"defghij")  # too late, and read by nobody
+        client.expect_closed(allow_reset=True)
+    assert counters(server)["exchange_timeouts"] == 1
+
+
 def test_a_handler_that_holds_its_loop_is_told_of_while_it_does(overloaded):
     server = overloaded()
     with server.connect() as client:
