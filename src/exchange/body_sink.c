@@ -6,15 +6,28 @@
 #include "exchange/body_reader.h"
 #include "exchange/exchange_steps.h"
 
+struct piece {
+    const void *data;
+    ssize_t len;
+};
+
+static int call_sink(struct exchange *exchange, void *arg)
+{
+    const struct piece *piece = arg;
+    const struct request *request = &exchange->request;
+    owner_enter(exchange);
+    int result = request->sink(exchange_rq(exchange), exchange_rs(exchange), piece->data,
+                               piece->len, request->sink_arg);
+    if (!exchange->is_deferred) { /* else the owner is whoever holds the deferral */
+        owner_leave(exchange);
+    }
+    return result;
+}
+
 static int call(struct exchange *exchange, const void *data, ssize_t len)
 {
-    struct request *request = &exchange->request;
-    exchange->state = EXCHANGE_HANDLING;
-    exchange->in_handler = true;
-    int result =
-        request->sink(exchange_rq(exchange), exchange_rs(exchange), data, len, request->sink_arg);
-    exchange->in_handler = false;
-    return result;
+    struct piece piece = {data, len};
+    return exchange_call_on_loop(exchange, call_sink, &piece);
 }
 
 /* Will somebody answer later, who has the exchange now? */

@@ -21,14 +21,15 @@ static void report_stall(const struct exchange *exchange, int64_t took_ms)
         exchange->route->label ? exchange->route->label : "a route", (long long)took_ms);
 }
 
-static int call_watched(struct exchange *exchange, uint32_t warn_ms)
+static int call_watched(struct exchange *exchange, uint32_t warn_ms, exchange_call_fn *call,
+                        void *arg)
 {
     struct stall_spot *spot = exchange->services->stall_spot;
     int64_t start_ms = clock_mono_ms();
     if (spot) {
         stall_spot_enter(spot, exchange->route->label, start_ms);
     }
-    int result = exchange_call_handler(exchange);
+    int result = call(exchange, arg);
     if (spot) {
         stall_spot_leave(spot);
     }
@@ -39,14 +40,17 @@ static int call_watched(struct exchange *exchange, uint32_t warn_ms)
     return result;
 }
 
-static int call_handler(struct exchange *exchange)
+int exchange_call_on_loop(struct exchange *exchange, exchange_call_fn *call, void *arg)
 {
     uint32_t warn_ms = exchange->route->never_stalls ? 0 : exchange->services->stall_warn_ms;
     /* Only a stop of the server that came before can be seen by who holds its loop. */
     bool shall_stop = exchange->should_stop.raised;
     const galley_stop_flag *outer =
         shall_stop ? galley_stop_flag_watch(&exchange->should_stop) : NULL;
-    int result = warn_ms ? call_watched(exchange, warn_ms) : exchange_call_handler(exchange);
+    exchange->state = EXCHANGE_HANDLING;
+    exchange->in_handler = true;
+    int result = warn_ms ? call_watched(exchange, warn_ms, call, arg) : call(exchange, arg);
+    exchange->in_handler = false;
     if (shall_stop) {
         (void)galley_stop_flag_watch(outer);
     }
@@ -68,13 +72,15 @@ void exchange_returned(struct exchange *exchange, int result)
     }
 }
 
+static int call_handler(struct exchange *exchange, void *arg)
+{
+    (void)arg;
+    return exchange_call_handler(exchange);
+}
+
 static void run_on_loop(struct exchange *exchange)
 {
-    exchange->state = EXCHANGE_HANDLING;
-    exchange->in_handler = true;
-    int result = call_handler(exchange);
-    exchange->in_handler = false;
-    exchange_returned(exchange, result);
+    exchange_returned(exchange, exchange_call_on_loop(exchange, call_handler, NULL));
 }
 
 void exchange_run(struct exchange *exchange)

@@ -29,6 +29,9 @@ void exchange_count_stream(struct exchange *exchange);
 void exchange_shed(struct exchange *exchange);
 /** Give the exchange to a worker; or 503. */
 void exchange_start_job(struct exchange *exchange);
+typedef int exchange_call_fn(struct exchange *exchange, void *arg);
+/** Call a handler, or its sink, on the loop: in EXCHANGE_HANDLING, and watched for how long. */
+int exchange_call_on_loop(struct exchange *exchange, exchange_call_fn *call, void *arg);
 /** A handler on the loop, or its sink, has returned: it answers, is suspended, or goes on. */
 void exchange_returned(struct exchange *exchange, int result);
 /** On the loop: make it fit to be held by others, and held by one. 0 or GALLEY_ENOMEM. */

@@ -5,6 +5,8 @@
 
 #include <galley/stream.h>
 
+#include <time.h>
+
 static const char with_length[] =
     "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n0123456789";
 static const char chunked[] = "POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -299,6 +301,33 @@ TEST(test_a_client_that_leaves_inside_a_call_is_told_afterwards)
 }
 
 /* ---- misuse and memory ----------------------------------------------------------------------- */
+
+static int hold_loop(galley_request *rq, galley_response *rs, const void *data, ssize_t len,
+                     void *arg)
+{
+    (void)rq, (void)rs, (void)data, (void)arg;
+    nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+    return len > 0 ? 0 : 204;
+}
+
+static int use_holding(galley_request *rq, galley_response *rs, void *arg)
+{
+    (void)rs;
+    return galley_req_sink(rq, hold_loop, arg);
+}
+
+TEST(test_a_sink_that_holds_the_loop_is_reported_as_a_handler_is)
+{
+    struct lab lab;
+    struct exchange_counters counters = {0};
+    lab_open(&lab, use_holding, EXCHANGE_BODY_STREAM, true);
+    lab.world.services.counters = &counters;
+    lab.world.services.stall_warn_ms = 5;
+    lab_send(&lab, with_length);
+    EXPECT_INT(lab_answer(&lab, 1).status, 204);
+    EXPECT_INT(counter_read(&counters.stalls), 2); /* a piece, the end */
+    lab_close(&lab);
+}
 
 static int expect_state(galley_request *rq, galley_response *rs, void *arg)
 {
