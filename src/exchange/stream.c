@@ -240,6 +240,7 @@ static struct progress take(struct stream *stream, bool may_end)
 static void respond(struct stream *stream)
 {
     struct exchange *exchange = stream->exchange;
+    exchange_count_stream(exchange);
     arm_heartbeat(stream);
     exchange->has_responded = true;
     exchange->driver->respond(exchange);
@@ -327,7 +328,6 @@ void stream_flow(struct exchange *exchange, bool is_end)
     } else if (exchange->pool->is_stopping) {
         stream_stop(stream);
     }
-    exchange_count_stream(exchange);
     if (exchange->has_responded) {
         go_on(stream);
         return;
