@@ -127,32 +127,43 @@ GALLEY_API galley_test_conn *galley_test_connect(galley_test *t) GALLEY_MUST_CHE
 GALLEY_API galley_test_conn *galley_test_connect_from(galley_test *t,
                                                       const char *address) GALLEY_MUST_CHECK;
 
-/*
- * The following turn the loop until all is quiet: no handler runs or is queued, but those that wait
- * for the client to read or to send; deferrals are not waited for. They return 0; GALLEY_EINVAL
- * (NULL); GALLEY_ECLOSED when the connection has been ended, or the server was freed; GALLEY_ESTATE;
- * and GALLEY_ETIMEDOUT when what was asked for has been done, but something still ran when the
- * patience ended. They block that long.
+/**
+ * The client sends len bytes, copied; any bytes, cut anywhere. The loop is turned until all is
+ * quiet: no handler runs or is queued, but those that wait for the client to read or to send;
+ * deferrals are not waited for.
+ *
+ * Returns 0; GALLEY_EINVAL (NULL); GALLEY_ECLOSED when the server has ended the connection, the
+ * client has hung up, or the server was freed; GALLEY_ENOMEM; GALLEY_ESTATE from inside a handler;
+ * GALLEY_ETIMEDOUT when the bytes were sent, but something still ran when the patience ended.
+ * Blocks that long.
  */
-
-/** The client sends len bytes, copied; any bytes, cut anywhere. Also GALLEY_ENOMEM. */
 GALLEY_API int galley_test_send(galley_test_conn *c, const void *data, size_t len);
 
-/** A slow reader: take at most `bytes` more from the server. At first it is 64 MiB. */
+/**
+ * A slow reader: take at most `bytes` more from the server; at first it is 64 MiB. Then, and with
+ * the next three, the loop is turned as by galley_test_send().
+ *
+ * Returns 0, GALLEY_EINVAL, GALLEY_ECLOSED after a hang-up, GALLEY_ESTATE, GALLEY_ETIMEDOUT: done,
+ * but something still ran when the patience ended. Blocks that long.
+ */
 GALLEY_API int galley_test_window(galley_test_conn *c, size_t bytes);
 
-/** The client sends nothing more, and reads on; the orderly way to end a connection. */
+/**
+ * The client sends nothing more, and reads on; the orderly way to end a connection. Returns and
+ * blocks as galley_test_window().
+ */
 GALLEY_API int galley_test_shutdown(galley_test_conn *c);
 
 /**
  * The client is gone, and the server can tell (on TCP: a reset): it neither reads nor sends. What it
- * has received is forgotten.
+ * has received is forgotten. Returns and blocks as galley_test_window().
  */
 GALLEY_API int galley_test_hangup(galley_test_conn *c);
 
 /**
  * Move the clock on by ms milliseconds; what falls due meanwhile happens in its order: deadlines,
- * heartbeats, galley_server_after(). With 0: let happen what another thread has caused.
+ * heartbeats, galley_server_after(). With 0: let happen what another thread has caused. Returns and
+ * blocks as galley_test_window(), GALLEY_ECLOSED only when the server was freed.
  */
 GALLEY_API int galley_test_advance(galley_test *t, uint32_t ms);
 
