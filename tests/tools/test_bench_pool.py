@@ -42,7 +42,8 @@ GOOD = 'echo \'{"bytes": 64}\''
 
 
 def test_a_pool_that_dies_or_is_too_slow_is_a_cell_and_not_the_end(build):
-    done = run(build({"galley": GOOD, "glib": "kill -ABRT $$", "apr": "sleep 60", "libuv": "exit 3"}), "--rows", "memory")
+    programs = {"galley": GOOD, "glib": "kill -ABRT $$", "apr": "sleep 60", "libuv": "exit 3"}
+    done = run(build(programs), "--rows", "memory")
     assert done.returncode == 0, done.stderr
     line = " ".join(cells(done, "memory of a queued job"))
     assert "64" in line and "dies of SIGABRT" in line and "> 3 s" in line and "exits with 3" in line
