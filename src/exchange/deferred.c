@@ -1,4 +1,6 @@
-/* exchange/deferred.c — deferrals: made on the handler's thread, finished on any, see deferred.h. */
+/* exchange/deferred.c — deferrals: made on the handler's thread, finished on any, see deferred.h.
+ * A call looks its handle up first, and only who takes it out of the registry touches the exchange's
+ * job: so of two that finish one wins. */
 #include "exchange/deferred.h"
 
 #include "base/alloc.h"

@@ -1,4 +1,6 @@
-/* exchange/owner.c — see owner.h. Any thread. */
+/* exchange/owner.c — see owner.h. Any thread, but owner_report(): the loop at the exchange's end.
+ * Threads are told apart by the address of a thread-local byte, which is never that of another
+ * thread that lives. */
 #include "exchange/owner.h"
 
 #include "exchange/exchange.h"

@@ -1,5 +1,6 @@
 /* exchange/source.c — see source.h. The first call comes before the head is sent, so that a source
- * that fails at once is an error page and not a broken answer. */
+ * that fails at once is an error page and not a broken answer. Everything on the loop but pull(), and
+ * what runs it on a worker. */
 #include "exchange/source.h"
 
 #include "base/alloc.h"

@@ -1,5 +1,6 @@
 /* exchange/sse.c — galley_stream_event(): one event of text/event-stream (WHATWG HTML,
- * "Server-sent events"). Any thread; what is sent is made first, so that it goes whole or not. */
+ * "Server-sent events"). Any thread. What is sent is made first, in memory of the call's own, so
+ * that it goes whole or not at all. */
 #include "base/buf.h"
 
 #include "exchange/public_stream.h"
