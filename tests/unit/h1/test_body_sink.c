@@ -254,8 +254,8 @@ TEST(test_a_sink_may_defer_the_answer_in_the_middle_or_at_the_end)
 {
     static const char *const requests[] = {
         "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n0123456789",
-        "POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-        "2\r\nab\r\n8\r\ncdefghij\r\n0\r\n\r\n",
+        ("POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+         "2\r\nab\r\n8\r\ncdefghij\r\n0\r\n\r\n"),
         "POST /x HTTP/1.1\r\nHost: a\r\n\r\n",
     };
     for (int i = 0; i < 3; i++) {
