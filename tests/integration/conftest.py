@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 import galley
+import installed
 
 
 @pytest.fixture
@@ -92,3 +93,27 @@ def run():
         )
 
     return start
+
+
+@pytest.fixture(scope="session")
+def release():
+    """The folder of an up-to-date release build; see tests/harness/installed.py."""
+    return installed.make_release()
+
+
+@pytest.fixture(scope="session")
+def prefix(release, tmp_path_factory):
+    """Where that is installed."""
+    return installed.make_prefix(release, tmp_path_factory.mktemp("install"))
+
+
+@pytest.fixture
+def build(prefix, tmp_path):
+    """build(source, how, module...) -> a program built against the prefix, as tests/packaging/build_against_prefix."""
+
+    def make(source, how, *modules):
+        program = tmp_path / f"{galley.Path(source).stem}-{how}"
+        installed.command(installed.BUILDER, prefix, source, how, program, *modules)
+        return program
+
+    return make

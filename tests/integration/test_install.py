@@ -1,68 +1,20 @@
 """What `make install` puts into a prefix is whole: programs are built against it as users do it (pkg-config, CMake, C++,
-clang; shared and static) and serve; nothing in it names the machine it was made on; uninstall leaves nothing.
-
-The release build of `make` is used, or GALLEY_RELEASE_BUILD. Runs once, not again for each sanitizer."""
+clang; shared and static) and serve; nothing in it names the machine it was made on; uninstall leaves nothing."""
 
 import os
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 
 import galley
+import installed
+from installed import command
 
 ROOT = galley.ROOT
-BUILDER = ROOT / "tests/packaging/build_against_prefix"
 HELLO = ROOT / "examples/hello/hello.c"
-
-
-def is_sanitized():
-    cache = galley.program_path().parent / "CMakeCache.txt"
-    return cache.exists() and re.search(r"^GALLEY_SANITIZE:\w+=.+", cache.read_text(), re.M)
-
-
-pytestmark = [
-    pytest.mark.skipif(bool(is_sanitized()), reason="the release is the same under every sanitizer"),
-    pytest.mark.skipif(not shutil.which("pkg-config"), reason="needs pkg-config"),
-]
-
-
-def command(*words, **how):
-    done = subprocess.run([str(word) for word in words], stdin=subprocess.DEVNULL, capture_output=True, text=True, **how)
-    assert done.returncode == 0, f"{' '.join(map(str, words))}:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
-    return done.stdout
-
-
-@pytest.fixture(scope="module")
-def release():
-    """The folder of an up-to-date release build."""
-    folder = Path(os.environ.get("GALLEY_RELEASE_BUILD", ROOT / "build/release"))
-    if not (folder / "build.ninja").exists():
-        command("cmake", "--preset", "release", "-B", folder, cwd=ROOT)
-    command("cmake", "-DCMAKE_INSTALL_LIBDIR=lib", folder, cwd=ROOT) # `make install LIBDIR=` may have set another
-    command("cmake", "--build", folder, "-j", len(os.sched_getaffinity(0)), "--target", "product", cwd=ROOT)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def prefix(release, tmp_path_factory):
-    """Installed, then moved to another place: nothing may depend on where it was installed."""
-    folder = tmp_path_factory.mktemp("install")
-    command("cmake", "--install", release, "--prefix", folder / "first")
-    (folder / "first").rename(folder / "prefix")
-    return folder / "prefix"
-
-
-@pytest.fixture
-def build(prefix, tmp_path):
-    def run(source, how):
-        program = tmp_path / "program"
-        command(BUILDER, prefix, source, how, program)
-        return program
-
-    return run
+pytestmark = installed.NEEDED
 
 
 def says_hello(launch, program):
