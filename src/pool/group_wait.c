@@ -27,11 +27,12 @@ void group_task_is_over(struct group *group)
 /* Run one task below the group that another seat has. */
 static bool help(struct group *group)
 {
-    struct task *task = seat_steal_below(group->home, group);
-    if (task) {
-        seat_serve(group->home, task);
+    struct loot loot;
+    if (!seat_steal(group->home, group, &loot)) {
+        return false;
     }
-    return task != NULL;
+    seat_serve(group->home, &loot);
+    return true;
 }
 
 static void doze(struct group *group, int64_t deadline_ns)

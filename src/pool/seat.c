@@ -1,7 +1,7 @@
 /* pool/seat.c — who sits where, stealing, and serving a group with a stolen task. Any thread; lock-
  * free; nothing waits. The thread that steals runs the task itself, at once.
  *
- * A waiter may take a task only from a seat that serves its group. It reads the slot, then the
+ * A waiter may take a task only from a seat that serves its group, itself or by thefts. It reads the slot, then the
  * seat's service, then takes the slot by moving top. Had the seat ended that service before the
  * read, the read would say so; if it ends it after, the task cannot be from after it: as long as
  * top does not move, the slot keeps its task, and the service read was later than the push. */
@@ -11,6 +11,8 @@
 #include "base/check.h"
 #include "pool/futex.h"
 #include "pool/group.h"
+
+#include <string.h>
 
 int pool_make_seats(struct galley_pool *pool, unsigned workers)
 {
@@ -83,42 +85,55 @@ static struct seat *neighbour(const struct seat *thief, unsigned distance)
     return &pool->seats[((size_t)(thief - pool->seats) + distance) % pool->seat_count];
 }
 
-struct task *seat_steal(struct seat *thief)
+/* Whom the seat serves with what it pushed at `index`. False while that changes. */
+static bool read_lineage(struct seat *seat, int64_t index, struct lineage *ret_lineage)
+{
+    struct service *service = &seat->service;
+    uint32_t version = atomic_load(&service->version); /* partner: set_service */
+    bool is_below = atomic_load_explicit(&service->base, memory_order_acquire) <= index;
+    for (unsigned i = 0; i < LINEAGE_MAX; i++) {
+        ret_lineage->groups[i] =
+            is_below ? atomic_load_explicit(&service->groups[i], memory_order_acquire) : NULL;
+    }
+    /* Not before the loads above, which acquire: one that saw a later value sees a later version */
+    return version % 2 == 0 &&
+           atomic_load_explicit(&service->version, memory_order_relaxed) == version;
+}
+
+static bool has_group(const struct lineage *lineage, const struct group *group)
+{
+    for (unsigned i = 0; i < LINEAGE_MAX; i++) {
+        if (lineage->groups[i] == group) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool steal_from(struct seat *seat, const struct group *below, struct loot *ret_loot)
+{
+    int64_t index;
+    ret_loot->task = task_deque_look(&seat->deque, &index);
+    if (!ret_loot->task) {
+        return false;
+    }
+    if (!read_lineage(seat, index, &ret_loot->lineage)) {
+        ret_loot->lineage = (struct lineage){{NULL}}; /* costs some waiter some work, no more */
+    }
+    return (!below || has_group(&ret_loot->lineage, below)) && task_deque_take(&seat->deque, index);
+}
+
+bool seat_steal(struct seat *thief, const struct group *below, struct loot *ret_loot)
 {
     if (!atomic_load_explicit(&thief->pool->has_forked, memory_order_relaxed)) {
-        return NULL;
+        return false;
     }
     for (unsigned i = 1; i < thief->pool->seat_count; i++) {
-        struct task_deque *deque = &neighbour(thief, i)->deque;
-        int64_t index;
-        struct task *task = task_deque_look(deque, &index);
-        if (task && task_deque_take(deque, index)) {
-            return task;
+        if (steal_from(neighbour(thief, i), below, ret_loot)) {
+            return true;
         }
     }
-    return NULL;
-}
-
-/* Does this seat work for `group`, with a task behind which the one at `index` was pushed? */
-static bool serves(struct seat *seat, const struct group *group, int64_t index)
-{
-    uint32_t version = atomic_load(&seat->version);
-    bool is_below =
-        atomic_load(&seat->service.group) == group && atomic_load(&seat->service.base) <= index;
-    return is_below && version % 2 == 0 && atomic_load(&seat->version) == version;
-}
-
-struct task *seat_steal_below(struct seat *thief, const struct group *group)
-{
-    for (unsigned i = 1; i < thief->pool->seat_count; i++) {
-        struct seat *seat = neighbour(thief, i);
-        int64_t index;
-        struct task *task = task_deque_look(&seat->deque, &index);
-        if (task && serves(seat, group, index) && task_deque_take(&seat->deque, index)) {
-            return task;
-        }
-    }
-    return NULL;
+    return false;
 }
 
 bool seat_ask(struct seat *waiter, const struct group *group)
@@ -126,36 +141,66 @@ bool seat_ask(struct seat *waiter, const struct group *group)
     bool found = false;
     for (unsigned i = 1; i < waiter->pool->seat_count; i++) {
         struct seat *seat = neighbour(waiter, i);
-        if (atomic_load(&seat->service.group) == group) { /* partner: set_service */
-            atomic_store(&seat->hungry, true);            /* partner: tell_of_push */
-            int64_t index;
-            found = found || (task_deque_look(&seat->deque, &index) && serves(seat, group, index));
+        struct lineage lineage;
+        int64_t index;
+        if (read_lineage(seat, INT64_MAX, &lineage) && !has_group(&lineage, group)) {
+            continue;
         }
+        atomic_store(&seat->hungry, true); /* partner: tell_of_push */
+        found = found || (task_deque_look(&seat->deque, &index) &&
+                          read_lineage(seat, index, &lineage) && has_group(&lineage, group));
     }
     return found;
+}
+
+static bool is_awaited(const struct group *group)
+{
+    return (atomic_load(&group->state) & GROUP_WAITING) != 0;
+}
+
+/* The next group around whose owner sleeps. All of them live: this seat runs a task below them. */
+static struct group *next_awaited(struct group *group)
+{
+    while (group && !is_awaited(group)) {
+        group = group->parent;
+    }
+    return group;
+}
+
+static struct group *served_group(struct seat *seat)
+{
+    return atomic_load_explicit(&seat->service.groups[0], memory_order_relaxed);
 }
 
 void seat_feed(struct seat *seat)
 {
     atomic_store(&seat->hungry, false);
-    /* Lives: this seat runs a task of it. If the wish was for an outer one, it is renewed when the
-     * seat comes back to that. */
-    struct group *group = atomic_load_explicit(&seat->service.group, memory_order_relaxed);
-    if (group && (atomic_fetch_and(&group->state, ~(uint32_t)GROUP_WAITING) & GROUP_WAITING)) {
+    struct group *group = next_awaited(served_group(seat));
+    if (!group) {
+        return;
+    }
+    if (next_awaited(group->parent)) {
+        atomic_store(&seat->hungry, true); /* the next push is for that one */
+    }
+    if (atomic_fetch_and(&group->state, ~(uint32_t)GROUP_WAITING) & GROUP_WAITING) {
         futex_wake(&group->state, 1);
     }
 }
 
-static void set_service(struct seat *seat, struct group *group, int64_t base)
+static void set_service(struct seat *seat, const struct lineage *lineage, int64_t base)
 {
-    uint32_t version = atomic_load_explicit(&seat->version, memory_order_relaxed);
-    atomic_store(&seat->hungry, false); /* before `group`: the new one's waiter may ask at once */
-    atomic_store(&seat->version, version + 1);
-    atomic_store(&seat->service.group, group); /* partner: seat_ask */
-    atomic_store(&seat->service.base, base);
-    atomic_store(&seat->version, version + 2);
-    /* Its waiter may have asked before this seat served it; partner: doze. */
-    if (group && (atomic_load(&group->state) & GROUP_WAITING)) {
+    struct service *service = &seat->service;
+    uint32_t version = atomic_load_explicit(&service->version, memory_order_relaxed);
+    atomic_store(&seat->hungry, false); /* first: the new ones' waiters may ask at once */
+    atomic_store_explicit(&service->version, version + 1, memory_order_relaxed);
+    /* Release: who sees one of these sees the odd version. Partner: read_lineage */
+    atomic_store_explicit(&service->base, base, memory_order_release);
+    for (unsigned i = 0; i < LINEAGE_MAX; i++) {
+        atomic_store_explicit(&service->groups[i], lineage->groups[i], memory_order_release);
+    }
+    atomic_store(&service->version, version + 2); /* before the look below; partner: seat_ask */
+    /* A waiter may have asked before this seat served it; partner: doze. */
+    if (next_awaited(lineage->groups[0])) {
         atomic_store(&seat->hungry, true);
     }
 }
@@ -172,27 +217,30 @@ static void run_left_over(struct seat *seat, int64_t base)
     }
 }
 
-void seat_serve(struct seat *seat, struct task *task)
+void seat_serve(struct seat *seat, const struct loot *loot)
 {
-    struct group *group = task->group;
-    struct group *outer = atomic_load_explicit(&seat->service.group, memory_order_relaxed);
+    struct group *group = loot->task->group;
+    struct lineage outer, own = {.groups = {group}};
     int64_t outer_base = atomic_load_explicit(&seat->service.base, memory_order_relaxed);
     int64_t base = task_deque_bottom(&seat->deque);
     uint32_t open = seat->open;
     const galley_stop_flag *watched = galley_stop_flag_watch(group->watched);
+    (void)read_lineage(seat, INT64_MAX, &outer); /* its own: nobody changes it */
+    memcpy(&own.groups[1], &loot->lineage.groups[0], (LINEAGE_MAX - 1) * sizeof own.groups[0]);
     counter_add(&seat->stolen, 1);
-    set_service(seat, group, base);
-    group_run(group, task->fn, task->arg);
+    set_service(seat, &own, base);
+    group_run(group, loot->task->fn, loot->task->arg);
     CHECK(seat->open == open); /* the task has waited for its own groups */
     run_left_over(seat, base);
-    set_service(seat, outer, outer_base);
+    set_service(seat, &outer, outer_base);
     (void)galley_stop_flag_watch(watched);
     group_task_is_over(group);
 }
 
 void seat_abandon_service(struct seat *seat)
 {
-    struct group *group = atomic_load_explicit(&seat->service.group, memory_order_relaxed);
+    const struct lineage nobody = {{NULL}};
+    struct group *group = served_group(seat);
     CHECK(seat->open == 0); /* groups on the dying thread's stack: other threads may use them */
     if (!group) {
         return;
@@ -200,6 +248,6 @@ void seat_abandon_service(struct seat *seat)
     group_fail(group, GALLEY_ESTATE);
     thread_self.current = NULL;
     run_left_over(seat, atomic_load_explicit(&seat->service.base, memory_order_relaxed));
-    set_service(seat, NULL, 0);
+    set_service(seat, &nobody, 0);
     group_task_is_over(group);
 }

@@ -147,15 +147,15 @@ static bool take_job(struct worker *worker)
 /* Take the oldest task of another thread and run it. */
 static bool run_stolen_task(struct worker *worker)
 {
-    struct task *task = seat_steal(worker->seat);
-    if (!task) {
+    struct loot loot;
+    if (!seat_steal(worker->seat, NULL, &loot)) {
         return false;
     }
     if (worker->is_searching) {
         end_search(worker);
     }
     set_state(worker, WORKER_RUNNING);
-    seat_serve(worker->seat, task);
+    seat_serve(worker->seat, &loot);
     set_state(worker, WORKER_LOOKING);
     return true;
 }

@@ -409,6 +409,59 @@ TEST(test_a_lock_held_across_a_wait_is_safe_from_the_other_tasks)
     pthread_mutexattr_destroy(&kind);
 }
 
+/* A chain of thefts: the caller's task is on one worker, that one's task on the other, which needs a
+ * third thread. Only the caller is free, and what it is to run is below its group. */
+struct chain {
+    galley_pool *pool;
+    struct latch third;
+    sem_t second_began, second_ended;
+};
+
+static void second_in_chain(void *arg)
+{
+    struct chain *chain = arg;
+    galley_group group;
+    galley_task task;
+    sem_post(&chain->second_began);
+    galley_group_init(&group, chain->pool);
+    galley_group_spawn(&group, &task, latch_job, &chain->third);
+    latch_await(&chain->third); /* hangs if the caller does not help */
+    latch_release(&chain->third);
+    EXPECT_INT(galley_group_wait(&group, GALLEY_FOREVER), 0);
+    sem_post(&chain->second_ended);
+}
+
+static void first_in_chain(void *arg)
+{
+    struct chain *chain = arg;
+    galley_group group;
+    galley_task task;
+    galley_group_init(&group, chain->pool);
+    galley_group_spawn(&group, &task, second_in_chain, chain);
+    sem_wait(&chain->second_began);
+    sem_wait(&chain->second_ended); /* cannot help */
+    EXPECT_INT(galley_group_wait(&group, GALLEY_FOREVER), 0);
+}
+
+TEST(test_a_waiter_finds_what_was_stolen_from_who_stole_from_it)
+{
+    struct chain chain = {.pool = pool_of(2, 4)};
+    galley_group group;
+    galley_task task;
+    latch_init(&chain.third);
+    sem_init(&chain.second_began, 0, 0);
+    sem_init(&chain.second_ended, 0, 0);
+    for (unsigned round = 0; round < 200; round++) {
+        uint64_t stolen = stats_of(chain.pool).stolen;
+        galley_group_init(&group, chain.pool);
+        galley_group_spawn(&group, &task, first_in_chain, &chain);
+        AWAIT(stats_of(chain.pool).stolen != stolen);
+        EXPECT_INT(galley_group_wait(&group, GALLEY_FOREVER), 0);
+        EXPECT_INT(stats_of(chain.pool).stolen, stolen + 3);
+    }
+    galley_pool_free(chain.pool);
+}
+
 /* A worker of one pool is a guest of another; both wait for each other's work. */
 static void fib_elsewhere(void *arg)
 {
