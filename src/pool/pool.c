@@ -27,7 +27,11 @@ galley_pool *galley_pool_new(unsigned threads, galley_error *err)
 galley_pool *galley_pool_open(const galley_pool_options *opt, galley_error *err)
 {
     struct pool_config config;
-    if (pool_config_from_options(&config, opt, cpu_count_usable(&cpu_system_paths), err) != 0) {
+    unsigned cpus = cpu_count_affinity();
+    if (pool_config_needs_quota(opt, cpus)) {
+        cpus = cpu_count_usable(&cpu_system_paths);
+    }
+    if (pool_config_from_options(&config, opt, cpus, err) != 0) {
         return NULL;
     }
     return pool_create(&config, err);

@@ -128,6 +128,15 @@ static int64_t fitting_spin(uint32_t wanted_us, unsigned usable_cpus, unsigned t
     return (int64_t)(wanted_us ? wanted_us : DEFAULT_SPIN_US) * NS_PER_US;
 }
 
+bool pool_config_needs_quota(const galley_pool_options *opt, unsigned affinity)
+{
+    galley_pool_options own;
+    if (copy_options(&own, opt, NULL) != 0 || own.threads == 0) {
+        return true;
+    }
+    return own.spin_us != NO_SPINNING && affinity > FEW_CPUS && affinity >= own.threads;
+}
+
 static void copy_callbacks(struct pool_config *config, const galley_pool_options *opt)
 {
     config->thread_start = opt->thread_start;

@@ -37,6 +37,10 @@ struct pool_config {
 int pool_config_from_options(struct pool_config *config, const galley_pool_options *opt,
                              unsigned usable_cpus, galley_error *err);
 
+/** Does it matter whether a cgroup allows fewer CPUs than the affinity? To find out reads a dozen
+ *  files: only for who left the number of threads open, or may spin. */
+bool pool_config_needs_quota(const galley_pool_options *opt, unsigned affinity);
+
 /** A running pool, or NULL and an error: then no thread, memory or callback came of it. */
 galley_pool *pool_create(const struct pool_config *config, galley_error *err);
 

@@ -431,3 +431,18 @@ TEST(test_a_pool_that_spins_runs_its_jobs_and_ends)
     galley_pool_free(pool);
     EXPECT_INT(count, 500);
 }
+
+TEST(test_the_cgroup_is_asked_only_when_its_answer_matters)
+{
+    galley_pool_options options = GALLEY_POOL_OPTIONS_INIT;
+    EXPECT(pool_config_needs_quota(NULL, 2));
+    EXPECT(pool_config_needs_quota(&options, 2)); /* how many threads? */
+    options.threads = 4;
+    EXPECT(!pool_config_needs_quota(&options, 2)); /* never spins there */
+    EXPECT(!pool_config_needs_quota(&options, 3));
+    EXPECT(pool_config_needs_quota(&options, 4));
+    options.spin_us = UINT32_MAX;
+    EXPECT(!pool_config_needs_quota(&options, 4));
+    options.size = 1;
+    EXPECT(pool_config_needs_quota(&options, 4)); /* refused anyway */
+}
