@@ -2,7 +2,8 @@
 
 ```c with main() is a program; `c serve` is one that serves on 127.0.0.1:7878, `c run` one that ends with 0. The other
 ```c blocks of a page are one file, in order, behind an #include of everything; `c inside` is the inside of a function
-that has srv, rq and rs. The others are ```sh, ```cmake (a whole CMakeLists.txt), ```ini (a unit of systemd), ```text."""
+that has srv, rq and rs: block_1() is the first of its page. Others are ```sh, ```cmake (a whole CMakeLists.txt), ```ini
+(a unit of systemd), ```text."""
 
 import re
 from dataclasses import dataclass
@@ -46,10 +47,11 @@ def is_program(block):
 
 def file_of_page(name, found, headers):
     """The C blocks of a page that are no programs, as one file; None if there are none."""
-    pieces = []
+    pieces, insides = [], 0
     for block in found:
         if block.kind == "c inside":
-            pieces.append(INSIDE % (block.line, block.line, name, block.text))
+            insides += 1
+            pieces.append(INSIDE % (insides, block.line, name, block.text))
         elif block.kind == "c" and not is_program(block):
             pieces.append(f'#line {block.line} "{name}"\n{block.text}')
     includes = [f"#include <galley/{header}>\n" for header in headers] + [f"#include <{name}.h>\n" for name in LIBC]
