@@ -3,8 +3,8 @@
  * socket holds no worker.
  *
  * Handles are counted and stay valid until the last reference is given up, whatever becomes of the
- * client or the server; a call with one that has been given up is GALLEY_ESTATE. Every function
- * accepts NULL. Part of libgalley.
+ * client or the server; a call with one that has been given up is GALLEY_ESTATE, also in
+ * a child of fork(). Every function accepts NULL. Part of libgalley.
  */
 #ifndef GALLEY_WEBSOCKET_H
 #define GALLEY_WEBSOCKET_H
@@ -72,9 +72,9 @@ typedef struct galley_ws_options {
  *
  * *ws is written on success. Returns 0, or a handler result for the caller to
  * return, with what belongs to it set in rs: 426 with Upgrade (not a WebSocket
- * request, or a version other than 13), 400 (a malformed handshake), 403 (a page
- * of another site), GALLEY_ESTATE (a body was given), GALLEY_EINVAL,
- * GALLEY_ENOMEM. In a handler of a GET route; does not block.
+ * request, or a version other than 13), 400 (a malformed handshake, or a body that
+ * GALLEY_BODY_STREAM gives in pieces), 403 (a page of another site),
+ * GALLEY_ESTATE (a body was given), GALLEY_EINVAL, GALLEY_ENOMEM. In a handler of a GET route; does not block.
  */
 GALLEY_API int galley_ws_accept(galley_request *rq, galley_response *rs,
                                 const galley_ws_options *opt, galley_ws **ws) GALLEY_MUST_CHECK;

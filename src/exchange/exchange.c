@@ -142,9 +142,7 @@ void exchange_forget(struct exchange *exchange)
 {
     list_remove(&exchange->live);
     exchange->pool->live--;
-    if (exchange->counts_stream) {
-        atomic_fetch_sub_explicit(&exchange->pool->streams, 1, memory_order_relaxed);
-    }
+    exchange_uncount_stream(exchange);
 }
 
 void exchange_end(struct exchange *exchange, struct exchange_pool *pool)

@@ -93,6 +93,7 @@ enum exchange_job_state {
 struct exchange_job {
     struct exchange_keeper *keeper; /* of an orphan: keeps its route */
     struct queue_shedder *shedder;  /* of the pool; NULL: none */
+    galley_pool *pool;              /* the services', which an orphan has no more */
     int64_t queued_ms;              /* given to the pool, by clock_mono_ms() */
     struct loop_post post;          /* the way back */
     int result;
@@ -231,6 +232,16 @@ void exchange_resume(struct exchange *exchange, int result);
  *  given), GALLEY_ENOMEM. */
 int exchange_upgrade(struct exchange *exchange, struct span token,
                      const struct stream_options *options, struct stream **ret_stream);
+/** The pool that its handler runs on; NULL: none, it is called on the loop. Its owner, an orphan's
+ *  as well. */
+galley_pool *exchange_handler_pool(const struct exchange *exchange);
+/** Does its owner hold it without a loop, which could not wait? */
+static inline bool exchange_is_orphan(const struct exchange *exchange)
+{
+    /* Acquire pairs with orphan(), though who asks has seen it by other ways. */
+    return atomic_load_explicit(&exchange->job.state, memory_order_acquire) ==
+           EXCHANGE_JOB_ORPHANED;
+}
 /** The status that a handler result stands for (http.h's table); 0 for 0: what is set. */
 int exchange_status_of(int result);
 

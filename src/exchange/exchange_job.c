@@ -18,7 +18,10 @@
 
 galley_pool *exchange_handler_pool(const struct exchange *exchange)
 {
-    return exchange->route->pool ? exchange->route->pool : exchange->services->pool;
+    if (exchange->route->pool) {
+        return exchange->route->pool;
+    }
+    return exchange->response.writer ? exchange->job.pool : exchange->services->pool;
 }
 
 static void go_back(struct exchange *exchange)
@@ -167,6 +170,7 @@ int exchange_prepare_to_leave(struct exchange *exchange)
         return GALLEY_ENOMEM;
     }
     chain_clear(&exchange->response.body);
+    exchange->job.pool = exchange->services->pool;
     exchange->response.writer = writer;
     exchange->response.body.pool = NULL;
     if (atomic_load_explicit(&exchange->is_abandoned, memory_order_relaxed)) {
@@ -209,6 +213,7 @@ static bool orphan(struct exchange *exchange, struct exchange_keeper *keeper)
     exchange_timeout_stop(exchange);
     exchange->job.keeper = keeper;
     deferred_uncount(exchange);
+    exchange_uncount_stream(exchange);
     atomic_fetch_add_explicit(&keeper->refs, 1, memory_order_relaxed);
     bool is_orphan = atomic_compare_exchange_strong_explicit(
         &exchange->job.state, &expected, EXCHANGE_JOB_ORPHANED, memory_order_acq_rel,

@@ -186,6 +186,14 @@ void exchange_count_stream(struct exchange *exchange)
     }
 }
 
+void exchange_uncount_stream(struct exchange *exchange)
+{
+    if (exchange->counts_stream) {
+        exchange->counts_stream = false;
+        atomic_fetch_sub_explicit(&exchange->pool->streams, 1, memory_order_relaxed);
+    }
+}
+
 /* A status as a result puts its own page in the place of a source, or of an upgrade; a stream has
  * been promised to its writers, and ends behind what they wrote. */
 static void finish_unsent_flow(struct exchange *exchange, int result)

@@ -25,6 +25,8 @@ void exchange_fail(struct exchange *exchange, int code);
 void exchange_report_mistake(const struct exchange *exchange, const char *what, int result);
 /** From now on it is one of the loop's streams. */
 void exchange_count_stream(struct exchange *exchange);
+/** Not any more, if it was. */
+void exchange_uncount_stream(struct exchange *exchange);
 /** 503 with Retry-After instead of whatever is set: the server has too much to do. */
 void exchange_shed(struct exchange *exchange);
 /** Give the exchange to a worker; or 503. */
@@ -49,8 +51,6 @@ void exchange_end_job(struct exchange *exchange);
 void exchange_let_go(struct exchange *exchange);
 /** Middleware and the route's handler, on its thread; what came out. Without a tie to the loop. */
 int exchange_call_handler(struct exchange *exchange);
-/** The pool that the route's handlers run on; NULL: at once, on the loop (tests). */
-galley_pool *exchange_handler_pool(const struct exchange *exchange);
 /** The handler is on its way to a worker: the body may begin to come, unless the client waits. */
 void exchange_body_begin(struct exchange *exchange);
 /** A handler has returned 0: true when its sink goes on; the exchange may be gone then. */

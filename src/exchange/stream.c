@@ -276,6 +276,9 @@ void stream_hang_up(struct stream *stream)
     chain_clear(&rest);
     if (loop) {
         loop_timer_stop(loop, &stream->heartbeat);
+        if (stream->options.hung_up) {
+            stream->options.hung_up(stream->options.arg);
+        }
     }
 }
 

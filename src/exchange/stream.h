@@ -20,9 +20,13 @@
 struct exchange;
 
 struct stream_options {
-    size_t buffer_bytes;         /* that may wait */
-    uint32_t heartbeat_ms;       /* a comment line of text/event-stream so often; 0: none */
-    void (*ended)(void *arg);    /* once, when it is detached: on the loop, or, if a stopping server
+    size_t buffer_bytes;   /* that may wait */
+    uint32_t heartbeat_ms; /* a comment line of text/event-stream so often; 0: none */
+    void (*hung_up)(
+        void *arg); /* once, on the loop, if it was attached to it: nobody reads any more,
+                                    and what uses the loop must end now; may be NULL */
+    void (*ended)(
+        void *arg); /* once, behind that, when it is detached: on the loop, or, if a stopping server
                                  could not wait, on the thread that held the exchange; may be NULL */
     void (*stopping)(void *arg); /* on the loop, instead of stream_close(), when the server drains;
                                     may be NULL */
@@ -60,6 +64,8 @@ bool stream_is_open(struct stream *stream);
 void stream_close(struct stream *stream);
 /** Have the post run on the stream's loop. False: it is attached no more, and nothing happens. */
 bool stream_post(struct stream *stream, struct loop_post *post);
+/** The loop that it is attached to, or NULL; for use on that loop only. */
+struct loop *stream_loop(struct stream *stream);
 void stream_ref(struct stream *stream);
 void stream_unref(struct stream *stream);
 

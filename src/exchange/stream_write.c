@@ -133,6 +133,14 @@ void stream_close(struct stream *stream)
     pthread_mutex_unlock(&stream->lock);
 }
 
+struct loop *stream_loop(struct stream *stream)
+{
+    pthread_mutex_lock(&stream->lock);
+    struct loop *loop = stream->loop;
+    pthread_mutex_unlock(&stream->lock);
+    return loop;
+}
+
 bool stream_post(struct stream *stream, struct loop_post *post)
 {
     pthread_mutex_lock(&stream->lock);

@@ -42,6 +42,9 @@ static void put_defaults(galley_ws_options *own)
     own->max_message_bytes =
         own->max_message_bytes ? own->max_message_bytes : (size_t)DEFAULT_MESSAGE_BYTES;
     own->buffer_bytes = own->buffer_bytes ? own->buffer_bytes : (size_t)DEFAULT_BUFFER_BYTES;
+    if (own->buffer_bytes > SIZE_MAX - WS_CONTROL_BYTES) { /* the stream's room is a sum */
+        own->buffer_bytes = SIZE_MAX - WS_CONTROL_BYTES;
+    }
     own->ping_ms = own->ping_ms ? own->ping_ms : (uint32_t)DEFAULT_PING_MS;
     own->close_timeout_ms =
         own->close_timeout_ms ? own->close_timeout_ms : (uint32_t)DEFAULT_CLOSE_MS;
@@ -99,6 +102,7 @@ static int open_stream(struct ws *ws, struct exchange *exchange)
 {
     struct stream_options options = {
         .buffer_bytes = ws->options.buffer_bytes + WS_CONTROL_BYTES,
+        .hung_up = ws_stream_hung_up,
         .ended = ws_stream_ended,
         .stopping = ws_stream_stopping,
         .arg = ws,
@@ -121,7 +125,7 @@ static int accept_offer(struct exchange *exchange, const struct ws_offer *offer,
         return rc == GALLEY_OK ? GALLEY_ENOMEM : rc;
     }
     if (options->run == GALLEY_ON_POOL) {
-        ws->pool = exchange->route->pool ? exchange->route->pool : exchange->services->pool;
+        ws->pool = exchange_handler_pool(exchange);
     }
     galley_ws *name = handle_publish(&ws->handle);
     rc = open_stream(ws, exchange);
@@ -148,6 +152,9 @@ int galley_ws_accept(galley_request *rq, galley_response *rs, const galley_ws_op
     struct ws_offer offer = offer_of(rq);
     struct ws_policy policy = {.origins = span_of(options.origins)};
     int status = ws_offer_judge(&offer, &policy);
+    if (status == 0 && exchange->request.reader) {
+        status = 400; /* a body that still comes: what of it would be frames? */
+    }
     return status == 0 ? accept_offer(exchange, &offer, &options, ws) : refuse(exchange, status);
 }
 

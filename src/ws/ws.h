@@ -48,7 +48,8 @@ struct ws {
     pthread_mutex_t lock;
 
     /* the loop's */
-    struct loop *loop;
+    struct loop *loop;         /* NULL: made when that let go already */
+    bool is_hung_up;           /* no timer is started any more */
     struct exchange *exchange; /* NULL once the stream has ended */
     struct timer timer;
     int64_t heard_ms;       /* something came from the peer … */
@@ -103,7 +104,8 @@ void ws_inbox_clear(struct ws *ws);
 void ws_attach(struct ws *ws, struct exchange *exchange);
 /** exchange_input_fn */
 int ws_input(struct exchange *exchange, struct span piece, void *arg);
-/** stream_options: it has ended; the server stops */
+/** stream_options: nobody reads any more; it has ended; the server stops */
+void ws_stream_hung_up(void *arg);
 void ws_stream_ended(void *arg);
 void ws_stream_stopping(void *arg);
 /** loop_post */

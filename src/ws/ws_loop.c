@@ -38,7 +38,7 @@ void ws_keep_time(struct ws *ws)
     if (ws->retry_ms != 0) {
         due_ms = earlier(due_ms, ws->retry_ms);
     }
-    if (due_ms != INT64_MAX) {
+    if (due_ms != INT64_MAX && !ws->is_hung_up) {
         loop_timer_start(ws->loop, &ws->timer, due_ms, tick);
     }
 }
@@ -189,8 +189,8 @@ static void say_good_bye(struct ws *ws)
 void ws_attach(struct ws *ws, struct exchange *exchange)
 {
     ws->exchange = exchange;
-    ws->loop = exchange->services->loop;
-    handle_pin(&ws->handle); /* the exchange's */
+    ws->loop = stream_loop(ws->stream); /* not the services': an orphan has none */
+    handle_pin(&ws->handle);            /* the exchange's */
     exchange_tunnel_input(exchange, ws_input, ws);
     pthread_mutex_lock(&ws->lock);
     ws->is_attached = true;
@@ -214,11 +214,21 @@ void ws_stream_stopping(void *arg)
     pthread_mutex_unlock(&ws->lock);
 }
 
+/* The handler that makes the socket may run still, and longer than the loop. */
+void ws_stream_hung_up(void *arg)
+{
+    struct ws *ws = arg;
+    ws->is_hung_up = true;
+    if (timer_is_armed(&ws->timer)) {
+        loop_timer_stop(ws->loop, &ws->timer);
+    }
+}
+
 void ws_stream_ended(void *arg)
 {
     struct ws *ws = arg;
-    if (ws->exchange && timer_is_armed(&ws->timer)) {
-        loop_timer_stop(ws->loop, &ws->timer);
+    if (exchange_is_orphan(ws->exchange)) {
+        ws->pool = NULL; /* it may have gone; and this thread may wait */
     }
     ws->exchange = NULL;
     pthread_mutex_lock(&ws->lock);

@@ -379,6 +379,41 @@ TEST(test_a_reader_that_is_too_slow_fills_its_buffer_and_no_more)
     end(&world);
 }
 
+TEST(test_a_buffer_without_limit_takes_a_message)
+{
+    struct world world;
+    static char large[10000];
+    begin(&world, GALLEY_ON_LOOP);
+    world.options.buffer_bytes = SIZE_MAX;
+    shake_hands(&world);
+    galley_test_window(world.client, 0);
+    EXPECT_INT(galley_ws_send(world.ws, GALLEY_WS_BINARY, large, sizeof large), 0);
+    EXPECT_INT(galley_ws_waiting(world.ws), 4 + sizeof large);
+    end(&world);
+}
+
+/* RFC 9110 §7.8: nothing of the new protocol before the request is whole. */
+TEST(test_a_handshake_whose_body_still_comes_is_refused)
+{
+    struct world world;
+    begin(&world, GALLEY_ON_POOL);
+    galley_route_options route = GALLEY_ROUTE_OPTIONS_INIT;
+    route.body = GALLEY_BODY_STREAM;
+    galley_test_free(world.test);
+    galley_server_free(world.server);
+    world.server = galley_server_new(NULL, NULL);
+    EXPECT_INT(galley_server_route(world.server, "GET /ws", handle, &world, &route), 0);
+    world.test = galley_test_new(world.server, NULL);
+    world.client = galley_test_connect(world.test);
+    static const char request[] = HANDSHAKE "Content-Length: 6\r\n\r\n\x81\x80";
+    EXPECT_INT(galley_test_send(world.client, request, sizeof request - 1), 0);
+    EXPECT(strncmp(fresh(&world).ptr, "HTTP/1.1 400 ", 13) == 0);
+    EXPECT_INT(world.accept_result, 400);
+    EXPECT_INT(world.messages, 0);
+    EXPECT_INT(world.ends, 0);
+    end(&world);
+}
+
 TEST(test_a_program_that_is_too_slow_stops_the_client)
 {
     struct world world;
