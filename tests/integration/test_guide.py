@@ -34,17 +34,20 @@ def files(tmp_path_factory):
     return lambda pattern: [path for path in extracted(folder) if path.match(pattern)]
 
 
+DRIVERS = sorted(ROOT.glob("tests/guide/*.c"))
+
+
 def compile_to(out, source, *options):
     flags = [f"-fsanitize={installed.sanitizers()}"] if installed.sanitizers() else []
     installed.command(*guide.CC, "-g", f"-I{ROOT}/include", *flags, source, *options, "-o", out)
     return out
 
 
-def link(out, source):
+def link(out, source, *options):
     """As a program that uses the static libraries beside GALLEY_BIN."""
     folder = galley.program_path().parent
     needs = re.search(r"^Libs.private: (.*)", (folder / "galley.pc").read_text(), re.M)[1].split()
-    return compile_to(out, source, folder / "libgalley.a", folder / "libgalley-pool.a", *needs)
+    return compile_to(out, source, *options, folder / "libgalley.a", folder / "libgalley-pool.a", *needs)
 
 
 def answer_of(launch, program, path):
@@ -63,6 +66,13 @@ def test_the_checks_pass():
 def test_the_file_of_a_page_compiles(files, tmp_path, page):
     for source in files(f"{page}.unit.c"):
         compile_to(tmp_path / "unit.o", source, "-c")
+
+
+@pytest.mark.parametrize("driver", DRIVERS, ids=lambda path: path.stem)
+def test_what_a_page_says_is_true(files, tmp_path, driver):
+    """A program around the code of the page; see tests/guide/support_guide.h."""
+    (page,) = files(f"{driver.stem}.unit.c")
+    installed.command(link(tmp_path / "program", driver, f'-DPAGE="{page}"'), timeout=60 * galley.SLOW)
 
 
 def test_programs_end_with_0(files, tmp_path):
