@@ -5,8 +5,8 @@
  *
  * Handles of deferrals and streams stay valid until they are finished, or the last reference is
  * given up, whatever becomes of the client, the connection or the server; a call with a handle that
- * has been given up is GALLEY_ESTATE, not a crash. Every function accepts NULL: GALLEY_EINVAL, or
- * NULL.
+ * has been given up is GALLEY_ESTATE, not a crash, and so is one in a child of fork(). Every
+ * function accepts NULL: GALLEY_EINVAL, or NULL.
  */
 #ifndef GALLEY_STREAM_H
 #define GALLEY_STREAM_H

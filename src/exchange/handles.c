@@ -1,7 +1,8 @@
 /* exchange/handles.c — the registry: hash chains through the objects themselves, in shards. The
  * first buckets are static, more are allocated while they are needed; without memory for more the
  * chains are longer, so that nothing here can fail. Numbers are counted up, nobody can choose them:
- * they need no keyed hash. */
+ * they need no keyed hash. In a forked child, which has none of the threads that a handle leads to,
+ * the registry begins anew: handles from before are not found there. */
 #include "exchange/handles.h"
 
 #include "base/alloc.h"
@@ -27,6 +28,21 @@ struct shard {
 /* Of the process, not of a server: a handle may be asked for when every server has gone. */
 static struct shard shards[SHARDS] = {SHARD4, SHARD4, SHARD4, SHARD4};
 static _Atomic uintptr_t last_number; /* relaxed: only that each is given once matters */
+
+/* On the child's only thread, before fork() returns. A lock may be held by a thread that the child
+ * does not have; what the chains hold is a copy, left as it is. */
+static void forget_all(void)
+{
+    for (int i = 0; i < SHARDS; i++) {
+        shards[i] = (struct shard){.count = 0};
+        pthread_mutex_init(&shards[i].lock, NULL);
+    }
+}
+
+static void watch_forks(void)
+{
+    (void)pthread_atfork(NULL, NULL, forget_all); /* fails without memory: then nobody watches */
+}
 
 static struct shard *shard_of(uintptr_t number)
 {
@@ -113,6 +129,8 @@ void *handle_name(const struct handle *handle)
 
 void *handle_publish(struct handle *handle)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, watch_forks);
     uintptr_t number = atomic_fetch_add_explicit(&last_number, 1, memory_order_relaxed) + 1;
     struct shard *shard = shard_of(number);
     handle->number = number;

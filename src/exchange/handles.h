@@ -1,7 +1,7 @@
 /* exchange/handles.h — handles that can be used wrongly without harm: what the program holds is a
  * number in a pointer's clothes, looked up at each call. A number is never given out twice, so that
  * a handle which was given up, on whatever thread, also after its server has gone, is simply not
- * found.
+ * found. Nor is one from before a fork() found in the child.
  *
  * One registry for the process, the only way to outlive servers: sharded locks, held for a few
  * instructions; no allocation is left when no handle lives. Two counts: `holders`, the program's

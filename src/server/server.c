@@ -114,8 +114,8 @@ galley_server *galley_server_new(const galley_server_options *opt, galley_error 
 
 void galley_server_free(galley_server *srv)
 {
-    if (!srv) {
-        return;
+    if (!srv || server_is_forked(srv)) {
+        return; /* in a child: the parent's sockets and files hang on it */
     }
     if (srv->test) {
         test_client_lose_server(srv->test);

@@ -27,8 +27,8 @@ enum { HANDLER_GRACE_MS = 200, FILE_GRACE_MS = 3000 };
 
 void galley_server_stop(galley_server *srv, int how)
 {
-    if (!srv) {
-        return;
+    if (!srv || server_is_forked(srv)) {
+        return; /* in a child: stop_fd is the parent's, too */
     }
     int wanted = how == GALLEY_STOP_NOW ? SERVER_STOPS_NOW : SERVER_DRAINS;
     int now = atomic_load_explicit(&srv->stop_wanted, memory_order_relaxed);

@@ -56,6 +56,9 @@ int galley_server_reopen_logs(galley_server *srv)
     if (!srv) {
         return GALLEY_EINVAL;
     }
+    if (server_is_forked(srv)) {
+        return GALLEY_EFORKED; /* the writer that would be woken is the parent's */
+    }
     struct access_log *log = enter(srv);
     if (log) {
         access_log_reopen(log);
@@ -68,6 +71,9 @@ int galley_server_access_log_stats(const galley_server *srv, galley_access_log_s
 {
     if (!srv || !stats) {
         return GALLEY_EINVAL;
+    }
+    if (server_is_forked(srv)) {
+        return GALLEY_EFORKED;
     }
     galley_server *counted = (galley_server *)(uintptr_t)srv; /* only to count the caller in */
     struct access_log *log = enter(counted);

@@ -161,6 +161,9 @@ int galley_server_after(galley_server *srv, uint32_t ms, void (*fn)(void *arg), 
     if (!srv || !fn) {
         return GALLEY_EINVAL;
     }
+    if (server_is_forked(srv)) {
+        return GALLEY_EFORKED;
+    }
     struct posted *posted = mem_alloc_zero(1, sizeof *posted);
     if (!posted) {
         return GALLEY_ENOMEM;

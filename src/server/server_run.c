@@ -10,10 +10,17 @@
 #include <errno.h>
 #include <signal.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { MS_PER_S = 1000, NS_PER_MS = 1000000 };
 
 /* ---- before ---- */
+
+bool server_is_forked(const struct galley_server *srv)
+{
+    int runs_in = atomic_load_explicit(&srv->progress.runs_in, memory_order_relaxed);
+    return runs_in != 0 && runs_in != getpid();
+}
 
 static bool is_setting_up(galley_server *srv)
 {
@@ -123,6 +130,7 @@ static int enter_phase(galley_server *srv, struct galley_test *test, galley_erro
     bool is_first = srv->progress.phase == SERVER_SETTING_UP;
     if (is_first) {
         srv->progress.phase = SERVER_RUNNING;
+        atomic_store_explicit(&srv->progress.runs_in, getpid(), memory_order_relaxed);
         srv->test = test;
     }
     pthread_mutex_unlock(&srv->lock);
@@ -142,6 +150,10 @@ static void end_phase(galley_server *srv, int result, const galley_error *err)
 
 int server_begin(galley_server *srv, struct galley_test *test, galley_error *err)
 {
+    if (server_is_forked(srv)) {
+        return error_set(err, GALLEY_EFORKED,
+                         "server: it runs in the process that forked this one");
+    }
     int rc = check_ready(srv, test == NULL, err);
     if (rc == GALLEY_OK) {
         rc = enter_phase(srv, test, err);
@@ -302,6 +314,9 @@ int galley_server_join(galley_server *srv, int64_t timeout_ms, galley_error *err
 {
     if (!srv) {
         return error_set(err, GALLEY_EINVAL, "join: no server was given");
+    }
+    if (server_is_forked(srv)) {
+        return error_set(err, GALLEY_EFORKED, "join: it runs in the process that forked this one");
     }
     pthread_mutex_lock(&srv->lock);
     int rc = join_locked(srv, timeout_ms, err);

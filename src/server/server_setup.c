@@ -23,6 +23,9 @@ static int check_setting_up(galley_server *srv)
     if (!srv) {
         return GALLEY_EINVAL;
     }
+    if (server_is_forked(srv)) {
+        return GALLEY_EFORKED;
+    }
     pthread_mutex_lock(&srv->lock);
     bool is_so = srv->progress.phase == SERVER_SETTING_UP;
     pthread_mutex_unlock(&srv->lock);

@@ -118,8 +118,10 @@ struct server_drain {
     bool is_watching; /* socket is open */
 };
 
-/** How far it is; under galley_server.lock. */
+/** How far it is; under galley_server.lock, but for runs_in. */
 struct server_progress {
+    atomic_int runs_in; /* the process that it runs or has run in; 0: none yet. Relaxed: whoever
+                           forks sees it */
     enum server_phase phase;
     pthread_t thread; /* of galley_server_start() */
     bool has_thread;
@@ -165,6 +167,9 @@ struct galley_server {
 /** From set-up to ready to be served, by threads (test NULL) or by a test client. On failure nothing
  *  of it is left. */
 int server_begin(struct galley_server *srv, struct galley_test *test, galley_error *err);
+/** Is this a child of the process in which it runs? Its threads are not here, its locks may be held
+ *  for ever, its descriptors are shared with the parent. Async-signal-safe. */
+bool server_is_forked(const struct galley_server *srv);
 /** The first loop has ended: take it apart. What the run returns. */
 int server_end(struct galley_server *srv, galley_error *err);
 

@@ -226,6 +226,9 @@ int galley_server_get_stats(const galley_server *srv, galley_server_stats *stats
     if (!srv || !stats || stats->size < sizeof stats->size) {
         return GALLEY_EINVAL;
     }
+    if (server_is_forked(srv)) {
+        return GALLEY_EFORKED;
+    }
     galley_server_stats own = {.size = stats->size};
     pthread_mutex_lock(lock_of(srv));
     fill(srv, &own);
@@ -277,7 +280,7 @@ static bool next_counter(const galley_server *srv, size_t *it, const char **name
 bool galley_server_next_counter(const galley_server *srv, size_t *it, const char **name,
                                 uint64_t *value)
 {
-    if (!srv || !it || !name || !value) {
+    if (!srv || !it || !name || !value || server_is_forked(srv)) {
         return false;
     }
     pthread_mutex_lock(lock_of(srv));
