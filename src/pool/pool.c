@@ -13,6 +13,8 @@
 #include <string.h>
 #include <time.h>
 
+enum { ROOM_PARTS = 8, MAX_ROOM_BATCH = 64 };
+
 galley_pool *galley_pool_new(unsigned threads, galley_error *err)
 {
     if (threads == 0) {
@@ -37,6 +39,14 @@ galley_pool *galley_pool_open(const galley_pool_options *opt, galley_error *err)
     return pool_create(&config, err);
 }
 
+/* So many free slots are worth a wake-up: a small part of the queue. */
+static uint64_t room_batch_of(uint64_t capacity)
+{
+    uint64_t batch = capacity / ROOM_PARTS;
+    uint64_t most = batch < MAX_ROOM_BATCH ? batch : MAX_ROOM_BATCH;
+    return most ? most : 1;
+}
+
 static void init_plain_fields(struct galley_pool *pool, const struct pool_config *config)
 {
     const uint32_t timed_kinds = GALLEY_EV_START | GALLEY_EV_FINISH | GALLEY_EV_DROP;
@@ -44,6 +54,7 @@ static void init_plain_fields(struct galley_pool *pool, const struct pool_config
     pool->fork_generation = fork_guard_generation();
     pool->keeps_times = config->wants_timing || (config->observe & timed_kinds);
     gate_init(&pool->room);
+    pool->room_batch = room_batch_of(config->queue_capacity);
     gate_init(&pool->idle);
     pthread_mutex_init(&pool->control,
                        NULL); /* cannot fail for a mutex without attributes on Linux */

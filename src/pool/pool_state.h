@@ -63,8 +63,9 @@ struct galley_pool {
 
     struct job_queue queue;
     struct sleepers sleepers;
-    struct gate room; /* submitters that wait for a free slot */
-    struct gate idle; /* galley_pool_wait */
+    struct gate room;    /* submitters that wait for free slots … */
+    uint64_t room_batch; /* … of which so many must be there; 1 .. capacity */
+    struct gate idle;    /* galley_pool_wait */
 
     alignas(CACHE_LINE) _Atomic bool has_forked; /* a group has begun, ever: look for tasks */
     _Atomic bool is_discarding; /* relaxed: makes jobs drop and long ones stop early */

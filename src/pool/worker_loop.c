@@ -128,13 +128,24 @@ static void end_search(struct worker *worker)
     }
 }
 
+/* Submitters that wait are let in when a batch of slots is free, not for every slot: with jobs that
+ * take longer than a submission each would be a wake-up and two switches. Who looked and found no
+ * room sees, behind its look, takes down to any length; one of them is the first below the mark. */
+static void offer_room(struct galley_pool *pool)
+{
+    if (atomic_load(&pool->room.waiters) != 0 &&
+        job_queue_length(&pool->queue) + pool->room_batch <= pool->queue.capacity) {
+        gate_open_one(&pool->room);
+    }
+}
+
 static bool take_job(struct worker *worker)
 {
     struct galley_pool *pool = worker->pool;
     if (!job_queue_take(&pool->queue, &worker->current)) {
         return false;
     }
-    gate_open_one(&pool->room);
+    offer_room(pool);
     if (worker->is_searching) {
         end_search(worker);
         pool_note_length(pool, job_queue_length(&pool->queue) + 1);

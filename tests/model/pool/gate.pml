@@ -1,7 +1,7 @@
 /* tests/model/pool/gate.pml — the gate of src/pool/gate.c as submitters use it to wait for room (pool_submit.c,
  * push_waiting), for spin, over all interleavings. The queue is a count of used slots; claim and take are one step each
  * (their own races are not the question here). One submitter may give up at any time, as after a timeout.
- * Planted faults: NO_LOOK (a waiter sleeps without looking for room after it has counted itself), NO_TURN (it sleeps
+ * BATCH is how many slots must be free before a taker opens. Planted faults: NO_LOOK (a waiter sleeps without looking for room after it has counted itself), NO_TURN (it sleeps
  * though the gate was opened since it looked), NO_CLEAR (it does not clear `waking` before it looks). */
 #ifndef CAPACITY
 #define CAPACITY 1
@@ -14,6 +14,9 @@
 #endif
 #ifndef TAKERS
 #define TAKERS 1
+#endif
+#ifndef BATCH
+#define BATCH 1
 #endif
 #define TURNS 16
 
@@ -128,7 +131,14 @@ proctype taker()
 end_take:
     do
     :: atomic { used > 0 -> used-- }; /* job_queue_take frees the slot */
-        gate_open_one()
+        if /* offer_room: two looks, one behind the other */
+        :: waiters == 0
+        :: else ->
+            if
+            :: used + BATCH <= CAPACITY -> gate_open_one()
+            :: else
+            fi
+        fi
     od
 }
 

@@ -138,6 +138,35 @@ TEST(test_execute_waits_for_room)
     EXPECT_INT(count, 4);
 }
 
+/* With 16 slots two must be free, so that a stream of longer jobs is not a wake-up for each. The
+ * slot is there for those who do not wait. */
+TEST(test_who_waits_is_let_in_when_a_batch_of_slots_is_free)
+{
+    struct latch latch;
+    galley_pool *pool = pool_all_busy(1, 16, &latch);
+    for (unsigned i = 0; i < 16; i++) {
+        EXPECT_INT(galley_pool_try_execute(pool, latch_job, &latch), 0);
+    }
+    _Atomic unsigned count = 0;
+    struct submitter blocked = {.pool = pool, .fn = count_job, .arg = &count};
+    submitter_start(&blocked);
+    await_blocked(pool, 1);
+    latch_release(&latch);
+    latch_await(&latch); /* the second has begun: one slot is free */
+    for (unsigned i = 0; i < 20; i++) {
+        nap();
+    }
+    EXPECT(!blocked.is_done);
+    EXPECT_INT(stats_of(pool).queued, 15);
+    latch_release(&latch);
+    EXPECT_INT(submitter_join(&blocked), 0);
+    for (unsigned i = 0; i < 15; i++) {
+        latch_release(&latch);
+    }
+    galley_pool_free(pool);
+    EXPECT_INT(count, 1);
+}
+
 TEST(test_a_closed_pool_refuses)
 {
     _Atomic unsigned count = 0;
