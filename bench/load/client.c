@@ -1,0 +1,216 @@
+/* bench/load/client.c — see client.h. */
+#include "client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { NS_PER_US = 1000, NS_PER_S = 1000000000, WAIT_MS = 10000, SUB_SLOTS = 16 };
+
+void fail(const char *what)
+{
+    fail_with("%s: %s", what, strerror(errno));
+}
+
+void fail_with(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fputc('\n', stderr);
+    exit(1);
+}
+
+void *need(void *memory)
+{
+    if (!memory) {
+        fail("memory");
+    }
+    return memory;
+}
+
+/* ---- clocks ---- */
+
+static uint64_t clock_ns(clockid_t clock)
+{
+    struct timespec now;
+    if (clock_gettime(clock, &now) != 0) {
+        fail("clock of a server's process");
+    }
+    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+uint64_t now_ns(void)
+{
+    return clock_ns(CLOCK_MONOTONIC);
+}
+
+uint64_t cpu_ns_of(const struct options *options)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < options->pid_count; i++) {
+        clockid_t clock;
+        int error = clock_getcpuclockid(options->pids[i], &clock);
+        if (error != 0) {
+            fail_with("process %d: %s", (int)options->pids[i], strerror(error));
+        }
+        sum += clock_ns(clock);
+    }
+    return sum;
+}
+
+/* ---- sockets ---- */
+
+int connect_to(uint16_t port)
+{
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
+        fail("connect");
+    }
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (fcntl(fd, F_SETFL, O_NONBLOCK) != 0) {
+        fail("fcntl");
+    }
+    return fd;
+}
+
+void send_all(int fd, const char *bytes, size_t len)
+{
+    while (len > 0) {
+        ssize_t put = send(fd, bytes, len, MSG_NOSIGNAL);
+        if (put < 0 && errno == EAGAIN) {
+            struct pollfd ready = {.fd = fd, .events = POLLOUT};
+            put = poll(&ready, 1, WAIT_MS) > 0 ? 0 : -1;
+        }
+        if (put < 0) {
+            fail("send");
+        }
+        bytes += put;
+        len -= (size_t)put;
+    }
+}
+
+/* ---- histogram ---- */
+
+static unsigned slot_of(uint64_t ns)
+{
+    if (ns < SUB_SLOTS) {
+        return (unsigned)ns;
+    }
+    unsigned shift = 63 - (unsigned)__builtin_clzll(ns) - 4;
+    return (shift + 1) * SUB_SLOTS + (unsigned)(ns >> shift) - SUB_SLOTS;
+}
+
+static uint64_t slot_begin(unsigned slot)
+{
+    unsigned group = slot / SUB_SLOTS, part = slot % SUB_SLOTS;
+    return group == 0 ? part : (uint64_t)(SUB_SLOTS + part) << (group - 1);
+}
+
+void histogram_add(struct histogram *histogram, uint64_t ns)
+{
+    histogram->count[slot_of(ns)]++;
+    histogram->total++;
+}
+
+double histogram_us(const struct histogram *histogram, double part)
+{
+    double seen = 0, wanted = part * (double)histogram->total;
+    for (unsigned slot = 0; slot < HISTOGRAM_SLOTS; slot++) {
+        seen += (double)histogram->count[slot];
+        if (seen >= wanted && seen > 0) {
+            return (double)slot_begin(slot) / NS_PER_US;
+        }
+    }
+    return 0;
+}
+
+/* ---- answers ---- */
+
+/* The answer's body length by its head, which ends in an empty line; 304 and 204 have none. */
+static int64_t body_bytes_of(const char *head, int status)
+{
+    if (status == 304 || status == 204) {
+        return 0;
+    }
+    for (const char *line = strchr(head, '\n'); line; line = strchr(line, '\n')) {
+        line++;
+        if (strncasecmp(line, "content-length:", 15) == 0) {
+            return strtoll(line + 15, NULL, 10);
+        }
+    }
+    fail_with("an answer without Content-Length:\n%s", head);
+}
+
+static void check_head(struct reader *reader, const struct request *due)
+{
+    int status =
+        strncmp(reader->head, "HTTP/1.1 ", 9) == 0 ? (int)strtol(reader->head + 9, NULL, 10) : 0;
+    if (status != due->status) {
+        fail_with("status %d, expected %d:\n%s", status, due->status, reader->head);
+    }
+    reader->body_left = body_bytes_of(reader->head, status);
+    if (due->body_bytes >= 0 && reader->body_left != due->body_bytes) {
+        fail_with("a body of %lld bytes, expected %lld:\n%s", (long long)reader->body_left,
+                  (long long)due->body_bytes, reader->head);
+    }
+}
+
+/* Copies up to the end of the head; returns how many bytes, and whether it is complete. */
+static size_t take_head(struct reader *reader, const char *data, size_t len, bool *complete)
+{
+    size_t room = sizeof reader->head - 1 - reader->head_len;
+    size_t part = len < room ? len : room;
+    unsigned before = reader->head_len;
+    memcpy(reader->head + before, data, part);
+    reader->head[before + part] = '\0';
+    const char *from = reader->head + (before > 3 ? before - 3 : 0);
+    const char *end = strstr(from, "\r\n\r\n");
+    *complete = end != NULL;
+    if (!end) {
+        reader->head_len += (unsigned)part;
+        if (part == room) {
+            fail_with("an answer with a very long head:\n%s", reader->head);
+        }
+        return part;
+    }
+    size_t head_len = (size_t)(end + 4 - reader->head);
+    reader->head[head_len] = '\0';
+    reader->head_len = 0;
+    return head_len - before;
+}
+
+/* body_left is -1 between the answers, so that an empty body needs no state of its own. */
+size_t reader_take(struct reader *reader, const struct request *due, const char *data, size_t len,
+                   unsigned *finished)
+{
+    size_t taken = 0;
+    if (reader->body_left < 0) {
+        bool complete;
+        taken = take_head(reader, data, len, &complete);
+        if (!complete) {
+            return taken;
+        }
+        check_head(reader, due);
+    }
+    size_t rest = len - taken;
+    size_t body = (uint64_t)reader->body_left < rest ? (size_t)reader->body_left : rest;
+    reader->body_left -= (int64_t)body;
+    if (reader->body_left == 0) {
+        reader->body_left = -1;
+        (*finished)++;
+    }
+    return taken + body;
+}

@@ -1,0 +1,70 @@
+/* bench/load/client.h — what the modes of the measuring client share: clocks, sockets, reading
+ * answers. One thread; 127.0.0.1 only; whatever is not as expected ends the program with a sentence
+ * on standard error and exit status 1, so that no figure comes from wrong answers. */
+#ifndef BENCH_CLIENT_H
+#define BENCH_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+enum { MAX_PIDS = 64, MAX_REQUESTS = 64, HEAD_MAX = 2048, HISTOGRAM_SLOTS = 64 * 16 };
+
+/* One request as it goes over the wire, and what its answer must be. */
+struct request {
+    char *bytes;
+    size_t len;
+    int status;
+    int64_t body_bytes; /* -1: not looked at */
+};
+
+struct options {
+    uint16_t port;
+    unsigned connections, depth; /* depth: requests that are sent at once */
+    double seconds;              /* of measuring                          */
+    bool closes;                 /* the server closes after each answer   */
+    pid_t pids[MAX_PIDS];        /* whose CPU time is counted             */
+    unsigned pid_count;
+    struct request requests[MAX_REQUESTS];
+    unsigned request_count;
+};
+
+/* Times in ns, in slots that are at most 1/16 wide. */
+struct histogram {
+    uint64_t count[HISTOGRAM_SLOTS], total;
+};
+
+/* Reads answers from a stream of bytes in any pieces. */
+struct reader {
+    int64_t body_left; /* of the answer whose head is complete */
+    unsigned head_len; /* of one whose head is not             */
+    char head[HEAD_MAX];
+};
+
+void fail(const char *what) __attribute__((noreturn)); /* with errno */
+void fail_with(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
+void *need(void *memory); /* not NULL, or the end */
+
+uint64_t now_ns(void);
+uint64_t cpu_ns_of(
+    const struct options *options); /* user and system, threads that ended included */
+
+int connect_to(uint16_t port); /* connected, then made non-blocking */
+void send_all(int fd, const char *bytes, size_t len);
+
+void histogram_add(struct histogram *histogram, uint64_t ns);
+double histogram_us(const struct histogram *histogram, double part); /* part: 0.99 */
+
+/* Takes bytes up to the end of one answer; adds to *finished when there is one. Returns how many
+ * bytes it took. The answer must be the one that is due. */
+size_t reader_take(struct reader *reader, const struct request *due, const char *data, size_t len,
+                   unsigned *finished);
+
+/* The modes. Each prints one line of JSON. */
+void run_load(const struct options *options);
+void run_hold(const struct options *options);
+void run_events(const struct options *options);
+
+#endif

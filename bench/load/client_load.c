@@ -1,0 +1,179 @@
+/* bench/load/client_load.c — closed loop: each connection sends, waits for the whole answer, and
+ * sends again. Connecting and a warm-up come before the measured interval, so the server's CPU time
+ * in it is that of requests alone. See client.h. */
+#include "client.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { MAX_EVENTS = 512, BUFFER_BYTES = 256 * 1024, STALL_MS = 10000 };
+
+struct conn {
+    int fd;
+    unsigned next;  /* request to send next                    */
+    unsigned due;   /* request whose answer is read            */
+    unsigned open;  /* sent and not answered                   */
+    size_t unsent;  /* of the request before `next`            */
+    uint64_t since; /* when the batch was sent                 */
+    struct reader reader;
+};
+
+struct load {
+    const struct options *options;
+    int epoll;
+    struct conn *conns;
+    bool is_measuring;
+    uint64_t requests, bytes;
+    struct histogram latency;
+};
+
+static void watch(struct load *load, struct conn *conn, int operation, uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data.ptr = conn};
+    if (epoll_ctl(load->epoll, operation, conn->fd, &event) != 0) {
+        fail("epoll_ctl");
+    }
+}
+
+/* Sends what is left of the request before `next`; true when nothing is left. */
+static bool send_rest(struct load *load, struct conn *conn)
+{
+    const struct options *options = load->options;
+    unsigned index = (conn->next + options->request_count - 1) % options->request_count;
+    const struct request *request = &options->requests[index];
+    while (conn->unsent > 0) {
+        const char *from = request->bytes + request->len - conn->unsent;
+        ssize_t put = send(conn->fd, from, conn->unsent, MSG_NOSIGNAL);
+        if (put < 0 && errno == EAGAIN) {
+            watch(load, conn, EPOLL_CTL_MOD, EPOLLIN | EPOLLOUT);
+            return false;
+        }
+        if (put < 0) {
+            fail("send");
+        }
+        conn->unsent -= (size_t)put;
+    }
+    return true;
+}
+
+/* A pipelined batch is one request here: the runner puts `depth` of them into its bytes. */
+static void send_next(struct load *load, struct conn *conn)
+{
+    conn->since = now_ns();
+    conn->unsent = load->options->requests[conn->next].len;
+    conn->due = conn->next;
+    conn->next = (conn->next + 1) % load->options->request_count;
+    conn->open = load->options->depth;
+    send_rest(load, conn);
+}
+
+static void open_conn(struct load *load, struct conn *conn)
+{
+    conn->fd = connect_to(load->options->port);
+    conn->reader.body_left = -1;
+    conn->reader.head_len = 0;
+    watch(load, conn, EPOLL_CTL_ADD, EPOLLIN);
+    send_next(load, conn);
+}
+
+static void count_answers(struct load *load, struct conn *conn, unsigned finished)
+{
+    conn->open -= finished;
+    if (load->is_measuring) {
+        load->requests += finished;
+        histogram_add(&load->latency, now_ns() - conn->since);
+    }
+}
+
+static void take(struct load *load, struct conn *conn, const char *data, size_t len)
+{
+    const struct request *due = &load->options->requests[conn->due];
+    unsigned finished = 0;
+    while (len > 0) {
+        if (finished == conn->open) {
+            fail_with("bytes behind the last answer");
+        }
+        size_t taken = reader_take(&conn->reader, due, data, len, &finished);
+        data += taken;
+        len -= taken;
+    }
+    if (finished > 0) {
+        count_answers(load, conn, finished);
+    }
+    if (conn->open == 0 && !load->options->closes) {
+        send_next(load, conn);
+    }
+}
+
+static void on_end(struct load *load, struct conn *conn)
+{
+    if (!load->options->closes || conn->open > 0) {
+        fail_with("the server closed a connection early");
+    }
+    close(conn->fd);
+    open_conn(load, conn);
+}
+
+static void on_readable(struct load *load, struct conn *conn)
+{
+    static char buffer[BUFFER_BYTES];
+    ssize_t got = recv(conn->fd, buffer, sizeof buffer, 0);
+    if (got > 0) {
+        load->bytes += load->is_measuring ? (uint64_t)got : 0;
+        take(load, conn, buffer, (size_t)got);
+    } else if (got == 0) {
+        on_end(load, conn);
+    } else if (errno != EAGAIN) {
+        fail("recv");
+    }
+}
+
+static void turn(struct load *load)
+{
+    struct epoll_event events[MAX_EVENTS];
+    int count = epoll_wait(load->epoll, events, MAX_EVENTS, STALL_MS);
+    if (count == 0) {
+        fail_with("no answer for %d s", STALL_MS / 1000);
+    }
+    for (int i = 0; i < count; i++) {
+        struct conn *conn = events[i].data.ptr;
+        if ((events[i].events & EPOLLOUT) && send_rest(load, conn)) {
+            watch(load, conn, EPOLL_CTL_MOD, EPOLLIN);
+        }
+        if (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
+            on_readable(load, conn);
+        }
+    }
+}
+
+static void run_for(struct load *load, double seconds)
+{
+    uint64_t until = now_ns() + (uint64_t)(seconds * 1e9);
+    while (now_ns() < until) {
+        turn(load);
+    }
+}
+
+void run_load(const struct options *options)
+{
+    struct load load = {.options = options, .epoll = epoll_create1(EPOLL_CLOEXEC)};
+    load.conns = need(calloc(options->connections, sizeof *load.conns));
+    for (unsigned i = 0; i < options->connections; i++) {
+        load.conns[i].next = i % options->request_count;
+        open_conn(&load, &load.conns[i]);
+    }
+    run_for(&load, options->seconds / 4);
+
+    load.is_measuring = true;
+    uint64_t begin = now_ns(), cpu_begin = cpu_ns_of(options);
+    run_for(&load, options->seconds);
+    uint64_t cpu = cpu_ns_of(options) - cpu_begin, took = now_ns() - begin;
+    printf("{\"requests\": %llu, \"bytes\": %llu, \"seconds\": %.6f, \"cpu_ns\": %llu, "
+           "\"p50_us\": %.1f, \"p99_us\": %.1f}\n",
+           (unsigned long long)load.requests, (unsigned long long)load.bytes, (double)took / 1e9,
+           (unsigned long long)cpu, histogram_us(&load.latency, 0.5),
+           histogram_us(&load.latency, 0.99));
+}

@@ -1,0 +1,99 @@
+/* bench/load/client_main.c — command line of the measuring client:
+ *
+ *     bench_client load|hold|events PORT REQUESTS [--connections N] [--depth N] [--seconds S]
+ *                  [--closes] [--pids 1,2]
+ *
+ * REQUESTS is a file: for each request a line "STATUS BODY_BYTES LENGTH", then LENGTH bytes to send.
+ * With a depth the bytes hold so many requests. Prints one line of JSON. Used by bench/load/run. */
+#include "client.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+static void read_requests(struct options *options, const char *path)
+{
+    FILE *file = need(fopen(path, "rb"));
+    long long body_bytes;
+    struct request *request = options->requests;
+    while (options->request_count < MAX_REQUESTS &&
+           fscanf(file, "%d %lld %zu", &request->status, &body_bytes, &request->len) == 3 &&
+           fgetc(file) == '\n') {
+        request->body_bytes = body_bytes;
+        request->bytes = need(malloc(request->len));
+        if (fread(request->bytes, 1, request->len, file) != request->len) {
+            fail_with("%s: too short", path);
+        }
+        request++;
+        options->request_count++;
+    }
+    fclose(file);
+    if (options->request_count == 0) {
+        fail_with("%s: no requests", path);
+    }
+}
+
+static void read_pids(struct options *options, const char *text)
+{
+    char *end;
+    for (const char *at = text; *at && options->pid_count < MAX_PIDS; at = *end ? end + 1 : end) {
+        options->pids[options->pid_count++] = (pid_t)strtol(at, &end, 10);
+        if (end == at) {
+            fail_with("--pids %s: not numbers", text);
+        }
+    }
+}
+
+static void read_option(struct options *options, const char *name, const char *value)
+{
+    if (strcmp(name, "--connections") == 0) {
+        options->connections = (unsigned)strtoul(value, NULL, 10);
+    } else if (strcmp(name, "--depth") == 0) {
+        options->depth = (unsigned)strtoul(value, NULL, 10);
+    } else if (strcmp(name, "--seconds") == 0) {
+        options->seconds = strtod(value, NULL);
+    } else if (strcmp(name, "--pids") == 0) {
+        read_pids(options, value);
+    } else {
+        fail_with("no option %s", name);
+    }
+}
+
+static void raise_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static struct options options = {.connections = 1, .depth = 1, .seconds = 1};
+    if (argc < 4) {
+        fail_with("usage: bench_client load|hold|events PORT REQUESTS [OPTION VALUE]...");
+    }
+    options.port = (uint16_t)strtoul(argv[2], NULL, 10);
+    read_requests(&options, argv[3]);
+    for (int i = 4; i < argc; i++) {
+        if (strcmp(argv[i], "--closes") == 0) {
+            options.closes = true;
+        } else if (i + 1 < argc) {
+            read_option(&options, argv[i], argv[i + 1]);
+            i++;
+        }
+    }
+    raise_limit();
+    if (strcmp(argv[1], "load") == 0) {
+        run_load(&options);
+    } else if (strcmp(argv[1], "hold") == 0) {
+        run_hold(&options);
+    } else if (strcmp(argv[1], "events") == 0) {
+        run_events(&options);
+    } else {
+        fail_with("no mode %s", argv[1]);
+    }
+    return 0;
+}
