@@ -3,6 +3,7 @@
  * thread. */
 #include "daemon/machine.h"
 
+#include "base/cgroup.h"
 #include "base/fd.h"
 #include "base/span.h"
 #include "base/text.h"
@@ -117,7 +118,7 @@ void machine_look(struct machine *machine)
                                 .cpus_by_quota = cpu_quota(),
                                 .has_openat2 = can_openat2(),
                                 .has_inotify = can_inotify()};
-    machine->memory_limit = number_in(group_line("memory.max", room, sizeof room));
+    machine->memory_limit = cgroup_memory_limit(&cgroup_system_paths);
     machine->watches =
         number_in(first_line("/proc/sys/fs/inotify/max_user_watches", room, sizeof room));
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {

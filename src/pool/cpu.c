@@ -1,21 +1,16 @@
-/* pool/cpu.c — CPU count from affinity and cgroups. Nothing here can fail: a file that is missing
- * or makes no sense is no limit. No allocation; paths and lines longer than the buffers are no
- * limit either. */
+/* pool/cpu.c — CPU count from affinity and cgroups (base/cgroup.h). Nothing here can fail: a file
+ * that is missing or makes no sense is no limit. No allocation. */
 #include "pool/cpu.h"
 
-#include "base/fd.h"
 #include "base/span.h"
 #include "base/text.h"
 
-#include <fcntl.h>
 #include <limits.h>
 #include <sched.h>
-#include <stdio.h>
 #include <unistd.h>
 
 enum {
     MASK_WORDS = (CPU_INDEX_MAX + 1) / (int)(sizeof(unsigned long) * CHAR_BIT),
-    LIST_BYTES = 8192,
     VALUE_BYTES = 64
 };
 
@@ -25,8 +20,6 @@ union cpu_mask {
     unsigned long words[MASK_WORDS];
     cpu_set_t set;
 };
-
-const struct cpu_paths cpu_system_paths = {"/proc/self/cgroup", "/sys/fs/cgroup"};
 
 unsigned cpu_count_affinity(void)
 {
@@ -46,26 +39,6 @@ int cpu_pin(pthread_t thread, int cpu)
     return pthread_setaffinity_np(thread, sizeof mask, &mask.set);
 }
 
-/* The file's first bytes, without the line end behind them; missing when it cannot be read or fills
- * the buffer. */
-static struct span read_small_file(const char *path, char *buf, size_t size)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return SPAN_NONE;
-    }
-    ssize_t got = fd_read_at(fd, buf, size, 0);
-    fd_close(&fd);
-    if (got <= 0 || (size_t)got == size) {
-        return SPAN_NONE;
-    }
-    size_t len = (size_t)got;
-    while (len > 0 && buf[len - 1] == '\n') {
-        len--;
-    }
-    return span_make(buf, len);
-}
-
 static unsigned quota_to_cpus(struct span quota, struct span period)
 {
     uint64_t quota_us = 0, period_us = 0;
@@ -82,122 +55,30 @@ static unsigned quota_to_cpus(struct span quota, struct span period)
 }
 
 /* cpu.max: "100000 100000" or "max 100000" */
-static unsigned quota_v2(const char *folder)
+static uint64_t quota_v2(const char *folder)
 {
-    char path[PATH_MAX], buf[VALUE_BYTES];
-    if (snprintf(path, sizeof path, "%s/cpu.max", folder) >= (int)sizeof path) {
-        return 0;
-    }
+    char buf[VALUE_BYTES];
     struct span quota;
-    struct span period = span_cut(read_small_file(path, buf, sizeof buf), ' ', &quota);
+    struct span period = span_cut(cgroup_read(folder, "cpu.max", buf, sizeof buf), ' ', &quota);
     return quota_to_cpus(quota, period);
 }
 
-static unsigned quota_v1(const char *folder)
+static uint64_t quota_v1(const char *folder)
 {
-    char path[PATH_MAX], quota_buf[VALUE_BYTES], period_buf[VALUE_BYTES];
-    if (snprintf(path, sizeof path, "%s/cpu.cfs_quota_us", folder) >= (int)sizeof path) {
-        return 0;
-    }
-    struct span quota = read_small_file(path, quota_buf, sizeof quota_buf);
-    if (snprintf(path, sizeof path, "%s/cpu.cfs_period_us", folder) >= (int)sizeof path) {
-        return 0;
-    }
-    return quota_to_cpus(quota, read_small_file(path, period_buf, sizeof period_buf));
+    char quota[VALUE_BYTES], period[VALUE_BYTES];
+    return quota_to_cpus(cgroup_read(folder, "cpu.cfs_quota_us", quota, sizeof quota),
+                         cgroup_read(folder, "cpu.cfs_period_us", period, sizeof period));
 }
 
-static unsigned tighter(unsigned a, unsigned b)
+unsigned cpu_count_quota(const struct cgroup_paths *paths)
 {
-    if (a == 0 || b == 0) {
-        return a + b;
-    }
-    return a < b ? a : b;
+    static const struct cgroup_kind kind = {"cpu", quota_v2, quota_v1};
+    return (unsigned)cgroup_limit(paths, &kind);
 }
 
-/* The tightest quota of `group` below `mount` and of every group above it. In a container the path
- * may name groups of the host that are not visible here: what is missing is skipped, and the mount
- * itself comes last. */
-static unsigned quota_of_tree(const char *mount, struct span group,
-                              unsigned (*quota_of)(const char *folder))
+unsigned cpu_count_usable(const struct cgroup_paths *paths)
 {
-    char folder[PATH_MAX];
-    int mount_len = snprintf(folder, sizeof folder, "%s", mount);
-    if (mount_len < 0 || (size_t)mount_len + group.len >= sizeof folder) {
-        return 0;
-    }
-    memcpy(folder + mount_len, group.ptr, group.len);
-    size_t len = (size_t)mount_len + group.len;
-    unsigned tightest = 0;
-    for (;;) {
-        folder[len] = '\0';
-        tightest = tighter(tightest, quota_of(folder));
-        if (len == (size_t)mount_len) {
-            return tightest;
-        }
-        do {
-            len--;
-        } while (len > (size_t)mount_len && folder[len] != '/');
-    }
-}
-
-/* Is `name` one of the comma-separated names? */
-static bool list_has(struct span list, const char *name)
-{
-    while (list.ptr) {
-        struct span item;
-        list = span_cut(list, ',', &item);
-        if (span_equal(item, span_of(name))) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* "/../.." is how a group outside of this namespace shows. */
-static bool is_group_path(struct span group)
-{
-    return group.ptr && group.len > 0 && group.ptr[0] == '/' &&
-           !span_starts_with(group, SPAN("/.."));
-}
-
-/* One line of /proc/self/cgroup: "ID:CONTROLLERS:/GROUP", without controllers in version 2. */
-static unsigned quota_of_line(struct span line, const char *root)
-{
-    struct span id, controllers;
-    struct span group = span_cut(span_cut(line, ':', &id), ':', &controllers);
-    char mount[PATH_MAX];
-    if (!is_group_path(group)) {
-        group = SPAN("");
-    }
-    if (controllers.len == 0 && span_equal(id, SPAN("0"))) {
-        unsigned quota = quota_of_tree(root, group, quota_v2);
-        int len = snprintf(mount, sizeof mount, "%s/unified", root); /* beside version 1 */
-        return len < (int)sizeof mount ? tighter(quota, quota_of_tree(mount, group, quota_v2))
-                                       : quota;
-    }
-    if (!list_has(controllers, "cpu")) {
-        return 0;
-    }
-    int len = snprintf(mount, sizeof mount, "%s/%.*s", root, SPAN_ARGS(controllers));
-    unsigned quota = len < (int)sizeof mount ? quota_of_tree(mount, group, quota_v1) : 0;
-    len = snprintf(mount, sizeof mount, "%s/cpu", root); /* the usual link for "cpu,cpuacct" */
-    return len < (int)sizeof mount ? tighter(quota, quota_of_tree(mount, group, quota_v1)) : quota;
-}
-
-unsigned cpu_count_quota(const struct cpu_paths *paths)
-{
-    char buf[LIST_BYTES];
-    unsigned tightest = 0;
-    struct span rest = read_small_file(paths->cgroup_list, buf, sizeof buf);
-    while (rest.ptr) {
-        struct span line;
-        rest = span_cut(rest, '\n', &line);
-        tightest = tighter(tightest, quota_of_line(line, paths->cgroup_root));
-    }
-    return tightest;
-}
-
-unsigned cpu_count_usable(const struct cpu_paths *paths)
-{
-    return tighter(cpu_count_affinity(), cpu_count_quota(paths));
+    unsigned quota = cpu_count_quota(paths);
+    unsigned affinity = cpu_count_affinity();
+    return quota > 0 && quota < affinity ? quota : affinity;
 }

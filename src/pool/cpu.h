@@ -4,23 +4,17 @@
 #ifndef POOL_CPU_H
 #define POOL_CPU_H
 
+#include "base/cgroup.h"
+
 #include <pthread.h>
-
-struct cpu_paths {
-    const char *cgroup_list; /* which group each controller puts this process in */
-    const char *cgroup_root; /* where the groups are mounted                     */
-};
-
-/** /proc/self/cgroup and /sys/fs/cgroup */
-extern const struct cpu_paths cpu_system_paths;
 
 /** CPUs in the affinity mask; at least 1. */
 unsigned cpu_count_affinity(void);
 /** CPUs' worth of time the cgroup quota allows, rounded up; 0: no quota. Version 2 and version 1
  *  groups, and the tightest of the group and those above it. */
-unsigned cpu_count_quota(const struct cpu_paths *paths);
+unsigned cpu_count_quota(const struct cgroup_paths *paths);
 /** The smaller of the two; at least 1, whatever the machine says. */
-unsigned cpu_count_usable(const struct cpu_paths *paths);
+unsigned cpu_count_usable(const struct cgroup_paths *paths);
 
 enum { CPU_INDEX_MAX = 8191 };
 /** Let the thread run on that CPU only. 0 or a positive errno. */

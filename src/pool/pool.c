@@ -31,7 +31,7 @@ galley_pool *galley_pool_open(const galley_pool_options *opt, galley_error *err)
     struct pool_config config;
     unsigned cpus = cpu_count_affinity();
     if (pool_config_needs_quota(opt, cpus)) {
-        cpus = cpu_count_usable(&cpu_system_paths);
+        cpus = cpu_count_usable(&cgroup_system_paths);
     }
     if (pool_config_from_options(&config, opt, cpus, err) != 0) {
         return NULL;

@@ -9,7 +9,7 @@
 struct fake {
     char root[64];
     char list[96];
-    struct cpu_paths paths;
+    struct cgroup_paths paths;
 };
 
 static void write_file(const char *path, const char *text)
@@ -39,7 +39,7 @@ static void fake_init(struct fake *fake, const char *list)
     snprintf(fake->root, sizeof fake->root, "/tmp/galley-cgroup-XXXXXX");
     EXPECT(mkdtemp(fake->root) != NULL);
     snprintf(fake->list, sizeof fake->list, "%s/list", fake->root);
-    fake->paths = (struct cpu_paths){fake->list, fake->root};
+    fake->paths = (struct cgroup_paths){fake->list, fake->root};
     write_file(fake->list, list);
 }
 
@@ -119,7 +119,7 @@ TEST(test_lists_that_make_no_sense_are_no_limit)
 {
     EXPECT_INT(quota_of("", "cpu.max", "200000 100000\n", NULL, NULL), 0);
     EXPECT_INT(quota_of("garbage\n\n:::\n", "cpu.max", "200000 100000\n", NULL, NULL), 0);
-    struct cpu_paths missing = {"/nonexistent/list", "/nonexistent"};
+    struct cgroup_paths missing = {"/nonexistent/list", "/nonexistent"};
     EXPECT_INT(cpu_count_quota(&missing), 0);
     EXPECT(cpu_count_usable(&missing) >= 1);
 }
