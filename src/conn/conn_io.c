@@ -195,7 +195,8 @@ static bool is_file_broken(const struct conn_send *send)
 static void end_output(struct conn *conn)
 {
     conn->protocol->sent(conn);
-    if (conn->close_after_send && !conn_has_output(conn)) {
+    bool has_ended = conn->state == CONN_LINGER || conn->state == CONN_CLOSED; /* inside that */
+    if (conn->close_after_send && !conn_has_output(conn) && !has_ended) {
         conn_finish_output(conn);
     }
 }

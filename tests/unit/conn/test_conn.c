@@ -123,6 +123,30 @@ TEST(test_a_graceful_close_sends_then_lingers_until_the_client_closes)
     conn_world_close(&world);
 }
 
+static void close_when_told(struct conn *conn)
+{
+    conn_close_gracefully(conn, CLOSE_KEEPALIVE_OFF);
+}
+
+TEST(test_a_graceful_close_when_told_that_all_is_sent_lingers_once)
+{
+    struct conn_world world;
+    conn_world_open(&world);
+    world.protocol.sent = close_when_told;
+    struct sim_peer *peer;
+    struct conn *conn = conn_world_connect(&world, &peer);
+    say(conn, "bye");
+    conn_flush(conn);
+    sim_run(world.loop);
+    EXPECT_SPAN(sim_received(peer), "bye");
+    EXPECT_INT(conn->state, CONN_LINGER);
+    sim_shutdown(peer);
+    sim_run(world.loop);
+    EXPECT_INT(world.told.closed, 1);
+    sim_peer_free(peer);
+    conn_world_close(&world);
+}
+
 TEST(test_lingering_ends_at_its_limit_of_bytes)
 {
     struct conn_world world;
