@@ -141,6 +141,15 @@ static int write_now(struct body_writer *writer, const void *data, size_t len)
     return rc;
 }
 
+/* A part of a piece has been taken: nothing may follow it. */
+static void leave_hole(struct body_writer *writer)
+{
+    pthread_mutex_lock(&writer->lock);
+    writer->has_failed = true;
+    writer->is_closed = true;
+    pthread_mutex_unlock(&writer->lock);
+}
+
 int body_writer_write(struct body_writer *writer, const void *data, size_t len)
 {
     if (loop_is_on_thread()) {
@@ -153,6 +162,9 @@ int body_writer_write(struct body_writer *writer, const void *data, size_t len)
         rc = write_slice(writer, next, slice);
         next += slice;
         len -= slice;
+    }
+    if (rc == GALLEY_ENOMEM && next - (const char *)data > SLICE_BYTES) {
+        leave_hole(writer);
     }
     return rc;
 }

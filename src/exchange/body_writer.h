@@ -33,7 +33,7 @@ struct body_writer {
     bool is_posted;            /* post stands in the mailbox */
     struct errands *paused;    /* the worker's, while it waits for room (loop/errand.h) */
     bool is_closed;            /* the client has gone: writes fail */
-    bool has_failed;           /* memory was out on the loop: the response cannot be whole */
+    bool has_failed;           /* memory was out: the response cannot be whole */
 };
 
 /** On the loop, before the worker has the exchange; memory from its arena. NULL: out of memory. */
@@ -43,8 +43,8 @@ void body_writer_destroy(struct body_writer *writer);
 
 /** On the worker: the head may be sent. 0, GALLEY_ECLOSED. */
 int body_writer_begin(struct body_writer *writer);
-/** On the owner's thread: waits for room. 0, GALLEY_ECLOSED, GALLEY_ENOMEM; a part may have been
- *  taken. On a loop nothing waits: GALLEY_EFULL, and nothing was taken. */
+/** On the owner's thread: waits for room. 0, GALLEY_ECLOSED, GALLEY_ENOMEM; if a part has been
+ *  taken then, the next call fails, and the response is not whole. On a loop nothing waits: GALLEY_EFULL, and nothing was taken. */
 int body_writer_write(struct body_writer *writer, const void *data, size_t len);
 
 /** On the owner's thread: what the loop must know of when the client goes. False: it has gone, and

@@ -71,8 +71,10 @@ void exchange_free_orphan(struct exchange *exchange);
 /** May a body be given, with this status? 0, GALLEY_ESTATE (remembered as a mistake), GALLEY_EINVAL.
  *  The first step of whatever gives one; on the owner's thread. */
 int response_claim_body(struct exchange *exchange, int status);
-/** Content-Type; type NULL: leave what is set, or else take the usual one. */
-int response_set_type(struct exchange *exchange, const char *type, struct span usual);
+/** Content-Type, to be put when nothing can fail any more; type NULL: what is set stays (*ret_field
+ *  NULL), or else the usual one. As response_prepare_field(). */
+int response_prepare_type(struct exchange *exchange, const char *type, struct span usual,
+                          struct response_field **ret_field);
 
 static inline galley_request *exchange_rq(struct exchange *exchange)
 {

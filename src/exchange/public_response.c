@@ -73,25 +73,36 @@ int response_claim_body(struct exchange *exchange, int status)
     return is_settable(status) ? GALLEY_OK : GALLEY_EINVAL;
 }
 
-int response_set_type(struct exchange *exchange, const char *type, struct span usual)
+int response_prepare_type(struct exchange *exchange, const char *type, struct span usual,
+                          struct response_field **ret_field)
 {
     if (!type && response_field(&exchange->response, "Content-Type").ptr) {
+        *ret_field = NULL;
         return GALLEY_OK;
     }
-    return response_set_field(exchange, SPAN("Content-Type"), type ? span_of(type) : usual);
+    return response_prepare_field(exchange, SPAN("Content-Type"), type ? span_of(type) : usual,
+                                  ret_field);
+}
+
+/* The body is there; what is left cannot fail. */
+static void settle(struct exchange *exchange, int status, struct response_field *field)
+{
+    response_put_field(&exchange->response, field);
+    exchange->response.status = status;
 }
 
 static int give_copy(struct exchange *exchange, int status, const char *type, struct span bytes)
 {
+    struct response_field *field = NULL;
     int rc = response_claim_body(exchange, status);
     if (rc == GALLEY_OK) {
-        rc = response_set_type(exchange, type, SPAN("text/plain; charset=utf-8"));
+        rc = response_prepare_type(exchange, type, SPAN("text/plain; charset=utf-8"), &field);
     }
     if (rc == GALLEY_OK) {
         rc = response_body_copy(exchange, bytes.ptr, bytes.len);
     }
     if (rc == GALLEY_OK) {
-        exchange->response.status = status;
+        settle(exchange, status, field);
     }
     return rc;
 }
@@ -141,15 +152,16 @@ int galley_res_printf(galley_response *rs, int status, const char *type, const c
 static int give_data(struct exchange *exchange, int status, const char *type, struct span data,
                      struct chain_part owner)
 {
+    struct response_field *field = NULL;
     int rc = response_claim_body(exchange, status);
     if (rc == GALLEY_OK) {
-        rc = response_set_type(exchange, type, SPAN("application/octet-stream"));
+        rc = response_prepare_type(exchange, type, SPAN("application/octet-stream"), &field);
     }
     if (rc == GALLEY_OK) {
         rc = response_body_data(exchange, data.ptr, data.len, owner.release, owner.arg);
     }
     if (rc == GALLEY_OK) {
-        exchange->response.status = status;
+        settle(exchange, status, field);
     }
     return rc;
 }
@@ -219,19 +231,20 @@ static int give_fd(struct exchange *exchange, int status, const char *type,
                    const struct loop_file *file, int64_t len)
 {
     uint64_t bytes = 0;
+    struct response_field *field = NULL;
     int rc = response_claim_body(exchange, status);
     if (rc == GALLEY_OK) {
         rc = measure(file->fd, file->offset, len, &bytes);
     }
     if (rc == GALLEY_OK) {
-        rc = response_set_type(exchange, type, SPAN("application/octet-stream"));
+        rc = response_prepare_type(exchange, type, SPAN("application/octet-stream"), &field);
     }
     if (rc == GALLEY_OK) {
         rc = response_body_file(exchange, file->fd, file->offset, bytes, close_fd,
                                 (void *)(intptr_t)file->fd);
     }
     if (rc == GALLEY_OK) {
-        exchange->response.status = status;
+        settle(exchange, status, field);
     }
     return rc;
 }
@@ -258,15 +271,16 @@ int galley_res_redirect(galley_response *rs, int status, const char *location)
         return GALLEY_EINVAL;
     }
     struct exchange *exchange = exchange_of_response(rs);
+    struct response_field *field = NULL;
     int rc = response_claim_body(exchange, status);
     if (rc == GALLEY_OK) {
-        rc = response_set_field(exchange, SPAN("Location"), span_of(location));
+        rc = response_prepare_field(exchange, SPAN("Location"), span_of(location), &field);
     }
     if (rc == GALLEY_OK) {
         rc = response_error_page(exchange, status);
     }
     if (rc == GALLEY_OK) {
-        exchange->response.status = status;
+        settle(exchange, status, field);
     }
     return rc;
 }
@@ -280,14 +294,15 @@ int galley_res_begin(galley_response *rs, int status, const char *type, int64_t 
     }
     struct exchange *exchange = exchange_of_response(rs);
     struct response *response = &exchange->response;
+    struct response_field *field = NULL;
     int rc = response_claim_body(exchange, status);
     if (rc == GALLEY_OK) {
-        rc = response_set_type(exchange, type, SPAN("application/octet-stream"));
+        rc = response_prepare_type(exchange, type, SPAN("application/octet-stream"), &field);
     }
     if (rc != GALLEY_OK) {
         return rc;
     }
-    response->status = status;
+    settle(exchange, status, field);
     response->length = length;
     response->is_begun = true;
     response_add_nosniff(response);

@@ -61,37 +61,40 @@ static bool read_options(const galley_stream_options *given, galley_stream_optio
     return true;
 }
 
-static bool is_event_stream(const struct exchange *exchange)
+static const struct span event_stream = {"text/event-stream", 17};
+
+static bool is_event_stream(struct span type)
 {
-    static const struct span name = {"text/event-stream", 17};
-    struct span type = response_field(&exchange->response, "Content-Type");
-    bool begins_so =
-        type.ptr && type.len >= name.len && span_equal_nocase(span_make(type.ptr, name.len), name);
-    return begins_so && (type.len == name.len || strchr("; \t", type.ptr[name.len]));
+    bool begins_so = type.len >= event_stream.len &&
+                     span_equal_nocase(span_make(type.ptr, event_stream.len), event_stream);
+    return begins_so &&
+           (type.len == event_stream.len || strchr("; \t", type.ptr[event_stream.len]));
 }
 
-static uint32_t heartbeat_of(const struct exchange *exchange, uint32_t wanted_ms)
+static uint32_t heartbeat_of(struct span type, uint32_t wanted_ms)
 {
-    if (wanted_ms == GALLEY_NO_LIMIT || !is_event_stream(exchange)) {
+    if (wanted_ms == GALLEY_NO_LIMIT || !is_event_stream(type)) {
         return 0;
     }
     return wanted_ms ? wanted_ms : (uint32_t)HEARTBEAT_MS;
 }
 
 /* RFC 9111 §5.2.2.5: what is said to one client now is nothing for others later. */
-static int set_fields(struct exchange *exchange, const char *type)
+static int prepare_fields(struct exchange *exchange, const char *type,
+                          struct response_field *fields[2])
 {
-    int rc = response_set_field(exchange, SPAN("Content-Type"),
-                                type ? span_of(type) : SPAN("text/event-stream"));
+    int rc = response_prepare_field(exchange, SPAN("Content-Type"),
+                                    type ? span_of(type) : event_stream, &fields[0]);
     if (rc == GALLEY_OK && !type && !response_field(&exchange->response, "Cache-Control").ptr) {
-        rc = response_set_field(exchange, SPAN("Cache-Control"), SPAN("no-store"));
+        rc = response_prepare_field(exchange, SPAN("Cache-Control"), SPAN("no-store"), &fields[1]);
     }
     return rc;
 }
 
 /* `closed` is not called before the exchange's owner, who is the caller, lets go: the handle need
  * not have its name before. */
-static galley_stream *begin(struct exchange *exchange, const galley_stream_options *options)
+static galley_stream *begin(struct exchange *exchange, const galley_stream_options *options,
+                            struct response_field *const fields[2])
 {
     struct public_stream *object = mem_alloc(sizeof *object);
     if (!object) {
@@ -101,9 +104,10 @@ static galley_stream *begin(struct exchange *exchange, const galley_stream_optio
     handle_init(&object->handle, &kind); /* the callback's pin */
     const struct stream_options inner = {
         .buffer_bytes = options->buffer_bytes,
-        .heartbeat_ms = heartbeat_of(exchange, options->heartbeat_ms),
+        .heartbeat_ms = heartbeat_of(fields[0]->value, options->heartbeat_ms),
         .ended = stream_ended,
         .arg = object,
+        .fields = {fields[0], fields[1]},
     };
     object->stream = stream_begin(exchange, &inner);
     if (!object->stream) {
@@ -117,15 +121,16 @@ galley_stream *galley_res_stream(galley_response *rs, int status, const char *ty
                                  const galley_stream_options *opt)
 {
     galley_stream_options options;
+    struct response_field *fields[2] = {NULL, NULL};
     struct exchange *exchange = rs ? exchange_of_response(rs) : NULL;
     if (!exchange || !read_options(opt, &options) ||
         response_claim_body(exchange, status) != GALLEY_OK ||
-        set_fields(exchange, type) != GALLEY_OK) {
+        prepare_fields(exchange, type, fields) != GALLEY_OK) {
         return NULL;
     }
     int before = exchange->response.status;
     exchange->response.status = status;
-    galley_stream *st = begin(exchange, &options);
+    galley_stream *st = begin(exchange, &options, fields);
     if (!st) {
         exchange->response.status = before;
     }

@@ -63,8 +63,8 @@ static void append_node(struct response *response, struct response_field *field)
 }
 
 /* Makes a node without linking it: an error must leave the response as it was. */
-static int make_field(struct exchange *exchange, struct span name, struct span value,
-                      struct response_field **ret_field)
+int response_prepare_field(struct exchange *exchange, struct span name, struct span value,
+                           struct response_field **ret_field)
 {
     /* RFC 9110 §5.5: what would end the line early never gets out. */
     if (!field_name_is_valid(name) || !field_value_is_valid(value) || is_drivers_own(name)) {
@@ -95,13 +95,20 @@ void response_remove_field(struct response *response, struct span name)
     }
 }
 
+void response_put_field(struct response *response, struct response_field *field)
+{
+    if (field) {
+        response_remove_field(response, field->name);
+        append_node(response, field);
+    }
+}
+
 int response_set_field(struct exchange *exchange, struct span name, struct span value)
 {
     struct response_field *field = NULL;
-    int rc = make_field(exchange, name, value, &field);
+    int rc = response_prepare_field(exchange, name, value, &field);
     if (rc == GALLEY_OK) {
-        response_remove_field(&exchange->response, name);
-        append_node(&exchange->response, field);
+        response_put_field(&exchange->response, field);
     }
     return rc;
 }
@@ -109,7 +116,7 @@ int response_set_field(struct exchange *exchange, struct span name, struct span 
 int response_add_field(struct exchange *exchange, struct span name, struct span value)
 {
     struct response_field *field = NULL;
-    int rc = make_field(exchange, name, value, &field);
+    int rc = response_prepare_field(exchange, name, value, &field);
     if (rc == GALLEY_OK) {
         append_node(&exchange->response, field);
     }

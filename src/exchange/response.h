@@ -63,6 +63,12 @@ static inline bool response_has_body(const struct response *response)
  *  with GALLEY_EINVAL: they are the driver's. */
 int response_set_field(struct exchange *exchange, struct span name, struct span value);
 int response_add_field(struct exchange *exchange, struct span name, struct span value);
+/** response_set_field() in two steps, for who has to do something in between that can fail: make it
+ *  (0 or a code as there), … */
+int response_prepare_field(struct exchange *exchange, struct span name, struct span value,
+                           struct response_field **ret_field);
+/** … and put it in the place of those of its name. NULL: nothing is done. */
+void response_put_field(struct response *response, struct response_field *field);
 /** Take all lines of that name out. */
 void response_remove_field(struct response *response, struct span name);
 /** NULL-pointer span if not set (ready_fields are not searched). */

@@ -273,9 +273,10 @@ void source_detach(struct exchange *exchange)
 static int give_source(struct exchange *exchange, int status, const char *type,
                        const struct source *wanted)
 {
+    struct response_field *field = NULL;
     int rc = response_claim_body(exchange, status);
     if (rc == GALLEY_OK) {
-        rc = response_set_type(exchange, type, SPAN("application/octet-stream"));
+        rc = response_prepare_type(exchange, type, SPAN("application/octet-stream"), &field);
     }
     if (rc != GALLEY_OK) {
         return rc;
@@ -286,6 +287,7 @@ static int give_source(struct exchange *exchange, int status, const char *type,
     }
     *source = *wanted;
     source->exchange = exchange;
+    response_put_field(&exchange->response, field);
     exchange->response.status = status;
     exchange->response.source = source;
     return GALLEY_OK;

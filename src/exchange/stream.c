@@ -231,6 +231,8 @@ struct stream *stream_begin(struct exchange *exchange, const struct stream_optio
     chain_init(&stream->pending, NULL);
     stream->is_closed = !has_content(exchange);
     struct response *response = &exchange->response;
+    response_put_field(response, options->fields[0]);
+    response_put_field(response, options->fields[1]);
     response->is_begun = true;
     response->length = -1;
     response->stream = stream;

@@ -31,6 +31,8 @@ struct stream_options {
     void (*stopping)(void *arg); /* on the loop, instead of stream_close(), when the server drains;
                                     may be NULL */
     void *arg;
+    struct response_field *fields[2]; /* for the head, put there when nothing can fail any more; may
+                                         be NULL: see response_prepare_field() */
 };
 
 struct stream {

@@ -30,6 +30,7 @@ int exchange_upgrade(struct exchange *exchange, struct span token,
     struct stream *stream = stream_begin(exchange, options);
     if (!stream) {
         response->is_upgrade = false;
+        response->upgrade = SPAN_NONE;
         response->status = before;
         return GALLEY_ENOMEM;
     }

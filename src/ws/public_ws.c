@@ -84,21 +84,23 @@ static int refuse(struct exchange *exchange, int status)
     return status;
 }
 
-static int set_answer(struct exchange *exchange, const struct ws_offer *offer, struct span protocol)
+static int prepare_answer(struct exchange *exchange, const struct ws_offer *offer,
+                          struct span protocol, struct response_field *fields[2])
 {
     char accept[WS_ACCEPT_BYTES + 1];
     int rc = ws_accept_value(offer->key, accept);
     if (rc == GALLEY_OK) {
-        rc = response_set_field(exchange, SPAN("Sec-WebSocket-Accept"),
-                                span_make(accept, WS_ACCEPT_BYTES));
+        rc = response_prepare_field(exchange, SPAN("Sec-WebSocket-Accept"),
+                                    span_make(accept, WS_ACCEPT_BYTES), &fields[0]);
     }
     if (rc == GALLEY_OK && protocol.ptr) {
-        rc = response_set_field(exchange, SPAN("Sec-WebSocket-Protocol"), protocol);
+        rc = response_prepare_field(exchange, SPAN("Sec-WebSocket-Protocol"), protocol, &fields[1]);
     }
     return rc;
 }
 
-static int open_stream(struct ws *ws, struct exchange *exchange)
+static int open_stream(struct ws *ws, struct exchange *exchange,
+                       struct response_field *const fields[2])
 {
     struct stream_options options = {
         .buffer_bytes = ws->options.buffer_bytes + WS_CONTROL_BYTES,
@@ -106,6 +108,7 @@ static int open_stream(struct ws *ws, struct exchange *exchange)
         .ended = ws_stream_ended,
         .stopping = ws_stream_stopping,
         .arg = ws,
+        .fields = {fields[0], fields[1]},
     };
     int rc = exchange_upgrade(exchange, SPAN("websocket"), &options, &ws->stream);
     if (rc == GALLEY_OK) {
@@ -119,7 +122,8 @@ static int accept_offer(struct exchange *exchange, const struct ws_offer *offer,
 {
     struct ws_policy policy = {.protocols = span_of(options->protocols)};
     struct span protocol = ws_offer_protocol(offer, &policy);
-    int rc = set_answer(exchange, offer, protocol);
+    struct response_field *fields[2] = {NULL, NULL};
+    int rc = prepare_answer(exchange, offer, protocol, fields);
     struct ws *ws = rc == GALLEY_OK ? ws_create(options, protocol) : NULL;
     if (!ws) {
         return rc == GALLEY_OK ? GALLEY_ENOMEM : rc;
@@ -128,7 +132,7 @@ static int accept_offer(struct exchange *exchange, const struct ws_offer *offer,
         ws->pool = exchange_handler_pool(exchange);
     }
     galley_ws *name = handle_publish(&ws->handle);
-    rc = open_stream(ws, exchange);
+    rc = open_stream(ws, exchange, fields);
     if (rc == GALLEY_OK) {
         *ret = name;
     } else {
