@@ -153,7 +153,13 @@ int galley_ws_accept(galley_request *rq, galley_response *rs, const galley_ws_op
     }
     put_defaults(&options);
     struct exchange *exchange = exchange_of_response(rs);
+    if (!OWNER_OK(exchange)) {
+        return GALLEY_ESTATE;
+    }
     struct ws_offer offer = offer_of(rq);
+    if (!offer.origin.ptr && request_field(&exchange->request, FIELD_ORIGIN).ptr) {
+        return GALLEY_ENOMEM; /* several, not joined: it must not look as if there were none */
+    }
     struct ws_policy policy = {.origins = span_of(options.origins)};
     int status = ws_offer_judge(&offer, &policy);
     if (status == 0 && exchange->request.reader) {

@@ -376,6 +376,31 @@ TEST(test_an_exchange_whose_limit_is_used_up_is_told_too)
     EXPECT_INT(releases, 0);
 }
 
+/* ---- what is not there for want of memory must not look as if it had not been sent ---- */
+
+TEST(test_a_page_of_another_site_stays_out_without_memory)
+{
+    static const char request[] =
+        "GET /calls/a\nOrigin: https://evil.example\nOrigin: https://evil.example\n"
+        "Upgrade: websocket\nConnection: Upgrade\nSec-WebSocket-Version: 13\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+    static const struct call call = {"galley_ws_accept", upgrade, false};
+    galley_server *srv = make();
+    galley_test *t = galley_test_new(srv, NULL);
+    galley_test_reply reply;
+    EXPECT(t);
+    now.call = &call;
+    for (now.nth = 1, now.did_fail = true; now.did_fail; now.nth++) {
+        EXPECT_INT(galley_test_call(t, request, NULL, 0, &reply), 0);
+        EXPECT(now.rc == 403 || (now.did_fail && now.rc == GALLEY_ENOMEM));
+    }
+    now.nth = 0;
+    EXPECT_INT(galley_test_call(t, request, NULL, 0, &reply), 0);
+    EXPECT_INT(now.rc, GALLEY_ENOMEM);
+    galley_test_free(t);
+    galley_server_free(srv);
+}
+
 /* ---- a response in pieces ---- */
 
 static int write_until_failure(galley_request *rq, galley_response *rs, void *arg)
