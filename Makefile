@@ -1,5 +1,5 @@
 # The front door of galley. `make help` lists what there is; CMakeLists.txt and cmake/ do the building.
-# Only `run`, `test`, `check`, `deb`, `asan`, `tsan`, `fuzz` and `bench-pool` install packages, and only those that are missing.
+# Only `run`, `test`, `check`, `deb`, `asan`, `tsan`, `fuzz`, `bench` and `bench-pool` install packages, and only those that are missing.
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -24,7 +24,7 @@ define build
 @cmake --build build/$(1) -j $(JOBS) --target $(2)
 endef
 
-.PHONY: all run install uninstall deb setup test check format asan tsan fuzz docs reference abi-baseline clean help
+.PHONY: all run install uninstall deb setup test check format asan tsan fuzz bench bench-pool docs reference abi-baseline clean help
 
 ## all      build the release program (build/galley) and examples (build/examples/NAME); installs nothing
 all: build/.folder
@@ -93,6 +93,13 @@ fuzz: build/.folder
 	@tools/setup build fuzz
 	$(call build,fuzz,fuzz_targets)
 	@$(PYTHON) tools/run_fuzz build/fuzz --seconds $(FUZZ_SECONDS)
+
+## bench    galley beside nginx, h2o, lighttpd, Caddy and bare floors, under 15 minutes; BENCH_ARGS=--quick for a look
+bench: build/.folder
+	@tools/setup build bench
+	@test ! -f build/release/build.ninja || cmake build/release >build/release.log # sees what was just installed
+	$(call build,release,bench_load)
+	@$(PYTHON) bench/load/run --build build/release $(BENCH_ARGS)
 
 ## bench-pool  galley's thread pool beside those of Debian, under 15 minutes; BENCH_ARGS=--quick for a look
 bench-pool: build/.folder

@@ -9,7 +9,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -135,82 +134,4 @@ double histogram_us(const struct histogram *histogram, double part)
         }
     }
     return 0;
-}
-
-/* ---- answers ---- */
-
-/* The answer's body length by its head, which ends in an empty line; 304 and 204 have none. */
-static int64_t body_bytes_of(const char *head, int status)
-{
-    if (status == 304 || status == 204) {
-        return 0;
-    }
-    for (const char *line = strchr(head, '\n'); line; line = strchr(line, '\n')) {
-        line++;
-        if (strncasecmp(line, "content-length:", 15) == 0) {
-            return strtoll(line + 15, NULL, 10);
-        }
-    }
-    fail_with("an answer without Content-Length:\n%s", head);
-}
-
-static void check_head(struct reader *reader, const struct request *due)
-{
-    int status =
-        strncmp(reader->head, "HTTP/1.1 ", 9) == 0 ? (int)strtol(reader->head + 9, NULL, 10) : 0;
-    if (status != due->status) {
-        fail_with("status %d, expected %d:\n%s", status, due->status, reader->head);
-    }
-    reader->body_left = body_bytes_of(reader->head, status);
-    if (due->body_bytes >= 0 && reader->body_left != due->body_bytes) {
-        fail_with("a body of %lld bytes, expected %lld:\n%s", (long long)reader->body_left,
-                  (long long)due->body_bytes, reader->head);
-    }
-}
-
-/* Copies up to the end of the head; returns how many bytes, and whether it is complete. */
-static size_t take_head(struct reader *reader, const char *data, size_t len, bool *complete)
-{
-    size_t room = sizeof reader->head - 1 - reader->head_len;
-    size_t part = len < room ? len : room;
-    unsigned before = reader->head_len;
-    memcpy(reader->head + before, data, part);
-    reader->head[before + part] = '\0';
-    const char *from = reader->head + (before > 3 ? before - 3 : 0);
-    const char *end = strstr(from, "\r\n\r\n");
-    *complete = end != NULL;
-    if (!end) {
-        reader->head_len += (unsigned)part;
-        if (part == room) {
-            fail_with("an answer with a very long head:\n%s", reader->head);
-        }
-        return part;
-    }
-    size_t head_len = (size_t)(end + 4 - reader->head);
-    reader->head[head_len] = '\0';
-    reader->head_len = 0;
-    return head_len - before;
-}
-
-/* body_left is -1 between the answers, so that an empty body needs no state of its own. */
-size_t reader_take(struct reader *reader, const struct request *due, const char *data, size_t len,
-                   unsigned *finished)
-{
-    size_t taken = 0;
-    if (reader->body_left < 0) {
-        bool complete;
-        taken = take_head(reader, data, len, &complete);
-        if (!complete) {
-            return taken;
-        }
-        check_head(reader, due);
-    }
-    size_t rest = len - taken;
-    size_t body = (uint64_t)reader->body_left < rest ? (size_t)reader->body_left : rest;
-    reader->body_left -= (int64_t)body;
-    if (reader->body_left == 0) {
-        reader->body_left = -1;
-        (*finished)++;
-    }
-    return taken + body;
 }

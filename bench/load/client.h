@@ -36,9 +36,17 @@ struct histogram {
     uint64_t count[HISTOGRAM_SLOTS], total;
 };
 
+/* Of a chunked body (RFC 9112 §7.1). */
+struct chunks {
+    enum { NOT_CHUNKED, CHUNK_SIZE, CHUNK_LINE, CHUNK_DATA, CHUNK_END, CHUNK_TRAILER } state;
+    int64_t body_bytes; /* so far */
+    bool is_last, has_line_bytes;
+};
+
 /* Reads answers from a stream of bytes in any pieces. */
 struct reader {
-    int64_t body_left; /* of the answer whose head is complete */
+    int64_t body_left; /* of the answer whose head is complete; -1 between answers; of a chunk */
+    struct chunks chunks;
     unsigned head_len; /* of one whose head is not             */
     char head[HEAD_MAX];
 };
@@ -56,6 +64,8 @@ void send_all(int fd, const char *bytes, size_t len);
 
 void histogram_add(struct histogram *histogram, uint64_t ns);
 double histogram_us(const struct histogram *histogram, double part); /* part: 0.99 */
+
+void reader_init(struct reader *reader);
 
 /* Takes bytes up to the end of one answer; adds to *finished when there is one. Returns how many
  * bytes it took. The answer must be the one that is due. */

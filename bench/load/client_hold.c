@@ -12,8 +12,9 @@ enum { LINE_BYTES = 32, STEP = 256, WAIT_MS = 10000 };
 
 static void read_answer(int fd, const struct request *due)
 {
-    struct reader reader = {.body_left = -1};
+    struct reader reader;
     unsigned finished = 0;
+    reader_init(&reader);
     while (finished == 0) {
         char buffer[4096];
         struct pollfd ready = {.fd = fd, .events = POLLIN};

@@ -26,7 +26,8 @@ struct load {
     int epoll;
     struct conn *conns;
     bool is_measuring;
-    uint64_t requests, bytes;
+    uint64_t requests, bytes; /* measured */
+    uint64_t sent;            /* in all   */
     struct histogram latency;
 };
 
@@ -67,14 +68,14 @@ static void send_next(struct load *load, struct conn *conn)
     conn->due = conn->next;
     conn->next = (conn->next + 1) % load->options->request_count;
     conn->open = load->options->depth;
+    load->sent += load->options->depth;
     send_rest(load, conn);
 }
 
 static void open_conn(struct load *load, struct conn *conn)
 {
     conn->fd = connect_to(load->options->port);
-    conn->reader.body_left = -1;
-    conn->reader.head_len = 0;
+    reader_init(&conn->reader);
     watch(load, conn, EPOLL_CTL_ADD, EPOLLIN);
     send_next(load, conn);
 }
@@ -171,9 +172,9 @@ void run_load(const struct options *options)
     uint64_t begin = now_ns(), cpu_begin = cpu_ns_of(options);
     run_for(&load, options->seconds);
     uint64_t cpu = cpu_ns_of(options) - cpu_begin, took = now_ns() - begin;
-    printf("{\"requests\": %llu, \"bytes\": %llu, \"seconds\": %.6f, \"cpu_ns\": %llu, "
-           "\"p50_us\": %.1f, \"p99_us\": %.1f}\n",
-           (unsigned long long)load.requests, (unsigned long long)load.bytes, (double)took / 1e9,
-           (unsigned long long)cpu, histogram_us(&load.latency, 0.5),
-           histogram_us(&load.latency, 0.99));
+    printf("{\"requests\": %llu, \"sent\": %llu, \"bytes\": %llu, \"seconds\": %.6f, "
+           "\"cpu_ns\": %llu, \"p50_us\": %.1f, \"p99_us\": %.1f}\n",
+           (unsigned long long)load.requests, (unsigned long long)load.sent,
+           (unsigned long long)load.bytes, (double)took / 1e9, (unsigned long long)cpu,
+           histogram_us(&load.latency, 0.5), histogram_us(&load.latency, 0.99));
 }

@@ -1,0 +1,251 @@
+"""One measurement of one row on one server: {"cpu_us": ..., ...}. Every kind of row is a function here. Imported by
+bench/load/run."""
+
+import http.client
+import json
+import os
+import signal
+import statistics
+import subprocess
+import time
+from pathlib import Path
+
+import rows
+import wire
+
+HERE = Path(__file__).resolve().parent
+LIMIT_S = 60
+TEARS = 0.01  # share of requests that wrk may have lost
+
+
+class Bench:
+    """What measurements need to know of the run."""
+
+    def __init__(self, stable, build, options, cpu):
+        self.stable, self.options, self.cpu = stable, options, cpu
+        self.client = build / "bench/bench_client"
+        self.requests = stable.work / "requests"
+        self.sleepers = stable.work / "requests-of-sleepers"
+        self.seen = {}
+
+    def look(self, row, server):
+        """Checked answers to the row's requests; once a run, for servers do not change their minds."""
+        key = row.name, server.kind.name
+        if key not in self.seen:
+            asks = row.asks[:1] if row.kind in ("life", "held") else row.asks
+            self.seen[key] = [wire.look(server.port, ask, self.stable.www, server.kind.is_floor) for ask in asks]
+        return self.seen[key]
+
+    def pinned(self):
+        os.sched_setaffinity(0, {self.cpu})
+
+
+# ---- the measuring client and wrk ----
+
+def run_checked(command, bench, **more):
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, preexec_fn=bench.pinned, **more)
+    if done.returncode != 0:
+        raise wire.Wrong((done.stderr.strip().splitlines() or ["failed"])[0])
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def client_command(bench, mode, server, seen, row, seconds):
+    wire.write_requests(bench.requests, seen, row.depth)
+    return [bench.client, mode, str(server.port), bench.requests, "--connections", str(row.connections),
+            "--depth", str(row.depth), "--seconds", str(seconds), "--pids", ",".join(map(str, server.pids())),
+            *(["--closes"] if row.closes else [])]
+
+
+def figures(result):
+    if result["requests"] == 0:
+        raise wire.Wrong("no answers")
+    return {"cpu_us": result["cpu_ns"] / result["requests"] / 1000, "per_s": result["requests"] / result["seconds"],
+            "p50_us": result["p50_us"], "p99_us": result["p99_us"]}
+
+
+def run_client(bench, mode, server, seen, row, seconds):
+    """-> figures, and how many requests were sent in all."""
+    result = run_checked(client_command(bench, mode, server, seen, row, seconds), bench)
+    return figures(result), result["sent"]
+
+
+def run_wrk(bench, server, seen, row):
+    paths = [ask.path for ask in row.asks]
+    headers = [part for line in seen[0].headers for part in ("-H", line)]
+    command = ["wrk", "-t1", f"-c{row.connections}", f"-d{max(1, round(bench.options.seconds))}s", *headers, "-s",
+               HERE / "requests.lua", f"http://127.0.0.1:{server.port}{paths[0]}", "--", str(row.depth), *paths]
+    before = server.cpu_ns()
+    result = run_checked(command, bench)
+    result["cpu_ns"] = server.cpu_ns() - before
+    refused = result["requests"] if row.asks[0].status >= 400 else 0
+    if result["refused"] != refused:
+        raise wire.Wrong(f"{result['refused']} answers of another status")
+    if result["broken"] > result["requests"] * TEARS + row.connections:
+        raise wire.Wrong(f"{result['broken']} connections broke")
+    floor_bytes = statistics.mean(each.body_bytes for each in seen) * 0.9
+    if result["bytes"] < floor_bytes * result["requests"]:
+        raise wire.Wrong("answers were too short")
+    return figures(result), result["requests"]
+
+
+def lines_of(log):
+    """Once its writer is done."""
+    time.sleep(0.5)
+    with log.open("rb") as file:
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+
+
+def load(bench, row, kind):
+    server = bench.stable.get(kind, row.variant_for(kind))
+    if not server:
+        return None
+    seen = bench.look(row, server)
+    log = server.folder / "access.log"
+    if log.exists():
+        os.truncate(log, 0)
+    if bench.options.generator == "wrk" and not row.is_own_client:
+        result, sent = run_wrk(bench, server, seen, row)
+    else:
+        result, sent = run_client(bench, "load", server, seen, row, bench.options.seconds)
+    if log.exists():
+        result["logged"] = lines_of(log) / sent
+    result["body_bytes"] = statistics.mean(each.body_bytes for each in seen)
+    return result
+
+
+def events(bench, row, kind):
+    server = bench.stable.get(kind, row.variant_for(kind))
+    if not server:
+        return None
+    seen = [wire.Seen(wire.request_bytes(ask), 200, -1, ()) for ask in row.asks]
+    return run_client(bench, "events", server, seen, row, bench.options.seconds)[0]
+
+
+# ---- what others feel ----
+
+def beside(bench, row, server, seen, disturb):
+    """p99 of a working client alone, and while `disturb` (a context manager's two functions) goes on."""
+    alone, _ = run_client(bench, "load", server, seen[:1], row, bench.options.seconds)
+    begin, end = disturb
+    begin()
+    try:
+        together, _ = run_client(bench, "load", server, seen[:1], row, bench.options.seconds)
+    finally:
+        end()
+    return {"p99_us": together["p99_us"], "p99_alone_us": alone["p99_us"], "cpu_us": together["cpu_us"],
+            "cpu_alone_us": alone["cpu_us"]}
+
+
+def beside_sleepers(bench, row, kind):
+    """More requests for a handler that sleeps than there are workers, all the time."""
+    server = bench.stable.get(kind, row.variant_for(kind))
+    if not server:
+        return None
+    seen = bench.look(row, server)
+    asking = []
+
+    def begin():
+        wire.write_requests(bench.sleepers, seen[1:])
+        asking.append(subprocess.Popen(
+            [bench.client, "load", str(server.port), bench.sleepers, "--connections", "8", "--seconds", str(LIMIT_S)],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=bench.pinned))
+        time.sleep(0.15)
+
+    def end():
+        asking[0].kill()
+        asking[0].wait()
+
+    return beside(bench, row, server, seen, (begin, end))
+
+
+# ---- memory ----
+
+def anonymous_bytes(server):
+    """Memory of its own that a server's processes use: what they allocated, not what they map."""
+    total = 0
+    for pid in server.pids():
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith(("Anonymous:", "Swap:")):
+                total += int(line.split()[1]) * 1024
+    return total
+
+
+def hold(client, count):
+    client.stdin.write(f"{count}\n")
+    client.stdin.flush()
+    line = client.stdout.readline()
+    if not line or json.loads(line)["held"] != count:
+        raise wire.Wrong(f"cannot hold {count} connections")
+
+
+def held(bench, row, kind):
+    """Memory by the number of idle connections, of a new server that has worked a little before."""
+    server = bench.stable.start(kind, row.variant)
+    if not server:
+        return None
+    client = None
+    try:
+        server.wait_until_it_listens()
+        seen = bench.look(row, server)
+        run_client(bench, "load", server, seen, row, 0.2)
+        points = rows.QUICK_HELD if bench.options.quick else rows.HELD
+        wire.write_requests(bench.requests, seen)
+        client = subprocess.Popen(
+            [bench.client, "hold", str(server.port), bench.requests, "--connections", str(points[-1])],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            preexec_fn=bench.pinned)
+        memory = {0: anonymous_bytes(server)}
+
+        def begin():
+            for count in points:
+                hold(client, count)
+                time.sleep(0.05)
+                memory[count] = anonymous_bytes(server)
+
+        few = rows.Row("beside", "", row.asks, connections=8)
+        result = beside(bench, few, server, seen, (begin, lambda: None))
+        result["each_bytes"] = (memory[points[-1]] - memory[0]) / points[-1]
+        result["total_mb"] = memory[points[-1]] / 1e6
+        result["curve"] = {str(count): value for count, value in memory.items()}
+        return result
+    finally:
+        if client:
+            client.stdin.close()
+            client.wait()
+            client.stdout.close()
+        server.stop()
+
+
+# ---- start and stop ----
+
+def life(bench, row, kind):
+    """From the call that starts it to its first answer; from the signal to its end, with a kept connection open."""
+    server = bench.stable.start(kind, row.variant)
+    if not server:
+        return None
+    try:
+        server.wait_until_it_listens()
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+        connection.request("GET", row.asks[0].path)
+        status = connection.getresponse().status
+        started = time.perf_counter() - server.started_s
+        if status != 200:
+            raise wire.Wrong(f"status {status}")
+        connection.close()
+        time.sleep(0.05)
+    finally:
+        stopped = server.stop()
+    if server.process.returncode not in (0, -signal.SIGTERM):
+        raise wire.Wrong(f"exits with {server.process.returncode}")
+    return {"start_ms": started * 1000, "stop_ms": stopped * 1000}
+
+
+KINDS = {"load": load, "events": events, "beside_sleepers": beside_sleepers, "held": held, "life": life}
+
+
+def measure(bench, row, kind):
+    """-> figures; {"failed": why}; None where there is no such thing."""
+    try:
+        return KINDS[row.kind](bench, row, kind)
+    except (wire.Wrong, OSError, subprocess.SubprocessError, ValueError, http.client.HTTPException) as problem:
+        return {"failed": str(problem).splitlines()[0][:80] if str(problem) else type(problem).__name__}

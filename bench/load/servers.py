@@ -1,0 +1,291 @@
+"""The servers that are measured: how each is configured, started, found out about and ended. Every one is tuned for
+this work (one worker, no access log, kept file handles, sendfile, connections that are kept for ever) and listens on a
+port of 127.0.0.1 that was free. Imported by bench/load/run."""
+
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+CONNECTIONS = 16_384
+START_LIMIT_S = 15
+STOP_LIMIT_S = 10
+BROTLI_MODULE = Path("/usr/lib/nginx/modules/ngx_http_brotli_static_module.so")
+DEFLATE_MODULE = Path("/usr/lib/lighttpd/mod_deflate.so")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A server, and mostly one column of the tables."""
+    name: str
+    title: str
+    program: str  # a word: looked for in PATH; else below the build folder
+    package: str
+    make: object  # (place, port, variant) -> arguments, or None: it has no such variant
+    is_peer: bool = False
+    is_floor: bool = False
+    column: str = ""  # of the tables, if it is another's
+
+
+@dataclass
+class Place:
+    """Where one server's files lie."""
+    www: Path
+    folder: Path
+
+    def write(self, name, text):
+        path = self.folder / name
+        path.write_text(text)
+        return path
+
+
+# ---- configurations ----
+
+def galley(*extra):
+    def make(place, port, variant):
+        if variant == "handlers":
+            return None
+        log = [f"--access-log={place.folder / 'access.log'}", "--log-format=json"] if variant == "log" else []
+        return ["--loops=1", "--quiet", f"--max-connections={CONNECTIONS}", *extra, *log,
+                f"--listen=127.0.0.1:{port}", place.www]
+    return make
+
+
+def handlers(place, port, variant):
+    return [str(port)] if variant == "handlers" else None
+
+
+def floor(place, port, variant):
+    return {"": [str(port)], "close": ["--close", str(port)]}.get(variant)
+
+
+def nginx(place, port, variant):
+    module = f"load_module {BROTLI_MODULE};\n" if BROTLI_MODULE.exists() else ""
+    brotli = "brotli_static on;" if module else ""
+    user = "user root root;" if os.geteuid() == 0 else ""
+    paths = " ".join(f"{what}_temp_path {place.folder}/{what};"
+                     for what in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    (place.folder / "dav/upload").mkdir(parents=True)
+    config = place.write("nginx.conf", f"""{module}{user}
+daemon off; worker_processes 1; worker_rlimit_nofile {CONNECTIONS + 2000};
+pid {place.folder}/nginx.pid; error_log {place.folder}/error.log crit;
+events {{ worker_connections {CONNECTIONS}; multi_accept on; }}
+http {{
+    include /etc/nginx/mime.types; access_log off; {paths}
+    sendfile on; tcp_nopush on; tcp_nodelay on; gzip_static on; {brotli}
+    keepalive_timeout 600s; keepalive_requests 1000000000;
+    open_file_cache max=1000 inactive=600s; open_file_cache_valid 600s; open_file_cache_errors on;
+    server {{
+        listen 127.0.0.1:{port} backlog=4096; root {place.www};
+        location /upload/ {{ root {place.folder}/dav; dav_methods PUT; client_max_body_size 0; }}
+    }}
+}}
+""")
+    return ["-p", place.folder, "-c", config] if variant == "" else None
+
+
+def h2o(place, port, variant):
+    user = "user: root\n" if os.geteuid() == 0 else ""
+    config = place.write("h2o.conf", f"""{user}num-threads: 1
+max-connections: {CONNECTIONS}
+http1-request-timeout: 600
+pid-file: {place.folder}/h2o.pid
+error-log: {place.folder}/error.log
+listen: {{host: 127.0.0.1, port: {port}}}
+file.send-compressed: ON
+file.mime.addtypes: {{font/woff2: .woff2, image/webp: .webp}}
+hosts: {{default: {{paths: {{"/": {{file.dir: {place.www}}}}}}}}}
+""")
+    return ["-c", config] if variant == "" else None
+
+
+def lighttpd(place, port, variant):
+    types = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml",
+             "woff2": "font/woff2", "png": "image/png", "jpg": "image/jpeg", "webp": "image/webp",
+             "bin": "application/octet-stream"}
+    (place.folder / "deflate").mkdir()
+    deflate = f"""server.modules += ("mod_deflate")
+deflate.cache-dir = "{place.folder}/deflate"
+deflate.allowed-encodings = ("br", "gzip")
+deflate.mimetypes = ("text/html", "text/css", "text/javascript", "image/svg+xml")
+deflate.max-compress-size = 1024
+""" if DEFLATE_MODULE.exists() else ""
+    config = place.write("lighttpd.conf", f"""server.bind = "127.0.0.1"
+server.port = {port}
+server.document-root = "{place.www}"
+server.errorlog = "{place.folder}/error.log"
+server.listen-backlog = 4096
+server.max-connections = {CONNECTIONS}
+server.max-fds = {CONNECTIONS + 2000}
+server.max-keep-alive-requests = 1000000000
+server.max-keep-alive-idle = 600
+server.stat-cache-engine = "inotify"
+server.network-backend = "sendfile"
+mimetype.assign = ({", ".join(f'".{end}" => "{name}"' for end, name in types.items())})
+{deflate}""")
+    return ["-D", "-f", config] if variant == "" else None
+
+
+def caddy(place, port, variant):
+    config = place.write("Caddyfile", f"""{{
+    admin off
+    auto_https off
+    log {{
+        output discard
+    }}
+}}
+http://127.0.0.1:{port} {{
+    bind 127.0.0.1
+    root * {place.www}
+    file_server {{
+        precompressed br gzip
+    }}
+}}
+""")
+    return ["run", "--adapter", "caddyfile", "--config", config] if variant == "" else None
+
+
+KINDS = [
+    Kind("galley", "galley", "./galley", "", galley()),
+    Kind("handlers", "galley's handlers", "./bench/bench_handlers", "", handlers, column="galley"),
+    Kind("epoll", "blind epoll", "./bench/bench_floor_epoll", "", floor, is_floor=True),
+    Kind("uring", "blind io_uring", "./bench/bench_floor_uring", "liburing-dev", floor, is_floor=True),
+    Kind("nginx", "nginx", "nginx", "nginx", nginx, is_peer=True),
+    Kind("h2o", "h2o", "h2o", "h2o", h2o, is_peer=True),
+    Kind("lighttpd", "lighttpd", "lighttpd", "lighttpd", lighttpd, is_peer=True),
+    Kind("caddy", "Caddy", "caddy", "caddy", caddy, is_peer=True),
+]
+URING = Kind("galley_uring", "galley io_uring", "./galley", "", galley("--io=uring"))
+
+
+def kinds(build):
+    """galley over io_uring is a column of its own where the program has the option."""
+    text = subprocess.run([build / "galley", "--help"], capture_output=True, text=True).stdout
+    return [KINDS[0], URING, *KINDS[1:]] if "--io=" in text else list(KINDS)
+
+
+def program_of(kind, build):
+    """The path of its program, or None."""
+    if kind.program.startswith("./"):
+        path = build / kind.program
+        return path if path.exists() else None
+    found = shutil.which(kind.program, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
+    return Path(found) if found else None
+
+
+def version_of(kind):
+    done = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", kind.package], capture_output=True, text=True)
+    return done.stdout if done.returncode == 0 and done.stdout else "of unknown version"
+
+
+# ---- processes ----
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def parents():
+    """{pid: its parent} of everything that runs."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                found[int(entry.name)] = int(entry.joinpath("stat").read_text().rpartition(")")[2].split()[1])
+            except OSError:
+                pass  # it ended meanwhile
+    return found
+
+
+def descendants(pid):
+    """pid, its children, theirs, and so on."""
+    above, found = parents(), [pid]
+    for each in found:
+        found += [child for child, parent in above.items() if parent == each]
+    return found
+
+
+@dataclass
+class Server:
+    kind: Kind
+    variant: str
+    port: int
+    folder: Path  # its own
+    process: subprocess.Popen
+    started_s: float = field(default_factory=time.perf_counter)
+
+    def pids(self):
+        return descendants(self.process.pid)
+
+    def cpu_ns(self):
+        """User and system time of all its processes so far, of threads that have ended too."""
+        return sum(time.clock_gettime_ns((~pid << 3) | 2) for pid in self.pids())
+
+    def wait_until_it_listens(self):
+        limit = time.monotonic() + START_LIMIT_S
+        while time.monotonic() < limit and self.process.poll() is None:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                return
+            except OSError:
+                time.sleep(0.0005)
+        raise OSError(f"{self.kind.title} does not start")
+
+    def stop(self):
+        """Asks it to end; returns how long that took in seconds."""
+        begun = time.perf_counter()
+        if self.process.poll() is None:
+            handle = os.pidfd_open(self.process.pid)  # wait() with a limit would look only now and then
+            signal.pidfd_send_signal(handle, signal.SIGTERM)
+            if not select.select([handle], [], [], STOP_LIMIT_S)[0]:
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+            self.process.wait()
+            os.close(handle)
+        return time.perf_counter() - begun
+
+
+class Stable:
+    """All servers of a run, started when first asked for."""
+
+    def __init__(self, build, work, www, cpu):
+        self.build, self.work, self.www, self.cpu = build, work, www, cpu
+        self.running = {}
+        self.count = 0
+
+    def start(self, kind, variant=""):
+        """A new one; None if its program is missing or it has no such variant."""
+        program = program_of(kind, self.build)
+        self.count += 1
+        folder = self.work / f"{self.count}-{kind.name}"
+        folder.mkdir(mode=0o755)
+        port = free_port()
+        arguments = kind.make(Place(self.www, folder), port, variant) if program else None
+        if arguments is None:
+            return None
+        begun = time.perf_counter()
+        process = subprocess.Popen(
+            [program, *arguments], cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=(folder / "stderr").open("w"), env=os.environ | {"HOME": str(folder)},
+            preexec_fn=lambda: os.sched_setaffinity(0, {self.cpu}))
+        return Server(kind, variant, port, folder, process, begun)
+
+    def get(self, kind, variant=""):
+        """The one that runs, ready; None as for start()."""
+        if (kind.name, variant) not in self.running:
+            server = self.running[kind.name, variant] = self.start(kind, variant)
+            if server:
+                server.wait_until_it_listens()
+                time.sleep(0.1)  # its other processes
+        return self.running[kind.name, variant]
+
+    def stop_all(self):
+        for server in self.running.values():
+            if server:
+                server.stop()
+        self.running.clear()

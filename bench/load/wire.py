@@ -1,0 +1,91 @@
+"""Requests as bytes, and one checked look at each answer before it is measured. Imported by bench/load/run."""
+
+import gzip
+import http.client
+import shutil
+import subprocess
+from dataclasses import dataclass
+
+import www
+
+DECODERS = {"": lambda data: data, "gzip": gzip.decompress,
+            "br": lambda data: subprocess.run(["brotli", "-dc"], input=data, capture_output=True, check=True).stdout}
+
+
+class Wrong(Exception):
+    """An answer is not what was asked for: no figure then."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A request as it is to be sent, and the answer it must get."""
+    request: bytes
+    status: int
+    body_bytes: int
+    headers: tuple
+
+
+def request_bytes(ask, extra=()):
+    lines = [f"{ask.method} {ask.path} HTTP/1.1", "Host: 127.0.0.1", *ask.headers, *extra]
+    if ask.method != "GET":
+        lines.append(f"Content-Length: {ask.body_bytes}")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode() + bytes(ask.body_bytes)
+
+
+def fetch(port, ask, extra=()):
+    """-> the answer and its body."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        headers = dict(line.split(": ", 1) for line in (*ask.headers, *extra))
+        connection.putrequest(ask.method, ask.path, skip_accept_encoding=True)
+        for name, value in headers.items():
+            connection.putheader(name, value)
+        if ask.method != "GET":
+            connection.putheader("Content-Length", str(ask.body_bytes))
+        connection.endheaders()
+        connection.send(bytes(ask.body_bytes))
+        answer = connection.getresponse()
+        return answer, answer.read()
+    finally:
+        connection.close()
+
+
+def check_body(ask, answer, body, root):
+    encoding = answer.headers.get("Content-Encoding", "")
+    if ask.encoded and not encoding:
+        raise Wrong(f"{ask.path} is not compressed")
+    if encoding not in DECODERS or (encoding == "br" and not shutil.which("brotli")):
+        raise Wrong(f"{ask.path} comes as {encoding}")
+    expected = (root / ask.file).read_bytes()
+    if ask.part:
+        expected = expected[slice(*ask.part)]
+    if DECODERS[encoding](body) != expected:
+        raise Wrong(f"{ask.path} has another content")
+
+
+def look(port, ask, root, is_blind=False):
+    """Asks once and compares. A floor answers anything with so many bytes."""
+    extra = ()
+    if ask.method == "PUT":
+        fetch(port, ask)  # the second one replaces what is there
+    if ask.is_revalidation:
+        tag = fetch(port, ask)[0].headers.get("ETag")
+        if not tag:
+            raise Wrong("no entity tag")
+        extra = (f"If-None-Match: {tag}",)
+    answer, body = fetch(port, ask, extra)
+    if answer.status != ask.status:
+        raise Wrong(f"status {answer.status}")
+    if is_blind and len(body) != www.SMALL_BYTES:
+        raise Wrong(f"{len(body)} bytes")
+    if ask.file and not is_blind:
+        check_body(ask, answer, body, root)
+    return Seen(request_bytes(ask, extra), answer.status, len(body), (*ask.headers, *extra))
+
+
+def write_requests(path, seen, depth=1):
+    """The file that bench_client reads."""
+    with path.open("wb") as file:
+        for each in seen:
+            file.write(f"{each.status} {each.body_bytes} {len(each.request) * depth}\n".encode())
+            file.write(each.request * depth)
