@@ -229,6 +229,8 @@ void ws_stream_ended(void *arg)
     struct ws *ws = arg;
     if (exchange_is_orphan(ws->exchange)) {
         ws->pool = NULL; /* it may have gone; and this thread may wait */
+    } else {
+        ws->loop = ws->exchange->services->loop; /* as it is, if it was made too late to know it */
     }
     ws->exchange = NULL;
     pthread_mutex_lock(&ws->lock);

@@ -109,8 +109,8 @@ static int stand_and_accept(galley_request *rq, galley_response *rs, void *arg)
 
 static void expect_closed_socket(struct left *left)
 {
-    EXPECT_INT(left->accepted, 0);
     WAIT_UNTIL(atomic_load(&left->closed) == 1);
+    EXPECT_INT(left->accepted, 0);
     EXPECT_INT(left->code, GALLEY_WS_ABNORMAL);
     EXPECT_INT(galley_ws_send(left->ws, GALLEY_WS_TEXT, "x", 1), GALLEY_ECLOSED);
     galley_ws_unref(left->ws);
@@ -136,6 +136,31 @@ TEST(test_a_socket_may_be_accepted_when_the_server_has_gone)
     struct left left = {.run = GALLEY_ON_POOL};
     leave_it_behind(stand_and_accept, &left, UPGRADE("/left"));
     expect_closed_socket(&left);
+}
+
+/* Not left behind, but late: the client went before the socket was made. */
+static int wait_and_accept(galley_request *rq, galley_response *rs, void *arg)
+{
+    struct left *left = arg;
+    atomic_store(&left->stage, STAGE_ENTERED);
+    WAIT_UNTIL(galley_should_stop());
+    return accept_socket(rq, rs, left);
+}
+
+TEST(test_a_socket_that_is_accepted_when_the_client_has_gone_is_closed)
+{
+    struct left left = {.run = GALLEY_ON_POOL};
+    galley_server_options opt = options();
+    galley_server *srv = make(&opt);
+    EXPECT_INT(galley_server_route(srv, "GET /left", wait_and_accept, &left, NULL), 0);
+    int fd = client_connect(start(srv));
+    struct linger reset = {.l_onoff = 1};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    client_send(fd, UPGRADE("/left"));
+    WAIT_UNTIL(atomic_load(&left.stage) == STAGE_ENTERED);
+    close(fd);
+    expect_closed_socket(&left);
+    EXPECT_INT(stop(srv, GALLEY_STOP_DRAIN, NULL), 0);
 }
 
 /* ---- streams --------------------------------------------------------------------------------- */
