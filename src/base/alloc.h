@@ -21,6 +21,14 @@ void mem_free(void *block);
 /** NUL-terminated copy of len bytes. */
 char *mem_copy_text(const char *text, size_t len);
 
+/** What a block of so many bytes takes of the C library's heap: glibc keeps a word with each and
+ *  rounds up to 16. For sums that people read and limits that are checked at the start. */
+static inline uint64_t mem_cost(uint64_t bytes)
+{
+    uint64_t whole = bytes > UINT64_MAX - 32 ? UINT64_MAX - 15 : bytes + sizeof(size_t) + 15;
+    return whole < 32 ? 32 : whole & ~UINT64_C(15);
+}
+
 /** Let the n-th allocation from now on fail (1: the next), once; 0: none. Test builds only, else no
  * effect. */
 void mem_fail_nth(uint64_t n);

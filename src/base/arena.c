@@ -182,6 +182,22 @@ void arena_reset(struct arena *arena)
     }
 }
 
+uint64_t arena_kept_bytes(void)
+{
+    return mem_cost(sizeof(struct arena_block) + ARENA_BLOCK_BYTES);
+}
+
+/* A block is left for a new one when a piece of up to a quarter of it does not fit. */
+uint64_t arena_most_bytes(size_t limit_bytes)
+{
+    uint64_t limit = limit_bytes;
+    if (limit == 0 || limit > UINT64_MAX / 2) {
+        return UINT64_MAX;
+    }
+    uint64_t least_used = ARENA_BLOCK_BYTES - ARENA_LARGE_BYTES;
+    return (limit / least_used + 1) * arena_kept_bytes();
+}
+
 void *arena_alloc(struct arena *arena, size_t bytes)
 {
     return take(arena, bytes ? bytes : 1, alignof(max_align_t));

@@ -10,6 +10,7 @@
 
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct arena_block;
 
@@ -27,6 +28,12 @@ void arena_init(struct arena *arena, size_t limit_bytes);
 void arena_reset(struct arena *arena);
 /** Free everything. Zeroed and finished arenas are allowed. */
 void arena_finish(struct arena *arena);
+
+/** Most that an arena of this limit takes of the heap, with what is lost at the ends of blocks; 0
+ *  stands for a limit as everywhere: none, UINT64_MAX. */
+uint64_t arena_most_bytes(size_t limit_bytes);
+/** What a reset arena keeps. */
+uint64_t arena_kept_bytes(void);
 
 /** Aligned for any type, not zeroed. NULL when memory or the limit is used up. */
 void *arena_alloc(struct arena *arena, size_t bytes);

@@ -293,3 +293,15 @@ void chain_consume(struct chain *chain, uint64_t n)
         n = 0;
     }
 }
+
+uint64_t chain_pool_kept_bytes(void)
+{
+    return POOL_MAX_FREE * mem_cost(BLOCK_BYTES);
+}
+
+/* A pack is left half empty at worst, and the array of parts has twice the room that they need. */
+uint64_t chain_most_bytes(uint64_t bytes)
+{
+    uint64_t blocks = bytes / (BLOCK_BYTES / 2) + 1;
+    return blocks * (mem_cost(BLOCK_BYTES) + 2 * sizeof(struct chain_part));
+}

@@ -53,6 +53,11 @@ static inline bool chain_is_empty(const struct chain *chain)
     return chain->count == 0;
 }
 
+/** What the pool keeps, at most. */
+uint64_t chain_pool_kept_bytes(void);
+/** Most that a chain of so many copied bytes takes of the heap. */
+uint64_t chain_most_bytes(uint64_t bytes);
+
 /** Append memory. On GALLEY_ENOMEM nothing was appended and release was NOT called. len 0: release
  *  is called at once and 0 returned. */
 int chain_add(struct chain *chain, const void *data, size_t len, chain_release_fn *release,

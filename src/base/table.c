@@ -124,6 +124,16 @@ static struct table_slot *first_free(struct table_slot *slots, size_t capacity, 
     return &slots[i];
 }
 
+/* At three quarters it doubles, if half of that is alive. */
+uint64_t table_most_bytes(uint64_t entries)
+{
+    uint64_t capacity = TABLE_FIRST_CAPACITY;
+    while (capacity / 2 <= entries) {
+        capacity *= 2;
+    }
+    return mem_cost(capacity * sizeof(struct table_slot));
+}
+
 /* Into new slots, which also sweeps out the tombstones; larger only when the live entries need
  * it. */
 static int rebuild(struct table *table)

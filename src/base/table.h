@@ -22,6 +22,8 @@ struct table {
 
 void table_init(struct table *table);
 void table_finish(struct table *table);
+/** What a table takes that never held more than so many entries at once. */
+uint64_t table_most_bytes(uint64_t entries);
 /** The value or NULL. */
 void *table_get(const struct table *table, struct span key);
 /** Adds or replaces (value and key; value is not NULL); key.ptr must live as long as the entry. 0

@@ -180,6 +180,11 @@ static struct conn *open_protocol(struct conn *conn)
     return is_open ? conn : NULL;
 }
 
+uint64_t conn_idle_bytes(void)
+{
+    return mem_cost(sizeof(struct conn));
+}
+
 struct conn *conn_create(struct conn_set *set, int fd, const struct protocol *protocol)
 {
     struct conn *conn = mem_alloc_zero(1, sizeof *conn);

@@ -105,6 +105,10 @@ struct conn {
  *  closed, counted, and NULL returned. */
 struct conn *conn_create(struct conn_set *set, int fd, const struct protocol *protocol);
 
+/** What a connection takes of the heap while it is idle, and more while a send is under way. */
+uint64_t conn_idle_bytes(void);
+uint64_t conn_send_bytes(void);
+
 /** The only writer of state (conn_enter_since is its longer form). Edges are asserted; the timer is
  *  re-armed from the state's row. A head that follows CONN_FIRST keeps the time of the accept. */
 void conn_enter(struct conn *conn, enum conn_state state);

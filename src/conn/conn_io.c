@@ -173,6 +173,16 @@ void conn_send_release(struct conn *conn)
     set->free_send_count++;
 }
 
+uint64_t conn_send_bytes(void)
+{
+    return mem_cost(sizeof(struct conn_send));
+}
+
+uint64_t conn_set_kept_bytes(void)
+{
+    return MAX_FREE_SENDS * conn_send_bytes() + chain_pool_kept_bytes();
+}
+
 void conn_sends_finish(struct conn_set *set)
 {
     while (set->free_sends) {

@@ -24,6 +24,8 @@ struct conn_set {
 
 void conn_set_init(struct conn_set *set, struct loop *loop, const struct conn_limits *limits,
                    const struct log_sink *log);
+/** What a set keeps for its connections, at most. */
+uint64_t conn_set_kept_bytes(void);
 /** All connections must be gone. */
 void conn_set_finish(struct conn_set *set);
 /** Close the connection that has been idle longest; false if none is idle. */

@@ -46,6 +46,16 @@ void exchange_pool_finish(struct exchange_pool *pool)
     pool->free_count = 0;
 }
 
+uint64_t exchange_object_bytes(void)
+{
+    return mem_cost(sizeof(struct exchange));
+}
+
+uint64_t exchange_pool_kept_bytes(void)
+{
+    return POOL_MAX_FREE * (exchange_object_bytes() + arena_kept_bytes());
+}
+
 static struct exchange *take_object(struct exchange_pool *pool)
 {
     struct exchange *exchange = pool->free;

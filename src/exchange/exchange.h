@@ -163,6 +163,9 @@ struct exchange_pool {
 void exchange_pool_init(struct exchange_pool *pool, const struct exchange_services *services);
 /** No exchange may be live. */
 void exchange_pool_finish(struct exchange_pool *pool);
+/** What one exchange takes besides its arena, and what a pool keeps, at most. */
+uint64_t exchange_object_bytes(void);
+uint64_t exchange_pool_kept_bytes(void);
 /** The server stops: galley_should_stop() becomes true in every handler. */
 void exchange_pool_hint_stop(struct exchange_pool *pool);
 /** Nobody waits any longer: writers are closed, jobs that have not started will not run. After this

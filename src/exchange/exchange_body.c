@@ -1,6 +1,7 @@
 /* exchange/exchange_body.c — the request body on its way to the handler, as the route says: read
  * whole into memory or a file, handed on as it comes, refused, or skipped. The handler runs when it
  * is there (exchange_run.c), or, for a stream, at once. On the loop. */
+#include "base/alloc.h"
 #include "base/check.h"
 
 #include "exchange/admission.h"
@@ -15,6 +16,21 @@ static bool pool_is_full(galley_pool *pool)
     galley_pool_stats stats = {.size = sizeof stats};
     return pool && galley_pool_get_stats(pool, &stats) == GALLEY_OK && stats.queue_capacity > 0 &&
            stats.queued >= stats.queue_capacity;
+}
+
+/* Blocks that grow do so by doubling, up to their ceiling if they have one. */
+uint64_t exchange_body_most_bytes(const struct route_target *route, uint64_t piece_bytes)
+{
+    switch (route->body_mode) {
+    case EXCHANGE_BODY_BUFFER:
+        return mem_cost(route->max_body_bytes);
+    case EXCHANGE_BODY_SPOOL:
+        return mem_cost(2 * (BODY_SPOOL_BLOCK + piece_bytes));
+    case EXCHANGE_BODY_STREAM:
+        return chain_most_bytes(BODY_READER_HIGH + piece_bytes);
+    default:
+        return 0;
+    }
 }
 
 static bool is_over_limit(const struct exchange *exchange)

@@ -11,12 +11,17 @@
 #include "base/span.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct exchange;
 
 enum {
     EXCHANGE_BODY_PAUSE = 1 /* the piece was taken; no other before driver->resume_body() */
 };
+
+struct route_target;
+/** Most memory that the body of one request to this route takes; pieces are piece_bytes at most. */
+uint64_t exchange_body_most_bytes(const struct route_target *route, uint64_t piece_bytes);
 
 /** A piece of the request body. 0, EXCHANGE_BODY_PAUSE, or a status (413, 503) with which the
  *  driver must fail the body: exchange_body_failed(), exchange_reject(), and close. */

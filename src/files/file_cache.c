@@ -60,6 +60,13 @@ static void on_taken_out(struct file_listener *listener)
 
 static void sweep(struct loop_post *post);
 
+uint64_t file_cache_bytes(void)
+{
+    return mem_cost(sizeof(struct file_cache)) +
+           MAX_CACHED_ENTRIES * mem_cost(sizeof(struct cached)) +
+           table_most_bytes(MAX_CACHED_ENTRIES);
+}
+
 struct file_cache *file_cache_create(struct file_store *store, struct loop *loop, galley_pool *pool)
 {
     struct file_cache *cache = mem_alloc_zero(1, sizeof(*cache));

@@ -31,6 +31,8 @@ struct file_waiter {
 /** pool: where loads run (NULL: at once, tests). NULL: out of memory. */
 struct file_cache *file_cache_create(struct file_store *store, struct loop *loop,
                                      galley_pool *pool);
+/** What a cache takes besides the entries, which are the store's, at most. */
+uint64_t file_cache_bytes(void);
 /** Waiters still pending are called with GALLEY_ECANCELED; memory goes when the last load has come
  *  back and the loop has run what was posted to it. */
 void file_cache_destroy(struct file_cache *cache);

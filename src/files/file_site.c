@@ -3,6 +3,7 @@
 #include "files/file_site.h"
 
 #include "base/alloc.h"
+#include "base/cgroup.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "base/fd.h"
@@ -55,6 +56,18 @@ galley_static *galley_static_new(const char *root, const galley_static_options *
         return NULL;
     }
     return site;
+}
+
+uint64_t file_site_bytes(const galley_static *site)
+{
+    uint64_t cache = site ? file_store_get_options(site->store)->cache_bytes
+                          : file_store_usual_cache_bytes(&cgroup_system_paths);
+    return mem_cost(sizeof *site) + cache;
+}
+
+uint64_t file_site_loop_bytes(void)
+{
+    return sizeof(struct file_site_loop) + file_cache_bytes();
 }
 
 galley_static *file_site_for_replies(galley_error *err)

@@ -23,6 +23,10 @@ int file_site_attach(galley_static *site, const struct file_site_env *env);
 void file_site_stop(galley_static *site);
 void file_site_detach(galley_static *site);
 
+/** What a site takes when its cache is full, and of each loop besides. Of the replies' site: NULL. */
+uint64_t file_site_bytes(const galley_static *site);
+uint64_t file_site_loop_bytes(void);
+
 /** A site without a root for galley_res_file(): paths are the program's own, relative to the
  * working directory. */
 galley_static *file_site_for_replies(galley_error *err);

@@ -15,6 +15,7 @@
 
 enum {
     ENTRY_OVERHEAD_BYTES = 512,
+    USUAL_CACHE_BYTES = 64 << 20,
     MAX_OPEN_FILES = 256,
     MAX_MISSING = 1024 /* each change of a directory walks through them, on a loop */
 };
@@ -203,9 +204,18 @@ static unsigned default_open_files(void)
     return (unsigned)limit.rlim_cur / 8;
 }
 
+/* There are two sites in most servers: this folder's, and that of answers with a file. */
+size_t file_store_usual_cache_bytes(const struct cgroup_paths *paths)
+{
+    uint64_t limit = cgroup_memory_limit(paths) / 8;
+    return limit > 0 && limit < USUAL_CACHE_BYTES ? (size_t)limit : USUAL_CACHE_BYTES;
+}
+
 static void fill_defaults(struct file_store_options *options)
 {
-    options->cache_bytes = options->cache_bytes ? options->cache_bytes : (size_t)64 << 20;
+    options->cache_bytes = options->cache_bytes
+                               ? options->cache_bytes
+                               : file_store_usual_cache_bytes(&cgroup_system_paths);
     options->max_memory_file =
         options->max_memory_file ? options->max_memory_file : (size_t)1 << 20;
     options->max_hash_file = options->max_hash_file ? options->max_hash_file : (size_t)16 << 20;

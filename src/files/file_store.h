@@ -7,6 +7,7 @@
 #ifndef FILES_FILE_STORE_H
 #define FILES_FILE_STORE_H
 
+#include "base/cgroup.h"
 #include "base/counter.h"
 #include "base/log.h"
 #include "files/file_entry.h"
@@ -19,7 +20,7 @@ struct file_store_options {
     const char *root;   /* directory: every open is beneath it, whatever links say. NULL: no root,
                                 paths are the program's own (galley_res_file) */
     const char *index;  /* "index.html"; several separated by spaces, the first found wins */
-    size_t cache_bytes; /* budget of contents in memory: 64 MiB */
+    size_t cache_bytes; /* budget of contents in memory: see below */
     size_t max_memory_file; /* larger files keep a descriptor instead: 1 MiB */
     size_t max_hash_file;   /* strong ETag from content up to this size: 16 MiB; weak above */
     unsigned
@@ -52,6 +53,9 @@ struct file_store_counters {
 /** Zero in any size means the default above. NULL with one sentence: "serve /srv/www: No such file
  *  or directory". Opens the inotify descriptor too (without one all entries are unwatched). */
 struct file_store *file_store_create(const struct file_store_options *options, galley_error *err);
+/** The budget where none is given: 64 MiB, or an eighth of what the control group allows if that is
+ *  less. */
+size_t file_store_usual_cache_bytes(const struct cgroup_paths *paths);
 /** No load may be running. Entries live on while somebody holds a reference. */
 void file_store_destroy(struct file_store *store);
 

@@ -250,6 +250,22 @@ struct h1_driver *h1_driver_create(struct exchange_pool *exchanges,
     return driver;
 }
 
+/* What is received grows by doubling, and reading goes on while there is less than a whole head. */
+void h1_driver_memory(const struct h1_options *options, uint32_t max_pending_in,
+                      struct h1_memory *memory)
+{
+    uint64_t session = mem_cost(sizeof(struct h1_session));
+    uint64_t fields = (uint64_t)options->limits->max_fields * sizeof(struct field);
+    uint64_t room = options->limits->max_head_bytes + UINT64_C(1);
+    uint64_t out = options->max_out_bytes ? options->max_out_bytes : MAX_OUT_BYTES;
+    room = room > max_pending_in ? room : max_pending_in;
+    *memory = (struct h1_memory){
+        .driver_bytes = mem_cost(sizeof(struct h1_driver) + fields) + MAX_FREE_SESSIONS * session,
+        .input_bytes = session + mem_cost(2 * (room + max_pending_in)),
+        .output_bytes = chain_most_bytes(out),
+    };
+}
+
 void h1_driver_destroy(struct h1_driver *driver)
 {
     if (!driver) {

@@ -46,6 +46,15 @@ struct h1_driver *h1_driver_create(struct exchange_pool *exchanges,
                                    const struct h1_options *options);
 /** Its connections must be gone. NULL is allowed. */
 void h1_driver_destroy(struct h1_driver *driver);
+/** Memory by these options, in bytes at most. */
+struct h1_memory {
+    uint64_t driver_bytes; /* with the sessions that it keeps */
+    uint64_t input_bytes;  /* a connection with a request: its session, what was received */
+    uint64_t output_bytes; /* answers that wait to be sent, as far as they are copies */
+};
+void h1_driver_memory(const struct h1_options *options, uint32_t max_pending_in,
+                      struct h1_memory *memory);
+
 /** "http/1.1"; valid as long as the driver. */
 const struct protocol *h1_driver_protocol(const struct h1_driver *driver);
 const struct h1_counters *h1_driver_counters(const struct h1_driver *driver);

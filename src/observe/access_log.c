@@ -125,6 +125,13 @@ struct access_log *access_log_create(const galley_access_log_options *options,
     return log;
 }
 
+uint64_t access_log_bytes(const struct access_log *log, unsigned sources)
+{
+    uint64_t ring = mem_cost((uint64_t)log->ring_records * sizeof(struct access_record));
+    uint64_t whole = mem_cost(sizeof *log) + mem_cost(log->batch.capacity);
+    return whole + sources * (ring + mem_cost(sizeof(struct access_log_source)));
+}
+
 struct access_log_source *access_log_add_source(struct access_log *log)
 {
     if (log->is_running) {

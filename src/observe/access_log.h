@@ -16,6 +16,8 @@
 
 #include <galley/access_log.h>
 
+#include <stdint.h>
+
 struct access_log;
 struct access_log_source; /* one loop's ring */
 struct exchange;
@@ -28,6 +30,8 @@ struct access_log *access_log_create(const galley_access_log_options *options,
 /** One for each loop, before access_log_start(); freed with the log. NULL: out of memory, or the
  * log runs. */
 struct access_log_source *access_log_add_source(struct access_log *log);
+/** What it takes with so many sources. */
+uint64_t access_log_bytes(const struct access_log *log, unsigned sources);
 /** Start the writer thread (all signals blocked in it). 0, GALLEY_ESTATE (it runs), GALLEY_ESYS. */
 int access_log_start(struct access_log *log, galley_error *err);
 

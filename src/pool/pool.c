@@ -85,6 +85,14 @@ static galley_pool *allocate(const struct pool_config *config)
     return pool;
 }
 
+uint64_t pool_bytes(const struct pool_config *config)
+{
+    uint64_t each = sizeof(struct worker) + sizeof(struct sleeper) + sizeof(struct seat);
+    return mem_cost(sizeof(struct galley_pool)) + config->threads * mem_cost(each) +
+           POOL_GUEST_SEATS * mem_cost(sizeof(struct seat)) +
+           mem_cost(config->queue_capacity * sizeof(struct job_slot));
+}
+
 /* A submitter that was blocked when the pool was closed has been woken, and is on its way out
  * through the gate. */
 static void wait_for_leavers(struct galley_pool *pool)

@@ -199,6 +199,7 @@ static void take_numbers(struct server_config *config, const galley_server_optio
     config->max_requests = opt->max_requests == GALLEY_NO_LIMIT ? 0 : opt->max_requests;
     config->max_requests_per_connection =
         opt->max_requests_per_connection == GALLEY_NO_LIMIT ? 0 : opt->max_requests_per_connection;
+    config->chose_connections = opt->max_connections == 0;
     config->max_memory_bytes = opt->max_memory_bytes ? opt->max_memory_bytes : DEFAULT_MEMORY_BYTES;
     config->queue_timeout_ms = opt->queue_timeout_ms == GALLEY_NO_LIMIT
                                    ? 0

@@ -14,7 +14,8 @@ struct server_config {
     unsigned loops;
     unsigned file_threads;
     unsigned max_connections;
-    unsigned max_requests; /* 0: none */
+    bool chose_connections; /* nobody said how many */
+    unsigned max_requests;  /* 0: none */
     unsigned max_requests_per_connection;
     struct http_limits limits;
     struct conn_limits conn_limits;

@@ -164,7 +164,10 @@ int server_begin(galley_server *srv, struct galley_test *test, galley_error *err
     if (test) {
         test_client_adjust(&srv->config);
     }
-    rc = prepare(srv, err);
+    rc = test ? GALLEY_OK : server_memory_settle(srv, err);
+    if (rc == GALLEY_OK) {
+        rc = prepare(srv, err);
+    }
     if (rc != GALLEY_OK) {
         undo(srv);
         srv->test = NULL;

@@ -7,6 +7,7 @@
 #ifndef SERVER_SERVER_STATE_H
 #define SERVER_SERVER_STATE_H
 
+#include "base/cgroup.h"
 #include "base/counter.h"
 #include "base/log.h"
 #include "conn/conn_set.h"
@@ -131,6 +132,7 @@ struct server_progress {
 
 struct galley_server {
     struct server_config config;
+    const struct cgroup_paths *cgroup; /* where limits are read */
     struct log_sink log;
     void (*user_log)(void *ctx, int level, const char *line);
     void *user_log_ctx;
@@ -236,6 +238,10 @@ void server_acceptors_close(struct server_loop *loop);
 void server_acceptors_pause(struct server_loop *loop);
 /** conn_set.removed */
 void server_conn_removed(struct conn_set *set, void *ctx);
+
+/* ---- server_memory.c ---- */
+/** Refuse what cannot fit, warn of what hardly does, choose max_connections if nobody said. */
+int server_memory_settle(struct galley_server *srv, galley_error *err);
 
 /* ---- server_drain.c ---- */
 /** Watch for galley_server_stop() on the first loop. */

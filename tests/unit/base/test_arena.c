@@ -133,6 +133,26 @@ TEST(test_each_piece_is_a_block_of_its_own)
 }
 #endif
 
+TEST(test_what_an_arena_takes_is_never_more_than_it_says)
+{
+    static const size_t sizes[] = {1, 24, 1000, 1100, 3000, 5000};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct arena arena;
+        arena_init(&arena, 100000);
+        uint64_t blocks = 0;
+        const char *last_end = NULL;
+        while (arena_alloc(&arena, sizes[i])) {
+            blocks += arena.end != last_end || sizes[i] > 1024;
+            last_end = arena.end;
+        }
+        uint64_t most = sizes[i] > 1024 ? blocks * (sizes[i] + 48) : blocks * 4096;
+        EXPECT(most <= arena_most_bytes(100000));
+        arena_finish(&arena);
+    }
+    EXPECT(arena_most_bytes(0) == UINT64_MAX);
+    EXPECT(arena_most_bytes(SIZE_MAX) == UINT64_MAX);
+}
+
 #ifdef GALLEY_FAULTS
 static bool fill(struct arena *arena)
 {

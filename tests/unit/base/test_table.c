@@ -216,3 +216,16 @@ TEST(test_each_failed_allocation_leaves_the_table_as_it_was)
     }
 }
 #endif
+
+TEST(test_a_table_takes_no_more_than_it_says)
+{
+    static char names[1000][8];
+    struct table table;
+    table_init(&table);
+    for (int i = 0; i < 1000; i++) {
+        snprintf(names[i], sizeof names[i], "%d", i);
+        EXPECT_INT(table_put(&table, span_of(names[i]), names[i]), 0);
+        EXPECT(table.capacity * 32 <= table_most_bytes((uint64_t)i + 1));
+    }
+    table_finish(&table);
+}

@@ -1,0 +1,283 @@
+/* What memory a server may take, beside made-up control groups: what is refused, what is warned of,
+ * how many connections it chooses. */
+#include "test.h"
+
+#include "base/alloc.h"
+#include "server/server_state.h"
+
+#include <unistd.h>
+
+struct lines {
+    char warnings[512];
+    char infos[1024];
+};
+
+struct fake {
+    char root[64];
+    char list[96];
+    char limit[96];
+    struct cgroup_paths paths;
+    struct lines lines;
+};
+
+static void write_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    EXPECT(file != NULL);
+    fputs(text, file);
+    fclose(file);
+}
+
+static void set_limit(struct fake *fake, uint64_t bytes)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%llu\n", (unsigned long long)bytes);
+    write_file(fake->limit, bytes ? text : "max\n");
+}
+
+static void fake_init(struct fake *fake)
+{
+    memset(fake, 0, sizeof *fake);
+    snprintf(fake->root, sizeof fake->root, "/tmp/galley-memory-XXXXXX");
+    EXPECT(mkdtemp(fake->root) != NULL);
+    snprintf(fake->list, sizeof fake->list, "%s/list", fake->root);
+    snprintf(fake->limit, sizeof fake->limit, "%s/memory.max", fake->root);
+    fake->paths = (struct cgroup_paths){fake->list, fake->root};
+    write_file(fake->list, "0::/\n");
+    set_limit(fake, 0);
+}
+
+static void fake_finish(struct fake *fake)
+{
+    unlink(fake->list);
+    unlink(fake->limit);
+    EXPECT_INT(rmdir(fake->root), 0);
+}
+
+static void keep_line(void *ctx, int level, const char *line)
+{
+    struct lines *lines = ctx;
+    char *out = level == GALLEY_LOG_WARNING ? lines->warnings : lines->infos;
+    size_t room = level == GALLEY_LOG_WARNING ? sizeof lines->warnings : sizeof lines->infos;
+    size_t len = strlen(out);
+    snprintf(out + len, room - len, "%s\n", line);
+}
+
+static int handler(galley_request *rq, galley_response *rs, void *arg)
+{
+    (void)rq;
+    (void)arg;
+    return galley_res_text(rs, 200, "ok\n");
+}
+
+static galley_server_options small(void)
+{
+    galley_server_options opt = GALLEY_SERVER_OPTIONS_INIT;
+    opt.max_connections = 1000;
+    opt.max_memory_bytes = 64 * 1024;
+    opt.max_body_bytes = 64 * 1024;
+    return opt;
+}
+
+static galley_server *make(struct fake *fake, galley_server_options *opt)
+{
+    static galley_pool_options pool = GALLEY_POOL_OPTIONS_INIT;
+    pool.threads = 2;
+    opt->pool_options = &pool;
+    opt->log = keep_line;
+    opt->log_ctx = &fake->lines;
+    galley_server *srv = galley_server_new(opt, NULL);
+    EXPECT(srv != NULL);
+    srv->cgroup = &fake->paths;
+    EXPECT_INT(galley_server_listen(srv, "127.0.0.1:0"), 0);
+    EXPECT_INT(galley_server_route(srv, "/", handler, NULL, NULL), 0);
+    return srv;
+}
+
+static galley_memory_plan plan_of(const galley_server *srv)
+{
+    galley_memory_plan plan = {.size = sizeof plan};
+    EXPECT_INT(galley_server_get_memory_plan(srv, &plan), 0);
+    return plan;
+}
+
+/* Start and stop; what the start said. */
+static int start(galley_server *srv, galley_error *err)
+{
+    int rc = galley_server_start(srv, err);
+    if (rc == 0) {
+        galley_server_stop(srv, GALLEY_STOP_DRAIN);
+        EXPECT_INT(galley_server_join(srv, GALLEY_FOREVER, NULL), 0);
+    }
+    galley_server_free(srv);
+    return rc;
+}
+
+TEST(test_the_plan_adds_up)
+{
+    struct fake fake;
+    fake_init(&fake);
+    galley_server_options opt = small();
+    opt.loops = 3;
+    galley_server *srv = make(&fake, &opt);
+    galley_memory_plan plan = plan_of(srv);
+    EXPECT_INT(plan.limit_bytes, 0);
+    EXPECT_INT(plan.connections, 1000);
+    EXPECT_INT(plan.loops, 3);
+    EXPECT_INT(plan.threads, 3 + 2 + 2 + 1); /* loops, workers, file threads, the watch */
+    uint64_t busy = plan.input_bytes + plan.memory_bytes + plan.body_bytes + plan.output_bytes;
+    EXPECT_INT(plan.fixed_bytes, 3 * plan.loop_bytes + plan.cache_bytes + plan.log_bytes +
+                                     plan.pool_bytes + plan.stack_bytes);
+    EXPECT_INT(plan.least_bytes, plan.fixed_bytes + 1000 * plan.idle_bytes + 5 * busy);
+    EXPECT_INT(plan.most_bytes, plan.fixed_bytes + 1000 * (plan.idle_bytes + busy));
+    EXPECT_INT(plan.log_bytes, 0);
+    EXPECT(plan.body_bytes >= 64 * 1024 && plan.body_bytes < 65 * 1024);
+    EXPECT(plan.memory_bytes >= 64 * 1024 && plan.memory_bytes < 96 * 1024);
+    EXPECT(plan.stack_bytes > 0 && plan.stack_reserved_bytes > plan.stack_bytes);
+    galley_server_free(srv);
+    fake_finish(&fake);
+}
+
+TEST(test_an_idle_connection_is_planned_with_no_more_than_400_bytes)
+{
+    struct fake fake;
+    fake_init(&fake);
+    galley_server_options opt = small();
+    galley_server *srv = make(&fake, &opt);
+    EXPECT(plan_of(srv).idle_bytes <= 400);
+    galley_server_free(srv);
+    fake_finish(&fake);
+}
+
+TEST(test_routes_logs_and_sites_count)
+{
+    struct fake fake;
+    fake_init(&fake);
+    galley_server_options opt = small();
+    galley_server *srv = make(&fake, &opt);
+    galley_memory_plan before = plan_of(srv);
+
+    galley_route_options route = GALLEY_ROUTE_OPTIONS_INIT;
+    route.max_body_bytes = 5 << 20;
+    EXPECT_INT(galley_server_route(srv, "/big", handler, NULL, &route), 0);
+    EXPECT(plan_of(srv).body_bytes >= 5 << 20);
+    route.body = GALLEY_BODY_STREAM; /* bounded whatever comes */
+    route.max_body_bytes = UINT64_MAX;
+    EXPECT_INT(galley_server_route(srv, "/stream", handler, NULL, &route), 0);
+    EXPECT(plan_of(srv).body_bytes < 6 << 20);
+
+    galley_access_log_options log = GALLEY_ACCESS_LOG_OPTIONS_INIT;
+    log.ring_records = 1024;
+    log.path = "/dev/null";
+    EXPECT_INT(galley_server_access_log(srv, &log), 0);
+    EXPECT(plan_of(srv).log_bytes >= 1024 * 512 && plan_of(srv).log_bytes < 2 * 1024 * 512);
+
+    galley_static_options files = GALLEY_STATIC_OPTIONS_INIT;
+    files.cache_bytes = 7 << 20;
+    galley_static *site = galley_static_new("/", &files, NULL);
+    EXPECT(site != NULL);
+    EXPECT_INT(galley_server_route(srv, "/a/{path...}", galley_static_serve, site, NULL), 0);
+    EXPECT_INT(galley_server_route(srv, "/b/{path...}", galley_static_serve, site, NULL), 0);
+    uint64_t more = plan_of(srv).cache_bytes - before.cache_bytes;
+    EXPECT(more >= 7 << 20 && more < 8 << 20); /* once */
+    galley_server_free(srv);
+    galley_static_free(site);
+    fake_finish(&fake);
+}
+
+TEST(test_what_fits_easily_starts_without_a_word)
+{
+    struct fake fake;
+    fake_init(&fake);
+    galley_server_options opt = small();
+    galley_server *srv = make(&fake, &opt);
+    set_limit(&fake, 2 * plan_of(srv).least_bytes + 4096);
+    EXPECT_INT(start(srv, NULL), 0);
+    EXPECT_TEXT(fake.lines.warnings, "");
+    fake_finish(&fake);
+}
+
+TEST(test_more_than_half_of_the_group_is_warned_of)
+{
+    struct fake fake;
+    fake_init(&fake);
+    galley_server_options opt = small();
+    galley_server *srv = make(&fake, &opt);
+    set_limit(&fake, plan_of(srv).least_bytes);
+    EXPECT_INT(start(srv, NULL), 0);
+    EXPECT(strstr(fake.lines.warnings, "memory: these options need") != NULL);
+    fake_finish(&fake);
+}
+
+/* What the start says to options that cannot fit 128 MiB. */
+static void expect_refused(const galley_server_options *opt, const char *what)
+{
+    struct fake fake;
+    galley_error err = {0};
+    galley_server_options own = *opt;
+    fake_init(&fake);
+    set_limit(&fake, 128 << 20);
+    galley_server *srv = make(&fake, &own);
+    EXPECT_INT(start(srv, &err), GALLEY_ENOMEM);
+    EXPECT(strstr(err.message, "the control group allows 128 MiB: lower ") != NULL);
+    EXPECT_TEXT(strstr(err.message, "lower ") + 6, what);
+    fake_finish(&fake);
+}
+
+TEST(test_what_cannot_fit_is_refused_with_what_to_lower)
+{
+    galley_server_options opt = small();
+    opt.max_connections = 1000000;
+    expect_refused(&opt, "max_connections");
+    opt = small();
+    opt.max_body_bytes = 100 << 20;
+    expect_refused(&opt, "max_body_bytes");
+    opt.max_body_bytes = UINT64_MAX;
+    expect_refused(&opt, "max_body_bytes");
+    opt = small();
+    opt.max_memory_bytes = 100 << 20;
+    expect_refused(&opt, "max_memory_bytes");
+    opt = small();
+    opt.max_head_bytes = 16 << 20;
+    expect_refused(&opt, "max_head_bytes");
+    opt = small();
+    opt.loops = 256;
+    expect_refused(&opt, "loops or threads");
+}
+
+TEST(test_connections_that_nobody_gave_are_as_many_as_fit)
+{
+    struct fake fake;
+    fake_init(&fake);
+    galley_server_options opt = small();
+    opt.max_connections = 0;
+    galley_server *srv = make(&fake, &opt);
+    srv->config.max_connections = 10000000; /* as by the limit of descriptors */
+    uint64_t rest = plan_of(srv).least_bytes - 10000000 * plan_of(srv).idle_bytes;
+    set_limit(&fake, rest + (10 << 20));
+    galley_memory_plan plan = plan_of(srv);
+    EXPECT_INT(plan.connections, (5 << 20) / plan.idle_bytes);
+    EXPECT(plan.least_bytes <= plan.limit_bytes);
+    EXPECT_INT(start(srv, NULL), 0);
+    EXPECT(strstr(fake.lines.infos, "memory: at most ") != NULL);
+    fake_finish(&fake);
+}
+
+TEST(test_bad_calls_are_told_and_an_older_struct_is_filled_as_far_as_it_goes)
+{
+    struct fake fake;
+    fake_init(&fake);
+    galley_server_options opt = small();
+    galley_server *srv = make(&fake, &opt);
+    galley_memory_plan plan = {.size = sizeof plan.size - 1};
+    EXPECT_INT(galley_server_get_memory_plan(srv, &plan), GALLEY_EINVAL);
+    EXPECT_INT(galley_server_get_memory_plan(srv, NULL), GALLEY_EINVAL);
+    EXPECT_INT(galley_server_get_memory_plan(NULL, &plan), GALLEY_EINVAL);
+    plan.size = offsetof(galley_memory_plan, loops);
+    plan.loops = 77;
+    EXPECT_INT(galley_server_get_memory_plan(srv, &plan), 0);
+    EXPECT_INT(plan.connections, 1000);
+    EXPECT_INT(plan.loops, 77);
+    galley_server_free(srv);
+    fake_finish(&fake);
+}
