@@ -1,8 +1,8 @@
 # Tests in which system calls fail: tests/fault/test_<room>_*.c, linked with -Wl,--wrap so that each call listed here goes
 # through tests/fault/support_wrap.c. Without _FORTIFY_SOURCE and LTO, which would go round it: builds with debug checks.
 if(GALLEY_DEBUG_CHECKS)
-    set(wrapped_calls accept4 bind epoll_create1 epoll_ctl epoll_wait eventfd listen recv send sendfile sendmsg setsockopt
-        socket write)
+    set(wrapped_calls accept4 bind epoll_create1 epoll_ctl epoll_wait eventfd getpeername listen recv send sendfile
+        sendmsg setsockopt socket write)
     list(TRANSFORM wrapped_calls PREPEND "-Wl,--wrap=" OUTPUT_VARIABLE wrap_options)
     file(GLOB fault_tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/fault/test_*.c)
     foreach(test IN LISTS fault_tests)

@@ -1,13 +1,14 @@
 /* loop/backend_epoll.c — the loop over epoll(7).
  * A stream is added once, edge-triggered, for everything, and never touched again until it is
- * closed. A listener is level-triggered and exclusive, so that of several loops one is woken; it is
- * registered only while an accept is pending, because otherwise it would wake us for nothing. A
- * foreign descriptor is armed for one event by each poll.
+ * closed; and not before the loop waits for the first time since it came, for many a client has
+ * its answer by then and is gone. A listener is level-triggered and exclusive, so that of several
+ * loops one is woken; it is registered only while an accept is pending, because otherwise it would
+ * wake us for nothing. A foreign descriptor is armed for one event by each poll.
  *
  * A closed socket is taken out with EPOLL_CTL_DEL although close(2) does it too: not if a child
  * between fork and exec still holds the file, and then events would come for memory that is
  * gone. */
-#include "loop/backend.h"
+#include "loop/backend_epoll.h"
 
 #include "base/alloc.h"
 #include "base/check.h"
@@ -22,27 +23,21 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { MAX_EVENTS = 256, MAX_ACCEPT_RETRIES = 16 };
-
-struct epoll_world {
-    int epoll_fd;
-    int wake_fd; /* eventfd, edge-triggered: written by wake(), never read; its counter cannot overflow in practice */
-};
-
-static struct epoll_world *world_of(struct loop *loop)
-{
-    return loop->world;
-}
+enum { MAX_EVENTS = 256, EVENTS_AN_ACCEPT = 8 };
 
 static int control(struct loop *loop, int action, int fd, uint32_t events, void *user)
 {
     struct epoll_event event = {.events = events, .data.ptr = user};
-    return epoll_ctl(world_of(loop)->epoll_fd, action, fd, &event) == 0 ? 0 : -errno;
+    int result;
+    do {
+        result = epoll_ctl(epoll_world_of(loop)->epoll_fd, action, fd, &event);
+    } while (result < 0 && errno == EINTR);
+    return result < 0 ? -errno : 0;
 }
 
 static void epoll_finish(struct loop *loop)
 {
-    struct epoll_world *world = world_of(loop);
+    struct epoll_world *world = epoll_world_of(loop);
     fd_close(&world->wake_fd);
     fd_close(&world->epoll_fd);
     mem_free(world);
@@ -51,7 +46,7 @@ static void epoll_finish(struct loop *loop)
 
 static int open_descriptors(struct loop *loop)
 {
-    struct epoll_world *world = world_of(loop);
+    struct epoll_world *world = epoll_world_of(loop);
     world->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (world->epoll_fd < 0) {
         return -errno;
@@ -69,7 +64,7 @@ static int epoll_init(struct loop *loop)
     if (!world) {
         return -ENOMEM;
     }
-    *world = (struct epoll_world){-1, -1};
+    *world = (struct epoll_world){.epoll_fd = -1, .wake_fd = -1, .accepts = 1, .accepted_fd = -1};
     loop->world = world;
     int result = open_descriptors(loop);
     if (result < 0) {
@@ -83,6 +78,73 @@ static void epoll_read_clock(struct loop *loop)
     loop->now_ms = clock_mono_ms();
     loop->wall_s = clock_wall_s();
 }
+
+/* ---- streams that have just come ------------------------------------------------------------- */
+
+static int add_stream(struct loop *loop, struct loop_socket *socket)
+{
+    return control(loop, EPOLL_CTL_ADD, socket->fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+                   socket);
+}
+
+/* One that has just been accepted is surely a socket, which epoll takes. While others were served
+ * its first bytes have often come: a recv in vain costs less than the epoll_ctl that one not in
+ * vain may save. False: none such, or there is no room. */
+static bool put_fresh(struct loop *loop, struct loop_socket *socket)
+{
+    struct epoll_world *world = epoll_world_of(loop);
+    if (socket->fd != world->accepted_fd || world->fresh_count == MAX_FRESH) {
+        return false;
+    }
+    world->fresh[world->fresh_count++] = socket;
+    socket->may_read = true;
+    return true;
+}
+
+/* False: epoll knows it. Who leaves so early is mostly the last that came. */
+static bool take_fresh(struct loop *loop, const struct loop_socket *socket)
+{
+    struct epoll_world *world = epoll_world_of(loop);
+    for (unsigned i = world->fresh_count; i > 0; i--) {
+        if (world->fresh[i - 1] == socket) {
+            world->fresh[i - 1] = world->fresh[--world->fresh_count];
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whoever waits for it is told. It stays fresh, so that the next who waits for it is not
+ * forgotten. */
+static bool fail_pending(struct loop *loop, struct loop_socket *socket, int result)
+{
+    if (socket->reading) {
+        operation_decide(loop, socket->reading, result);
+    }
+    if (socket->writing) {
+        operation_decide(loop, socket->writing, result);
+    }
+    return socket->reading || socket->writing;
+}
+
+/* True if an operation has failed: it is due. */
+static bool add_fresh(struct loop *loop)
+{
+    struct epoll_world *world = epoll_world_of(loop);
+    bool has_failed = false;
+    for (unsigned i = world->fresh_count; i > 0; i--) {
+        struct loop_socket *socket = world->fresh[i - 1];
+        int result = add_stream(loop, socket);
+        if (result < 0) {
+            has_failed |= fail_pending(loop, socket, result);
+        } else {
+            world->fresh[i - 1] = world->fresh[--world->fresh_count];
+        }
+    }
+    return has_failed;
+}
+
+/* ---- waiting --------------------------------------------------------------------------------- */
 
 static unsigned ready_of(uint32_t events)
 {
@@ -105,9 +167,13 @@ static unsigned ready_of(uint32_t events)
 static void epoll_wait_events(struct loop *loop, int64_t wait_ms)
 {
     struct epoll_event events[MAX_EVENTS];
+    if (add_fresh(loop)) {
+        wait_ms = 0;
+    }
     int timeout = wait_ms < 0 ? -1 : wait_ms > INT_MAX ? INT_MAX : (int)wait_ms;
-    int count = epoll_wait(world_of(loop)->epoll_fd, events, MAX_EVENTS, timeout);
+    int count = epoll_wait(epoll_world_of(loop)->epoll_fd, events, MAX_EVENTS, timeout);
     CHECK(count >= 0 || errno == EINTR); /* the rest are descriptors closed behind our back */
+    epoll_world_of(loop)->accepts = 1 + (count > 0 ? (unsigned)count / EVENTS_AN_ACCEPT : 0);
     for (int i = 0; i < count; i++) {
         if (events[i].data.ptr) {
             operation_ready(loop, events[i].data.ptr, ready_of(events[i].events));
@@ -119,18 +185,19 @@ static void epoll_wake(struct loop *loop)
 {
     int saved_errno = errno; /* we may be in a signal handler */
     uint64_t one = 1;
-    while (write(world_of(loop)->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR) {
+    while (write(epoll_world_of(loop)->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR) {
         /* again */
     }
     errno = saved_errno;
 }
 
+/* ---- sockets --------------------------------------------------------------------------------- */
+
 static int epoll_add(struct loop *loop, struct loop_socket *socket)
 {
     switch (socket->kind) {
     case LOOP_SOCKET_STREAM:
-        return control(loop, EPOLL_CTL_ADD, socket->fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
-                       socket);
+        return put_fresh(loop, socket) ? 0 : add_stream(loop, socket);
     case LOOP_SOCKET_FOREIGN:
         return control(loop, EPOLL_CTL_ADD, socket->fd, EPOLLONESHOT, socket);
     default:
@@ -171,7 +238,10 @@ static void epoll_close(struct loop *loop, struct loop_socket *socket, bool is_r
         socket->fd = -1; /* its owner's */
         return;
     }
-    remove_from_epoll(loop, socket);
+    epoll_forget_peer(loop, socket->fd);
+    if (!take_fresh(loop, socket)) {
+        remove_from_epoll(loop, socket);
+    }
     if (is_reset) {
         /* socket(7): lingering for 0 s makes close(2) send RST */
         const struct linger no_linger = {.l_onoff = 1, .l_linger = 0};
@@ -186,41 +256,7 @@ static int epoll_shutdown_write(struct loop *loop, struct loop_socket *socket)
     return shutdown(socket->fd, SHUT_WR) == 0 ? 0 : -errno;
 }
 
-/* accept(2): errors of a connection that is gone already, or of the network, concern nobody
- * here. */
-static bool is_accept_retried(int error)
-{
-    switch (error) {
-    case EINTR:
-    case ECONNABORTED:
-    case EPROTO:
-    case ENOPROTOOPT:
-    case ENETDOWN:
-    case ENETUNREACH:
-    case EHOSTDOWN:
-    case EHOSTUNREACH:
-    case ENONET:
-    case EPERM: /* forbidden by a firewall */
-        return true;
-    default:
-        return false;
-    }
-}
-
-static int epoll_accept(struct loop *loop, struct loop_socket *socket)
-{
-    (void)loop;
-    for (int i = 0; i < MAX_ACCEPT_RETRIES; i++) {
-        int fd = accept4(socket->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd >= 0) {
-            return fd;
-        }
-        if (!is_accept_retried(errno)) {
-            return errno == EWOULDBLOCK ? -EAGAIN : -errno;
-        }
-    }
-    return -EAGAIN; /* being level-triggered, it will be told again */
-}
+/* ---- input and output ------------------------------------------------------------------------ */
 
 static ssize_t epoll_recv(struct loop *loop, struct loop_socket *socket, char *data,
                           size_t max_bytes)
@@ -261,38 +297,6 @@ static ssize_t epoll_send_file(struct loop *loop, struct loop_socket *socket,
         sent = sendfile(socket->fd, file->fd, &position, file->len);
     } while (sent < 0 && errno == EINTR);
     return sent < 0 ? -errno : sent;
-}
-
-static void epoll_close_fd(struct loop *loop, int fd)
-{
-    (void)loop;
-    fd_close(&fd);
-}
-
-/* What the client has sent is read once and thrown away: closing with unread bytes would send RST,
- * which can take the answer away from the client (RFC 9112 §9.6). More than one try is not due to
- * it. */
-static int epoll_refuse(struct loop *loop, struct loop_socket *listener, const void *data,
-                        size_t len)
-{
-    int fd = epoll_accept(loop, listener);
-    if (fd < 0) {
-        return fd;
-    }
-    if (len > 0) {
-        (void)send(fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
-        (void)shutdown(fd, SHUT_WR);
-    }
-    char thrown_away[2048];
-    (void)recv(fd, thrown_away, sizeof(thrown_away), MSG_DONTWAIT);
-    fd_close(&fd);
-    return 0;
-}
-
-static int epoll_peer_name(struct loop *loop, int fd, struct sockaddr *addr, socklen_t *len)
-{
-    (void)loop;
-    return getpeername(fd, addr, len) == 0 ? 0 : -errno;
 }
 
 const struct loop_backend loop_backend_epoll = {

@@ -68,7 +68,7 @@ static int parse_inet6(struct address *address, struct span text, galley_error *
     if (!copy_host(host_text, host) || inet_pton(AF_INET6, host_text, &host_bytes) != 1) {
         return refuse(err, text, "between [ and ] is no IPv6 address (zones are not supported)");
     }
-    uint16_t port;
+    uint16_t port = 0;
     struct span port_text = rest.len > 0 && rest.ptr[0] == ':' ? span_from(rest, 1) : SPAN("");
     if (rest.len > 0 && rest.ptr[0] != ':') {
         return refuse(err, text, "after ] comes a colon and the port, as in [::1]:8080");
@@ -93,7 +93,7 @@ static int parse_inet4(struct address *address, struct span text, size_t colon, 
         return refuse(err, text,
                       "not a numeric address; names are not looked up, 127.0.0.1 is this machine");
     }
-    uint16_t port;
+    uint16_t port = 0;
     int result = parse_port(&port, port_text, text, err);
     if (result == 0) {
         sin.sin_port = htons(port);
@@ -106,7 +106,7 @@ static int parse_inet4(struct address *address, struct span text, size_t colon, 
 static int parse_any(struct address *address, struct span port_text, struct span text,
                      galley_error *err)
 {
-    uint16_t port;
+    uint16_t port = 0;
     int result = parse_port(&port, port_text, text, err);
     if (result == 0) {
         set_inet6(address, &in6addr_any, port);

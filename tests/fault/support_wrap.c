@@ -91,6 +91,8 @@ WRAP(int, epoll_ctl, WRAP_EPOLL_CTL, (int epfd, int op, int fd, struct epoll_eve
 WRAP(int, epoll_wait, WRAP_EPOLL_WAIT, (int epfd, struct epoll_event *events, int max, int timeout),
      (epfd, events, max, timeout))
 WRAP(int, eventfd, WRAP_EVENTFD, (unsigned count, int flags), (count, flags))
+WRAP(int, getpeername, WRAP_GETPEERNAME, (int fd, struct sockaddr *addr, socklen_t *len),
+     (fd, addr, len))
 WRAP(int, listen, WRAP_LISTEN, (int fd, int backlog), (fd, backlog))
 WRAP(ssize_t, recv, WRAP_RECV, (int fd, void *data, size_t len, int flags), (fd, data, len, flags))
 WRAP(ssize_t, send, WRAP_SEND, (int fd, const void *data, size_t len, int flags),

@@ -13,6 +13,7 @@ enum wrapped {
     WRAP_EPOLL_CTL,
     WRAP_EPOLL_WAIT,
     WRAP_EVENTFD,
+    WRAP_GETPEERNAME,
     WRAP_LISTEN,
     WRAP_RECV,
     WRAP_SEND,

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <unistd.h>
@@ -31,6 +32,7 @@ struct site {
     struct conn conn;
     unsigned acceptor_closed;
     int client;
+    void (*serve)(int fd); /* called for an accepted connection; NULL: the test does it */
 };
 
 static struct site site;
@@ -50,6 +52,9 @@ static void on_accepted(void *ctx, struct acceptor *acceptor, int fd)
         return;
     }
     site.conn.is_open = true;
+    if (site.serve) {
+        site.serve(fd);
+    }
 }
 
 static void on_acceptor_closed(void *ctx, struct acceptor *acceptor)
@@ -189,6 +194,55 @@ TEST(a_keep_alive_exchange_costs_one_recv_one_send_and_one_wait)
     EXPECT_INT(wrap_calls(WRAP_EPOLL_CTL) + wrap_calls(WRAP_SENDMSG) + wrap_calls(WRAP_WRITE) +
                    wrap_calls(WRAP_SETSOCKOPT) + wrap_calls(WRAP_ACCEPT4),
                0);
+    close_site();
+}
+
+static void close_conn(struct loop_op *op)
+{
+    EXPECT_INT(op->result, 6);
+    transport_close(&site.conn.transport, false);
+    site.conn.is_open = false;
+}
+
+static void answer_last(struct loop_op *op)
+{
+    EXPECT_INT(op->result, 7);
+    start_send(1);
+    site.conn.writing.done = close_conn;
+}
+
+static void serve_once(int fd)
+{
+    struct sockaddr_in peer;
+    socklen_t len = sizeof(peer);
+    EXPECT_INT(loop_peer_name(site.loop, fd, (struct sockaddr *)&peer, &len), 0);
+    EXPECT_INT(len, sizeof(peer));
+    EXPECT_INT(ntohl(peer.sin_addr.s_addr), INADDR_LOOPBACK);
+    EXPECT(peer.sin_port != 0);
+    transport_recv(&site.conn.transport, &site.conn.reading, 100, answer_last);
+}
+
+/* docs/decisions: a client that is answered in the turn that accepts it is never made known to
+ * epoll, its address comes with it, and nobody looks in vain for another one. */
+TEST(a_connection_of_one_request_costs_accept_recv_send_close_and_a_wait)
+{
+    EXPECT_INT(open_site(), 0);
+    site.serve = serve_once;
+    site.client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const struct address *address = &site.listener.address;
+    EXPECT_INT(connect(site.client, (const struct sockaddr *)&address->storage, address->len), 0);
+    client_says("request");
+    wrap_reset();
+    EXPECT(turn_until(NULL, &site.conn.closed));
+    EXPECT_INT(wrap_calls(WRAP_ACCEPT4), 1);
+    EXPECT_INT(wrap_calls(WRAP_RECV), 1);
+    EXPECT_INT(wrap_calls(WRAP_SEND), 1);
+    EXPECT_INT(wrap_calls(WRAP_EPOLL_WAIT), 1);
+    EXPECT_INT(
+        wrap_calls(WRAP_EPOLL_CTL) + wrap_calls(WRAP_GETPEERNAME) + wrap_calls(WRAP_SETSOCKOPT), 0);
+    char bytes[8];
+    EXPECT_INT(read(site.client, bytes, 8), 6);
+    EXPECT_INT(read(site.client, bytes, 8), 0);
     close_site();
 }
 
@@ -341,21 +395,58 @@ TEST(a_listener_that_epoll_does_not_take_is_tried_again_after_a_pause)
     close_site();
 }
 
-TEST(a_connection_that_epoll_does_not_take_is_closed_and_the_next_served)
+/* It is taken at the first wait, when it has an owner who waits for something. */
+TEST(a_connection_that_epoll_does_not_take_fails_what_waits_on_it)
 {
     EXPECT_INT(open_site(), 0);
     wrap_reset();
+    EXPECT(connect_client());
     wrap_fail(WRAP_EPOLL_CTL, 0, 1, ENOMEM);
-    int first = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    start_recv();
+    EXPECT(turn_until(NULL, &site.conn.recvs));
+    EXPECT_INT(site.conn.received, -ENOMEM);
+    start_recv(); /* an owner who tries again is not forgotten */
+    loop_turn(site.loop, 0);
+    client_says("hello");
+    EXPECT(turn_until(NULL, &site.conn.recvs));
+    EXPECT_INT(site.conn.received, 5);
+    close_site();
+}
+
+TEST(a_connection_that_is_closed_before_epoll_knows_it_leaves_nothing_there)
+{
+    EXPECT_INT(open_site(), 0);
+    EXPECT(connect_client());
+    wrap_reset();
+    transport_close(&site.conn.transport, false);
+    EXPECT(turn_until(NULL, &site.conn.closed));
+    loop_turn(site.loop, 0);
+    EXPECT_INT(wrap_calls(WRAP_EPOLL_CTL), 0);
+    site.conn.is_open = false;
+    close_site();
+}
+
+/* A quiet turn does not look for a second client; the listener tells of it again. */
+TEST(clients_that_came_together_are_all_accepted_without_a_try_in_vain)
+{
+    EXPECT_INT(open_site(), 0);
+    enum { CLIENTS = 5 };
+    int clients[CLIENTS];
     const struct address *address = &site.listener.address;
-    EXPECT_INT(connect(first, (const struct sockaddr *)&address->storage, address->len), 0);
-    while (counter_read(&site.counters.accepted) == 0) {
+    for (int i = 0; i < CLIENTS; i++) {
+        clients[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        EXPECT_INT(connect(clients[i], (const struct sockaddr *)&address->storage, address->len),
+                   0);
+    }
+    wrap_reset();
+    for (int i = 0; i < patience && counter_read(&site.counters.accepted) < CLIENTS; i++) {
         loop_turn(site.loop, 10);
     }
-    char byte;
-    EXPECT_INT(read(first, &byte, 1), 0);
-    close(first);
-    EXPECT(connect_client());
+    EXPECT_INT(counter_read(&site.counters.accepted), CLIENTS);
+    EXPECT_INT(wrap_calls(WRAP_ACCEPT4), CLIENTS);
+    for (int i = 0; i < CLIENTS; i++) {
+        close(clients[i]);
+    }
     close_site();
 }
 
