@@ -42,6 +42,7 @@ function(room_objects out)
 endfunction()
 
 # Libraries of Debian that a room stands on, by the names the linker knows.
+set(ROOM_LINKS_loop uring)
 set(ROOM_LINKS_ws wslay crypto)
 
 # What a room and all it may use link: room_links(OUT room...)

@@ -1,11 +1,11 @@
 /* loop/backend.h — inside the loop room: what a loop is made of, and the table a backend fills (one
- * file each: backend_epoll.c, backend_sim.c). Nobody outside loop/ includes this.
+ * file each: backend_epoll.c, backend_uring.c, backend_sim.c). Nobody outside loop/ includes this.
  *
  * The four I/O functions try once and never wait: a result, -errno, or -EAGAIN, after which the
  * backend later calls operation_ready() for the socket from inside its wait(). A backend that
- * completes by nature (io_uring) keeps may_read and may_write true, submits in the I/O functions,
- * returns -EAGAIN, and ends the operation from wait() with operation_decide(). All on the loop's
- * thread, but wake(). */
+ * completes by nature (io_uring) may instead take a send over: it sets IN_FLIGHT_SEND, returns
+ * -EAGAIN, and ends the operation from wait() with operation_decide(). All on the loop's thread, but
+ * wake(). */
 #ifndef LOOP_BACKEND_H
 #define LOOP_BACKEND_H
 
@@ -18,6 +18,8 @@ struct loop_backend {
     const char *name;
     int (*init)(struct loop *loop); /* 0 or -errno; sets loop->world */
     void (*finish)(struct loop *loop);
+    /** NULL: nothing to do. The calling thread is done with the loop, another may take it. */
+    void (*leave)(struct loop *loop);
     /** Set loop->now_ms and loop->wall_s. */
     void (*read_clock)(struct loop *loop);
     /** Wait for events up to wait_ms (0, GALLEY_FOREVER) and tell them by operation_ready(). */
@@ -28,9 +30,14 @@ struct loop_backend {
     int (*arm)(struct loop *loop, struct loop_socket *socket);
     /** No accept is pending any more on an armed listener. */
     void (*disarm)(struct loop *loop, struct loop_socket *socket);
+    /** If requests of it are in flight afterwards, the backend calls operation_released() when
+     * they have ended. */
     void (*close)(struct loop *loop, struct loop_socket *socket, bool is_reset);
+    /** Of a backend that sets IN_FLIGHT_SEND: end the send soon; operation_decide() follows. */
+    void (*cancel_send)(struct loop *loop, struct loop_socket *socket);
     int (*shutdown_write)(struct loop *loop, struct loop_socket *socket);
     int (*accept)(struct loop *loop, struct loop_socket *socket);
+    /** Into data; or elsewhere, and then loop->received is set to where. */
     ssize_t (*recv)(struct loop *loop, struct loop_socket *socket, char *data, size_t max_bytes);
     ssize_t (*send)(struct loop *loop, struct loop_socket *socket, const struct iovec *iov,
                     int iov_count, bool more_follows);
@@ -42,6 +49,7 @@ struct loop_backend {
 };
 
 extern const struct loop_backend loop_backend_epoll;
+extern const struct loop_backend loop_backend_uring;
 extern const struct loop_backend loop_backend_sim;
 
 struct loop {
@@ -49,6 +57,7 @@ struct loop {
     void *world; /* the backend's own */
     const struct log_sink *log;
     char *recv_buffer;
+    char *received; /* where the last recv has put its bytes: recv_buffer, or the backend's own */
     size_t recv_bytes;
     struct list ready;    /* ops whose socket became ready in this turn */
     struct list started;  /* ops started by callbacks or decided: they come first */
@@ -63,10 +72,16 @@ struct loop {
     struct errands *errands; /* errand.h; NULL: not counted */
     uint32_t turn;
     unsigned open_sockets;
+    unsigned held_sockets; /* closed, but requests of theirs are in flight */
+    int uring_error;       /* why a loop that was to choose is not over io_uring: errno, or 0 */
     bool is_stopping;
 };
 
 enum { READY_READ = 1, READY_WRITE = 2, READY_HANGUP = 4 };
+
+/* A bit of loop_socket.in_flight: the bytes of the writing operation are the kernel's, and it ends
+ * by operation_decide() only. The other bits are the backend's. */
+enum { IN_FLIGHT_SEND = 2 };
 
 /* operation.c */
 
@@ -74,6 +89,8 @@ enum { READY_READ = 1, READY_WRITE = 2, READY_HANGUP = 4 };
 void operation_ready(struct loop *loop, struct loop_socket *socket, unsigned ready);
 /** The result of a pending op is known: `done` is due. */
 void operation_decide(struct loop *loop, struct loop_op *op, ssize_t result);
+/** A closed socket has no request in flight any more: `closed` is due after its operations. */
+void operation_released(struct loop *loop, struct loop_socket *socket);
 /** Try and call back until nothing is left to do in this turn. Returns how many callbacks were
  * made. */
 unsigned operation_run_all(struct loop *loop);

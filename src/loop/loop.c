@@ -13,20 +13,29 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 enum { DEFAULT_RECV_BYTES = 64 * 1024 };
 
-static const struct loop_backend *backend_of(const struct loop_options *options)
+/* A loop that is to choose begins with io_uring, and takes epoll where that cannot be. */
+static const struct loop_backend *backend_of(enum loop_backend_kind kind)
 {
-    bool is_sim = options && options->backend == LOOP_BACKEND_SIM;
-    return is_sim ? &loop_backend_sim : &loop_backend_epoll;
+    switch (kind) {
+    case LOOP_BACKEND_SIM:
+        return &loop_backend_sim;
+    case LOOP_BACKEND_URING:
+    case LOOP_BACKEND_AUTO:
+        return &loop_backend_uring;
+    default:
+        return &loop_backend_epoll;
+    }
 }
 
 static void init_fields(struct loop *loop, const struct loop_options *options)
 {
-    loop->backend = backend_of(options);
+    loop->backend = backend_of(options ? options->backend : LOOP_BACKEND_EPOLL);
     loop->log = options ? options->log : NULL;
     loop->recv_bytes = options && options->recv_bytes ? options->recv_bytes : DEFAULT_RECV_BYTES;
     list_init(&loop->ready);
@@ -35,6 +44,18 @@ static void init_fields(struct loop *loop, const struct loop_options *options)
     mailbox_init(&loop->mailbox);
     atomic_init(&loop->owner, 0);
     loop->turn = 1; /* a new socket's 0 is another turn */
+}
+
+static int init_backend(struct loop *loop, bool may_choose)
+{
+    loop->received = loop->recv_buffer;
+    int result = loop->backend->init(loop);
+    if (result < 0 && may_choose) {
+        loop->uring_error = -result;
+        loop->backend = &loop_backend_epoll;
+        result = loop->backend->init(loop);
+    }
+    return result;
 }
 
 struct loop *loop_create(const struct loop_options *options, galley_error *err)
@@ -46,7 +67,8 @@ struct loop *loop_create(const struct loop_options *options, galley_error *err)
     }
     init_fields(loop, options);
     loop->recv_buffer = mem_alloc(loop->recv_bytes);
-    int result = loop->recv_buffer ? loop->backend->init(loop) : -ENOMEM;
+    bool may_choose = options && options->backend == LOOP_BACKEND_AUTO;
+    int result = loop->recv_buffer ? init_backend(loop, may_choose) : -ENOMEM;
     if (result < 0) {
         error_set_sys(err, -result, "event loop (%s)", loop->backend->name);
         mem_free(loop->recv_buffer);
@@ -174,7 +196,16 @@ bool loop_turn(struct loop *loop, int64_t max_wait_ms)
     calls += operation_run_all(loop);
     calls += run_posts(loop, take_later(loop));
     turns--;
-    return calls > 0 || has_work_now(loop);
+    return calls > 0 || has_work_now(loop) || loop->held_sockets > 0;
+}
+
+void loop_leave(struct loop *loop)
+{
+    DEBUG_CHECK(loop_is_current(loop));
+    if (loop->backend->leave) {
+        loop->backend->leave(loop);
+    }
+    bind_thread(loop, 0); /* whoever joins this thread may close and destroy */
 }
 
 /* sendfile(2) has no MSG_NOSIGNAL: its SIGPIPE is kept away from the program by blocking it on this
@@ -211,7 +242,7 @@ void loop_run(struct loop *loop)
         loop_turn(loop, GALLEY_FOREVER);
     }
     loop->is_stopping = false;
-    bind_thread(loop, 0); /* whoever joins this thread may close and destroy */
+    loop_leave(loop);
     restore_sigpipe(&before);
 }
 
@@ -260,6 +291,17 @@ void loop_wake(struct loop *loop)
 int loop_peer_name(struct loop *loop, int fd, struct sockaddr *addr, socklen_t *len)
 {
     return loop->backend->peer_name(loop, fd, addr, len);
+}
+
+void loop_describe(const struct loop *loop, char *text, size_t text_bytes)
+{
+    if (loop->uring_error) {
+        snprintf(text, text_bytes, "%s (io_uring: %s)", loop->backend->name,
+                 loop->uring_error == EOPNOTSUPP ? "the kernel is too old"
+                                                 : strerror(loop->uring_error));
+    } else {
+        snprintf(text, text_bytes, "%s", loop->backend->name);
+    }
 }
 
 void loop_later(struct loop *loop, struct loop_post *post)

@@ -71,6 +71,21 @@ struct loop_op {
     bool is_decided; /* the loop's: the result is known, only the call is due */
 };
 
+/* Buffers that have come for a stream and have not been read: a chain, see backend_uring.h. */
+struct loop_parked {
+    uint16_t first, last, count, offset;
+};
+
+/** What the io_uring backend keeps at a socket. */
+struct loop_socket_uring {
+    union {
+        struct loop_parked parked;      /* a stream's */
+        struct loop_accepted *accepted; /* a listener's */
+    };
+    int16_t end;   /* what recv says behind all bytes: 0 or -errno; 1: not known yet */
+    uint8_t flags; /* URING_… */
+};
+
 /** A descriptor known to the loop: a stream, a listener, or a foreign one to poll. */
 struct loop_socket {
     struct loop_op *reading; /* accept, recv or poll */
@@ -87,10 +102,18 @@ struct loop_socket {
     bool may_write;
     bool has_hangup; /* the peer closed its side or the connection broke: a recv finds out */
     bool is_closing;
-    bool is_armed; /* listener: known to the backend, which it is while an accept is pending */
+    bool is_armed;     /* listener: known to the backend, which it is while an accept is pending */
+    bool has_parked;   /* the backend has bytes or connections for it: trying again brings more */
+    uint8_t in_flight; /* the backend's: what the kernel works at, IN_FLIGHT_SEND and others */
+    struct loop_socket_uring uring;
 };
 
-enum loop_backend_kind { LOOP_BACKEND_EPOLL, LOOP_BACKEND_SIM };
+enum loop_backend_kind {
+    LOOP_BACKEND_EPOLL,
+    LOOP_BACKEND_SIM,
+    LOOP_BACKEND_URING, /* or fail: forbidden, or the kernel is older than 6.0 */
+    LOOP_BACKEND_AUTO,  /* what is better where it is allowed: docs/rooms/loop.md */
+};
 
 struct loop_options {
     enum loop_backend_kind backend;
@@ -108,6 +131,12 @@ void loop_run(struct loop *loop);
 /** One turn: wait up to max_wait_ms (0: no wait, GALLEY_FOREVER), run what is ready. True while
  * something was run. */
 bool loop_turn(struct loop *loop, int64_t max_wait_ms);
+/** The calling thread is done with the loop and another may turn it: loop_run() does so at its end,
+ * who drives a loop by loop_turn() must. */
+void loop_leave(struct loop *loop);
+/** How this loop waits, and why not otherwise, for people: "io_uring", "epoll (io_uring: Operation
+ * not permitted)". Written to text. */
+void loop_describe(const struct loop *loop, char *text, size_t text_bytes);
 /** End loop_run() after this turn. On the loop's thread. */
 void loop_stop(struct loop *loop);
 

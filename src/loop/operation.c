@@ -118,13 +118,16 @@ static ssize_t try_recv(struct loop *loop, struct loop_op *op)
     size_t max_bytes = op->max_bytes < loop->recv_bytes ? op->max_bytes : loop->recv_bytes;
     ssize_t got = loop->backend->recv(loop, socket, loop->recv_buffer, max_bytes);
     socket->reads++;
-    op->data = loop->recv_buffer;
+    op->data = loop->received;
     if (got == -EAGAIN) {
         socket->may_read = false;
     } else if (got <= 0) {
         socket->has_hangup = true;
     } else if ((size_t)got < max_bytes && !socket->has_hangup) {
         socket->may_read = false;
+    }
+    if (socket->has_parked) {
+        socket->may_read = true;
     }
     op->more = got > 0 && socket->may_read;
     return got;
@@ -213,17 +216,18 @@ static void call_done(struct loop *loop, struct loop_op *op)
     op->more_follows = false;
     op->done(op);
     if (DEBUG_BUILD && is_recv && result > 0) {
-        memset(loop->recv_buffer, 0xdd, (size_t)result); /* shows who keeps a pointer into it */
+        memset(loop->received, 0xdd, (size_t)result); /* shows who keeps a pointer into it */
     }
     if (socket->is_armed && !socket->reading && !socket->is_closing) {
         loop->backend->disarm(loop, socket);
     }
 }
 
-/* A listener whose share is used up is simply told of again: it is level-triggered. */
+/* A listener whose share is used up is simply told of again: it is level-triggered, unless the
+ * backend keeps connections for it. */
 static void put_off(struct loop *loop, struct loop_op *op)
 {
-    if (op->kind == LOOP_OP_ACCEPT) {
+    if (op->kind == LOOP_OP_ACCEPT && !op->socket->has_parked) {
         op->socket->may_read = false;
     } else {
         list_push_back(&loop->deferred, &op->link);
@@ -247,6 +251,18 @@ static bool run_op(struct loop *loop, struct loop_op *op)
     }
     call_done(loop, op);
     return true;
+}
+
+void operation_released(struct loop *loop, struct loop_socket *socket)
+{
+    loop->held_sockets--;
+    socket->next = NULL;
+    if (loop->closing_last) {
+        loop->closing_last->next = socket;
+    } else {
+        loop->closing_first = socket;
+    }
+    loop->closing_last = socket;
 }
 
 static struct loop_socket *take_closing(struct loop *loop)
@@ -380,7 +396,12 @@ void loop_poll(struct loop *loop, struct loop_socket *socket, struct loop_op *op
 void loop_cancel(struct loop *loop, struct loop_op *op)
 {
     DEBUG_CHECK(loop_is_current(loop));
-    if (op->is_pending) {
+    if (!op->is_pending) {
+        return;
+    }
+    if (is_writing(op) && (op->socket->in_flight & IN_FLIGHT_SEND)) {
+        loop->backend->cancel_send(loop, op->socket);
+    } else {
         operation_decide(loop, op, -ECANCELED);
     }
 }

@@ -12,9 +12,8 @@ int loop_socket_open(struct loop *loop, struct loop_socket *socket, int fd,
 {
     DEBUG_CHECK(loop_is_current(loop));
     *socket = (struct loop_socket){.fd = fd, .kind = (uint8_t)kind, .closed = closed};
-    /* Writing is tried first. Reading waits for the first event, which the backend gives for data
-     * that has come already: trying would cost a recv in vain whenever the client is a little
-     * slower than its connection. */
+    /* Writing is tried first. Reading waits for the first event, which the backend gives also for
+     * data that has come already, or for the backend to say at once that trying is worth it. */
     socket->may_write = kind == LOOP_SOCKET_STREAM;
     int result = loop->backend->add(loop, socket);
     if (result == 0) {
@@ -32,16 +31,13 @@ void loop_socket_close(struct loop *loop, struct loop_socket *socket, bool is_re
     if (socket->reading) {
         operation_decide(loop, socket->reading, -ECANCELED);
     }
-    if (socket->writing) {
+    if (socket->writing && !(socket->in_flight & IN_FLIGHT_SEND)) {
         operation_decide(loop, socket->writing, -ECANCELED);
     }
-    socket->next = NULL;
-    if (loop->closing_last) {
-        loop->closing_last->next = socket;
-    } else {
-        loop->closing_first = socket;
+    loop->held_sockets++;
+    if (!socket->in_flight) {
+        operation_released(loop, socket);
     }
-    loop->closing_last = socket;
 }
 
 int loop_socket_shutdown_write(struct loop *loop, struct loop_socket *socket)

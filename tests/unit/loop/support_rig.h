@@ -1,5 +1,5 @@
-/* tests/unit/loop/support_rig.h — a loop with clients, the same for both backends, so that a
- * promise is written down once and tested over epoll with real TCP and over sim. */
+/* tests/unit/loop/support_rig.h — a loop with clients, the same for all backends, so that
+ * a promise is written down once and tested over epoll and io_uring with real TCP and over sim. */
 #ifndef TESTS_UNIT_LOOP_SUPPORT_RIG_H
 #define TESTS_UNIT_LOOP_SUPPORT_RIG_H
 
@@ -14,13 +14,14 @@ struct sim_peer;
 struct rig {
     struct loop *loop;
     bool is_sim;
+    bool is_uring;
 };
 
 /* The other end of a stream. */
 struct client {
     struct sim_peer *peer; /* sim */
-    int fd;                /* epoll */
-    char *received;        /* epoll: what client_received() has read so far */
+    int fd;                /* real */
+    char *received;        /* real: what client_received() has read so far */
     size_t received_len;
 };
 
@@ -37,15 +38,32 @@ struct stream {
     struct iovec iov;
 };
 
-#define BOTH(test_name)                                                                            \
+#define EACH(test_name)                                                                            \
     static void test_name(enum loop_backend_kind backend);                                         \
     TEST(test_name##_over_epoll)                                                                   \
     {                                                                                              \
         test_name(LOOP_BACKEND_EPOLL);                                                             \
     }                                                                                              \
+    TEST(test_name##_over_io_uring)                                                                \
+    {                                                                                              \
+        test_name(LOOP_BACKEND_URING);                                                             \
+    }                                                                                              \
     TEST(test_name##_over_sim)                                                                     \
     {                                                                                              \
         test_name(LOOP_BACKEND_SIM);                                                               \
+    }                                                                                              \
+    static void test_name(enum loop_backend_kind backend)
+
+/* The same over both that are real. */
+#define REAL(test_name)                                                                            \
+    static void test_name(enum loop_backend_kind backend);                                         \
+    TEST(test_name##_over_epoll)                                                                   \
+    {                                                                                              \
+        test_name(LOOP_BACKEND_EPOLL);                                                             \
+    }                                                                                              \
+    TEST(test_name##_over_io_uring)                                                                \
+    {                                                                                              \
+        test_name(LOOP_BACKEND_URING);                                                             \
     }                                                                                              \
     static void test_name(enum loop_backend_kind backend)
 
@@ -58,6 +76,7 @@ struct stream {
         }                                                                                          \
     } while (0)
 
+/* Skips the test where io_uring is forbidden. */
 void rig_open(struct rig *rig, enum loop_backend_kind backend);
 void rig_close(struct rig *rig);
 /* Turn until nothing happens any more. */

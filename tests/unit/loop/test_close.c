@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-BOTH(close_calls_back_what_is_pending_then_closed_and_never_inside)
+EACH(close_calls_back_what_is_pending_then_closed_and_never_inside)
 {
     struct rig rig;
     struct stream s;
@@ -29,7 +29,7 @@ BOTH(close_calls_back_what_is_pending_then_closed_and_never_inside)
     rig_close(&rig);
 }
 
-BOTH(close_with_reset_sends_rst)
+EACH(close_with_reset_sends_rst)
 {
     struct rig rig;
     struct stream s;
@@ -43,7 +43,7 @@ BOTH(close_with_reset_sends_rst)
     rig_close(&rig);
 }
 
-BOTH(what_is_started_on_a_closed_socket_is_cancelled_before_closed)
+EACH(what_is_started_on_a_closed_socket_is_cancelled_before_closed)
 {
     struct rig rig;
     struct stream s;
@@ -120,7 +120,7 @@ static void open_crowd(struct rig *rig, struct client *clients)
     loop_turn(rig->loop, 0); /* the first, writable event is used up */
 }
 
-BOTH(one_callback_closes_all_sockets_that_have_events_in_the_same_batch)
+EACH(one_callback_closes_all_sockets_that_have_events_in_the_same_batch)
 {
     struct rig rig;
     struct client clients[CROWD];
@@ -176,12 +176,12 @@ static void neighbours_are_closed(enum loop_backend_kind backend, int step)
     rig_close(&rig);
 }
 
-BOTH(a_callback_closes_the_next_socket_of_the_batch)
+EACH(a_callback_closes_the_next_socket_of_the_batch)
 {
     neighbours_are_closed(backend, 1);
 }
 
-BOTH(a_callback_closes_the_previous_socket_of_the_batch)
+EACH(a_callback_closes_the_previous_socket_of_the_batch)
 {
     neighbours_are_closed(backend, -1);
 }

@@ -36,7 +36,7 @@ static void post_ran(struct loop_post *post)
     note('p');
 }
 
-BOTH(a_timer_fires_at_or_after_its_deadline_of_the_loops_clock)
+EACH(a_timer_fires_at_or_after_its_deadline_of_the_loops_clock)
 {
     struct rig rig;
     struct timer timer = {0};
@@ -49,7 +49,7 @@ BOTH(a_timer_fires_at_or_after_its_deadline_of_the_loops_clock)
     rig_close(&rig);
 }
 
-BOTH(a_stopped_timer_is_not_called)
+EACH(a_stopped_timer_is_not_called)
 {
     struct rig rig;
     struct timer timer = {0}, other = {0};
@@ -63,7 +63,7 @@ BOTH(a_stopped_timer_is_not_called)
     rig_close(&rig);
 }
 
-BOTH(the_clock_stands_still_during_a_turn_and_the_wall_clock_tells_the_date)
+EACH(the_clock_stands_still_during_a_turn_and_the_wall_clock_tells_the_date)
 {
     struct rig rig;
     rig_open(&rig, backend);
@@ -86,7 +86,7 @@ static void later_again(struct loop_post *post)
     }
 }
 
-BOTH(later_runs_at_the_end_of_the_turn_and_a_nested_one_in_the_next_without_waiting)
+EACH(later_runs_at_the_end_of_the_turn_and_a_nested_one_in_the_next_without_waiting)
 {
     struct rig rig;
     struct loop_post first = {.run = post_ran};
@@ -112,7 +112,7 @@ static void came_in_time(struct loop_op *op)
     loop_timer_stop(the_loop, &request_deadline);
 }
 
-BOTH(bytes_that_came_before_the_deadline_win_against_a_late_turn)
+EACH(bytes_that_came_before_the_deadline_win_against_a_late_turn)
 {
     struct rig rig;
     struct stream s;
@@ -270,7 +270,7 @@ static void foreign_gone(struct loop_socket *socket)
     foreign_closed++;
 }
 
-BOTH(a_foreign_descriptor_is_polled_level_triggered)
+EACH(a_foreign_descriptor_is_polled_level_triggered)
 {
     struct rig rig;
     struct loop_socket foreign;
@@ -323,7 +323,7 @@ static void sweep_allocations(enum loop_backend_kind backend)
     }
 }
 
-BOTH(each_allocation_of_a_new_loop_may_fail)
+EACH(each_allocation_of_a_new_loop_may_fail)
 {
     sweep_allocations(backend);
 }

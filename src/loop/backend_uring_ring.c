@@ -1,0 +1,198 @@
+/* loop/backend_uring_ring.c — the ring of the io_uring backend: made, enabled, submitted to, waited
+ * on, dropped.
+ *
+ * The kernel binds a ring to the thread that enables it (single issuer), so that it needs no lock
+ * and completes only when we look. Hence it is enabled by the first wait, not when it is made; and
+ * it is dropped when a thread is done with the loop (uring_leave in backend_uring.c), and made anew
+ * for the next one. A ring that cannot be made anew is tried again at each wait and each request:
+ * requests fail meanwhile, nothing hangs and nothing is lost. On the loop's thread. */
+#include "loop/backend_uring.h"
+
+#include "base/alloc.h"
+#include "base/check.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+enum {
+    SQ_ENTRIES = 256,
+    CQ_ENTRIES = 4096, /* more are kept by the kernel until we have read these */
+    FLUSHES = 8,       /* of a full queue, for one request */
+    NO_RING_WAIT_MS = 10
+};
+
+static const unsigned always =
+    IORING_SETUP_R_DISABLED | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_SUBMIT_ALL;
+/* Best first: completions only when we look (6.1), only at system calls (5.19), as they come. */
+static const unsigned wishes[] = {IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
+                                  IORING_SETUP_COOP_TASKRUN, 0};
+
+/* Multishot recv and accept came with 6.0, and so did this operation, which can be asked for. */
+static int check_kernel(struct io_uring *ring)
+{
+    const unsigned needed = IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE | IORING_FEAT_EXT_ARG |
+                            IORING_FEAT_FAST_POLL | IORING_FEAT_CQE_SKIP;
+    if ((ring->features & needed) != needed) {
+        return -EOPNOTSUPP;
+    }
+    size_t bytes = sizeof(struct io_uring_probe) + 256 * sizeof(struct io_uring_probe_op);
+    struct io_uring_probe *probe = mem_alloc_zero(1, bytes);
+    if (!probe) {
+        return -ENOMEM;
+    }
+    int result = io_uring_register_probe(ring, probe, 256);
+    if (result == 0 && !io_uring_opcode_supported(probe, IORING_OP_SEND_ZC)) {
+        result = -EOPNOTSUPP;
+    }
+    mem_free(probe);
+    return result;
+}
+
+static int init_ring(struct uring_world *world)
+{
+    int result = -EINVAL;
+    for (unsigned i = 0; i < sizeof(wishes) / sizeof(*wishes) && result == -EINVAL; i++) {
+        struct io_uring_params params = {.flags = always | wishes[i], .cq_entries = CQ_ENTRIES};
+        result = io_uring_queue_init_params(SQ_ENTRIES, &world->ring, &params);
+        world->setup_flags = wishes[i];
+    }
+    return result;
+}
+
+int uring_ring_open(struct uring_world *world)
+{
+    if (world->has_ring) {
+        return 0;
+    }
+    int result = init_ring(world);
+    if (result < 0) {
+        return result;
+    }
+    world->has_ring = true;
+    world->is_enabled = false;
+    result = check_kernel(&world->ring);
+    if (result == 0) {
+        result = uring_buffers_register(&world->buffers, &world->ring);
+    }
+    if (result < 0) {
+        uring_ring_close(world);
+        return result;
+    }
+    (void)io_uring_ring_dontfork(&world->ring); /* what a child does not have it cannot disturb */
+    return 0;
+}
+
+void uring_ring_close(struct uring_world *world)
+{
+    if (world->has_ring) {
+        io_uring_queue_exit(&world->ring);
+        world->has_ring = false;
+        world->is_enabled = false;
+        world->is_wake_armed = false;
+    }
+}
+
+int uring_ring_enable(struct uring_world *world)
+{
+    int result = uring_ring_open(world);
+    if (result == 0 && !world->is_enabled) {
+        /* As io_uring_enable_rings(), which liburing 2.3 declares and does not export. */
+        result =
+            io_uring_register((unsigned)world->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+        world->is_enabled = result == 0;
+    }
+    return result;
+}
+
+/* ---- requests -------------------------------------------------------------------------------- */
+
+struct io_uring_sqe *uring_sqe(struct loop *loop)
+{
+    struct uring_world *world = uring_world_of(loop);
+    if (uring_ring_open(world) < 0) {
+        return NULL;
+    }
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&world->ring);
+    for (int i = 0; !sqe && i < FLUSHES && world->is_enabled; i++) {
+        /* EBUSY: first it wants its completions read. That calls nobody, so it may be done here. */
+        if (io_uring_submit(&world->ring) < 0) {
+            uring_reap(loop);
+        }
+        sqe = io_uring_get_sqe(&world->ring);
+    }
+    return sqe;
+}
+
+static uint64_t tag_of(const struct loop_socket *socket, enum uring_request kind)
+{
+    return (uintptr_t)socket | (uint64_t)kind;
+}
+
+void uring_tag(struct loop *loop, struct io_uring_sqe *sqe, struct loop_socket *socket,
+               enum uring_request kind)
+{
+    io_uring_sqe_set_data64(sqe, tag_of(socket, kind));
+    uring_world_of(loop)->in_flight++;
+    if (socket) {
+        DEBUG_CHECK(!(socket->in_flight & 1 << kind));
+        socket->in_flight |= (uint8_t)(1 << kind);
+    }
+}
+
+bool uring_cancel(struct loop *loop, struct loop_socket *socket, enum uring_request kind)
+{
+    struct io_uring_sqe *sqe = uring_sqe(loop);
+    if (!sqe) {
+        return false;
+    }
+    io_uring_prep_cancel64(sqe, tag_of(socket, kind), 0);
+    io_uring_sqe_set_data64(sqe, tag_of(NULL, URING_CANCEL));
+    sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+    return true;
+}
+
+/* ---- waiting --------------------------------------------------------------------------------- */
+
+static void arm_wake(struct loop *loop)
+{
+    struct uring_world *world = uring_world_of(loop);
+    struct io_uring_sqe *sqe = world->is_wake_armed ? NULL : uring_sqe(loop);
+    if (sqe) {
+        io_uring_prep_poll_multishot(sqe, world->wake_fd, POLLIN);
+        uring_tag(loop, sqe, NULL, URING_WAKE);
+        world->is_wake_armed = true;
+    }
+}
+
+static int wait_on_ring(struct io_uring *ring, int64_t wait_ms)
+{
+    if (wait_ms == 0) {
+        return io_uring_submit_and_get_events(ring);
+    }
+    struct __kernel_timespec time = {.tv_sec = wait_ms / 1000, .tv_nsec = wait_ms % 1000 * 1000000};
+    struct io_uring_cqe *first;
+    return io_uring_submit_and_wait_timeout(ring, &first, 1, wait_ms < 0 ? NULL : &time, NULL);
+}
+
+void uring_ring_wait(struct loop *loop, int64_t wait_ms)
+{
+    struct uring_world *world = uring_world_of(loop);
+    bool is_ready = uring_ring_enable(world) == 0;
+    if (is_ready) {
+        arm_wake(loop);
+    }
+    if (!world->is_wake_armed && (wait_ms < 0 || wait_ms > NO_RING_WAIT_MS)) {
+        wait_ms = NO_RING_WAIT_MS; /* nobody can wake us: look often */
+    }
+    if (!is_ready) {
+        (void)poll(NULL, 0, (int)wait_ms);
+        return;
+    }
+    int result = wait_on_ring(&world->ring, wait_ms);
+    /* ETIME: the time is over; EAGAIN, ENOMEM, EBUSY: what is queued is handed in by the next wait.
+     * EEXIST: it is another thread's, who has not left it. */
+    CHECK(result >= 0 || result == -ETIME || result == -EINTR || result == -EAGAIN ||
+          result == -ENOMEM || result == -EBUSY);
+    uring_reap(loop);
+}

@@ -1,0 +1,93 @@
+/* loop/direct.c — system calls on sockets that try once: see direct.h. Any thread. */
+#include "loop/direct.h"
+
+#include "base/fd.h"
+
+#include <errno.h>
+#include <sys/sendfile.h>
+#include <unistd.h>
+
+enum { MAX_ACCEPT_RETRIES = 16 };
+
+/* accept(2): errors of a connection that is gone already, or of the network, concern nobody
+ * here. */
+static bool is_accept_retried(int error)
+{
+    switch (error) {
+    case EINTR:
+    case ECONNABORTED:
+    case EPROTO:
+    case ENETDOWN:
+    case ENOPROTOOPT:
+    case EHOSTDOWN:
+    case ENONET:
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+    case EPERM: /* a firewall rule */
+        return true;
+    default:
+        return false;
+    }
+}
+
+int direct_accept(int listener)
+{
+    for (int i = 0; i < MAX_ACCEPT_RETRIES; i++) {
+        int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            return fd;
+        }
+        if (!is_accept_retried(errno)) {
+            return errno == EWOULDBLOCK ? -EAGAIN : -errno;
+        }
+    }
+    return -EAGAIN;
+}
+
+ssize_t direct_recv(int fd, char *data, size_t max_bytes)
+{
+    ssize_t got;
+    do {
+        got = recv(fd, data, max_bytes, MSG_DONTWAIT);
+    } while (got < 0 && errno == EINTR);
+    return got < 0 ? -errno : got;
+}
+
+ssize_t direct_send_file(int fd, const struct loop_file *file)
+{
+    ssize_t sent;
+    do {
+        off_t position = file->offset;
+        sent = sendfile(fd, file->fd, &position, file->len);
+    } while (sent < 0 && errno == EINTR);
+    return sent < 0 ? -errno : sent;
+}
+
+void direct_close(int *fd, bool is_reset)
+{
+    if (is_reset) {
+        /* socket(7): lingering for 0 s makes close(2) send RST */
+        const struct linger no_linger = {.l_onoff = 1, .l_linger = 0};
+        (void)setsockopt(*fd, SOL_SOCKET, SO_LINGER, &no_linger, sizeof(no_linger));
+    }
+    fd_close(fd);
+}
+
+/* What the client has sent is read once and thrown away: closing with unread bytes would send RST,
+ * which can take the answer away from the client (RFC 9112 §9.6). More than one try is not due to
+ * it. */
+int direct_refuse(int listener, const void *data, size_t len)
+{
+    int fd = direct_accept(listener);
+    if (fd < 0) {
+        return fd;
+    }
+    if (len > 0) {
+        (void)send(fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        (void)shutdown(fd, SHUT_WR);
+    }
+    char thrown_away[2048];
+    (void)recv(fd, thrown_away, sizeof(thrown_away), MSG_DONTWAIT);
+    fd_close(&fd);
+    return 0;
+}
