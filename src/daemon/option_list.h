@@ -61,6 +61,10 @@ OPTION(SWITCH, quiet, SELF, "quiet", 'q', "", "", 0, 0, false, LOGS,
 
 OPTION(COUNT, loops, SERVER, "loops", 0, "N", "", 1, 256, false, MACHINE,
        "event loop threads; the default is one for each CPU, at most 8")
+OPTION(
+    CHOICE, io, SERVER, "io", 0, "auto|epoll|uring", "auto", 0, 0, false, MACHINE,
+    "how the loops wait for the kernel: auto takes what is better and allowed, uring fails where "
+    "io_uring is forbidden")
 OPTION(COUNT, threads, POOL, "workers", 'w', "N", "", 1, 32767, false, MACHINE,
        "threads for handlers that may block; the default is one for each CPU")
 OPTION(COUNT, queue_capacity, POOL, "queue", 0, "JOBS", "4096", 1, 1 << 24, false, MACHINE,
@@ -70,7 +74,9 @@ OPTION(TIME, queue_timeout_ms, SERVER, "queue-timeout", 0, "TIME", "5s", 1, OPTI
 OPTION(COUNT, file_threads, SERVER, "file-threads", 0, "N", "2", 1, 256, false, MACHINE,
        "threads that open and read files for the loops")
 OPTION(SIZE, cache_bytes, STATIC, "cache-size", 0, "SIZE", "64M", 1, OPTION_SIZE_MAX, false,
-       MACHINE, "memory for the contents of small files")
+       MACHINE,
+       "memory for the contents of small files; if not given, an eighth of what the control group "
+       "allows if that is less")
 OPTION(SIZE, max_memory_file, STATIC, "cache-max-file", 0, "SIZE", "1M", 1, OPTION_SIZE_MAX, false,
        MACHINE, "larger files are sent from the disk")
 OPTION(SIZE, max_hash_file, STATIC, "etag-max-file", 0, "SIZE", "16M", 1, OPTION_SIZE_MAX, false,
@@ -81,7 +87,8 @@ OPTION(TIME, stall_warn_ms, SERVER, "stall-warning", 0, "TIME", "50ms", 1, OPTIO
        MACHINE, "say so when a handler holds its loop longer")
 
 OPTION(COUNT, max_connections, SERVER, "max-connections", 0, "N", "", 1, 1 << 24, false, LIMITS,
-       "at once; then the oldest idle ones are closed; the default is 80 % of the descriptors")
+       "at once; then the oldest idle ones are closed; the default is 80 % of the descriptors, or "
+       "what fits the control group's memory")
 OPTION(COUNT, max_requests_per_connection, SERVER, "max-requests-per-connection", 0, "N", "off", 1,
        UINT32_MAX - 1, true, LIMITS, "then the connection is closed")
 OPTION(SIZE, max_target_bytes, SERVER, "max-target", 0, "SIZE", "8k", 16, 16 << 20, false, LIMITS,

@@ -219,16 +219,36 @@ static int make_log_source(struct server_loop *loop, galley_error *err)
                                     : error_set(err, GALLEY_ENOMEM, "access log: out of memory");
 }
 
+static enum loop_backend_kind backend_of(const galley_server *srv)
+{
+    static const enum loop_backend_kind of_io[] = {
+        [GALLEY_IO_AUTO] = LOOP_BACKEND_EPOLL,
+        [GALLEY_IO_EPOLL] = LOOP_BACKEND_EPOLL,
+        [GALLEY_IO_URING] = LOOP_BACKEND_URING,
+    };
+    return srv->test ? LOOP_BACKEND_SIM : of_io[srv->config.io];
+}
+
+static void say_how_it_waits(const struct server_loop *loop)
+{
+    char how[96];
+    loop_describe(loop->loop, how, sizeof how);
+    log_write(&loop->server->log, LOG_INFO, "event loops wait by %s", how);
+}
+
 static int make_loop(struct server_loop *loop, galley_error *err)
 {
     galley_server *srv = loop->server;
     struct loop_options options = {
-        .backend = srv->test ? LOOP_BACKEND_SIM : LOOP_BACKEND_EPOLL,
+        .backend = backend_of(srv),
         .log = &srv->log,
     };
     loop->loop = loop_create(&options, err);
     if (!loop->loop) {
         return err->code;
+    }
+    if (loop->index == 0 && !srv->test) {
+        say_how_it_waits(loop);
     }
     srv->loop_handles[loop->index] = loop->loop;
     loop->post.run = obey;

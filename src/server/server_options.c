@@ -188,6 +188,9 @@ static int check_numbers(const galley_server_options *opt, galley_error *err)
         return error_set(err, GALLEY_EINVAL, "server options: there is no log_level %d",
                          opt->log_level);
     }
+    if (opt->io < GALLEY_IO_AUTO || opt->io > GALLEY_IO_URING) {
+        return error_set(err, GALLEY_EINVAL, "server options: io is none of AUTO, EPOLL and URING");
+    }
     return GALLEY_OK;
 }
 
@@ -196,10 +199,10 @@ static void take_numbers(struct server_config *config, const galley_server_optio
     config->loops = opt->loops ? opt->loops : 1;
     config->file_threads = opt->file_threads ? opt->file_threads : DEFAULT_FILE_THREADS;
     config->max_connections = opt->max_connections ? opt->max_connections : usual_connections();
+    config->chose_connections = opt->max_connections == 0;
     config->max_requests = opt->max_requests == GALLEY_NO_LIMIT ? 0 : opt->max_requests;
     config->max_requests_per_connection =
         opt->max_requests_per_connection == GALLEY_NO_LIMIT ? 0 : opt->max_requests_per_connection;
-    config->chose_connections = opt->max_connections == 0;
     config->max_memory_bytes = opt->max_memory_bytes ? opt->max_memory_bytes : DEFAULT_MEMORY_BYTES;
     config->queue_timeout_ms = opt->queue_timeout_ms == GALLEY_NO_LIMIT
                                    ? 0
@@ -207,6 +210,7 @@ static void take_numbers(struct server_config *config, const galley_server_optio
     config->queue_target_ms = opt->queue_target_ms == GALLEY_NO_LIMIT
                                   ? 0
                                   : or_default(opt->queue_target_ms, DEFAULT_QUEUE_TARGET_MS);
+    config->io = opt->io;
     config->drain_ms = opt->drain_ms == GALLEY_NO_LIMIT
                            ? GALLEY_FOREVER
                            : (int64_t)or_default(opt->drain_ms, DEFAULT_DRAIN_MS);

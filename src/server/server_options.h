@@ -24,6 +24,7 @@ struct server_config {
     uint32_t queue_target_ms; /* 0: no such rule */
     int64_t drain_ms;         /* GALLEY_FOREVER: no deadline */
     uint32_t stall_warn_ms;
+    int io;                            /* GALLEY_IO_… */
     char *spool_dir;                   /* owned; never NULL once it is made */
     char server_name[SERVER_NAME_MAX]; /* "": none */
     galley_pool *pool;                 /* the user's, or NULL */
