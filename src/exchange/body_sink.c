@@ -65,8 +65,9 @@ void body_sink_end(struct exchange *exchange, int code)
     }
     int result = call(exchange, NULL, code);
     exchange->request.sink_is_over = true;
-    bool is_silent = result == 0 && exchange->response.status == 0;
-    /* A sink that has nothing to say to a failure has not taken the body either. */
+    /* A sink that has nothing to say to a failure has not taken the body either. The response of a
+     * deferral is its holder's already. */
+    bool is_silent = result == 0 && !exchange->is_deferred && exchange->response.status == 0;
     exchange_returned(exchange, is_silent && code < 0 ? code : result);
 }
 
