@@ -77,6 +77,9 @@ static int plan_site(struct plan *plan, const struct options *options)
         plan->site.cors_origin = options->cors[0] ? options->cors : "*";
     }
     plan->site.fields = options->header.items;
+    if (!options->is_given[OPTION_ID_cache_bytes]) {
+        plan->site.cache_bytes = 0; /* the library's, which looks at the control group */
+    }
     return plan_rules(plan, &options->cache_control);
 }
 
@@ -130,8 +133,7 @@ int service_open_site(struct service *service, const struct plan *plan,
     return GALLEY_OK;
 }
 
-int service_open_server(struct service *service, const struct plan *plan,
-                        const struct options *options, galley_error *err)
+int service_make_server(struct service *service, const struct plan *plan, galley_error *err)
 {
     service->server = galley_server_new(&plan->server, err);
     if (!service->server) {
@@ -139,15 +141,22 @@ int service_open_server(struct service *service, const struct plan *plan,
     }
     galley_route_options on_loop = GALLEY_ROUTE_OPTIONS_INIT;
     on_loop.run = GALLEY_ON_LOOP;
-    for (size_t i = 0; i < options->listen.count; i++) {
-        (void)galley_server_listen(service->server, options->listen.items[i]); /* remembered */
-    }
     (void)galley_server_route(service->server, "/{path...}", galley_static_serve, service->site,
                               &on_loop);
     if (plan->has_log) {
         (void)galley_server_access_log(service->server, &plan->log);
     }
     return GALLEY_OK;
+}
+
+int service_open_server(struct service *service, const struct plan *plan,
+                        const struct options *options, galley_error *err)
+{
+    int rc = service_make_server(service, plan, err);
+    for (size_t i = 0; rc == GALLEY_OK && i < options->listen.count; i++) {
+        (void)galley_server_listen(service->server, options->listen.items[i]); /* remembered */
+    }
+    return rc;
 }
 
 void service_close(struct service *service)

@@ -32,6 +32,9 @@ struct service {
 /** Open the folder. 0 or a GALLEY_E… with one sentence. service_close() in both cases. */
 int service_open_site(struct service *service, const struct plan *plan,
                       const struct options *options, galley_error *err);
+/** The server with its routes and its log, listening nowhere. 0 or a GALLEY_E… with one
+ *  sentence. */
+int service_make_server(struct service *service, const struct plan *plan, galley_error *err);
 /** The server on its addresses, not started; failures of set-up calls are told by the start. */
 int service_open_server(struct service *service, const struct plan *plan,
                         const struct options *options, galley_error *err);

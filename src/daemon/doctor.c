@@ -4,6 +4,7 @@
 #include "daemon/doctor.h"
 
 #include "daemon/banner.h"
+#include "daemon/doctor_memory.h"
 #include "daemon/help.h"
 #include "daemon/machine.h"
 #include "daemon/option_table.h"
@@ -97,20 +98,6 @@ static void append_machine(struct buf *out, const struct plan *plan)
     }
 }
 
-/* Only what is bounded by a number of its own; request heads and answers come on top, with the
- * connections. */
-static void append_memory(struct buf *out, const struct plan *plan)
-{
-    enum { RECORD_BYTES = 512 };
-    buf_printf(out, "memory, at most\n  %6llu MiB  contents of small files (--cache-size)\n",
-               (unsigned long long)(plan->site.cache_bytes >> 20));
-    if (plan->has_log) {
-        uint64_t bytes = (uint64_t)plan->server.loops * plan->log.ring_records * RECORD_BYTES;
-        buf_printf(out, "  %6llu MiB  access log (--log-buffer for each of --loops)\n",
-                   (unsigned long long)((bytes + (1 << 20) - 1) >> 20));
-    }
-}
-
 static bool can_be_tried(const char *address)
 {
     return !span_starts_with(span_of(address), SPAN("unix:")) &&
@@ -156,13 +143,13 @@ bool doctor_append_report(struct buf *out, const struct plan *plan, const struct
     help_append_version(out);
     buf_append_char(out, '\n');
     append_machine(out, plan);
-    append_memory(out, plan);
     buf_append_text(out, "addresses\n");
     for (size_t i = 0; i < options->listen.count; i++) {
         is_good &= append_address(out, options->listen.items[i]);
     }
     buf_append_text(out, "folder\n");
     is_good &= append_folder(out, plan, options);
+    is_good &= doctor_append_memory(out, plan, options);
     buf_append_text(out, "settings\n");
     doctor_append_config(out, plan, options);
     buf_append_text(out, is_good ? "ready to serve\n" : "cannot serve like this\n");

@@ -435,6 +435,18 @@ def test_doctor_tells_what_would_be_served(run, folder):
         assert word in done.stdout, word
 
 
+@about("doctor")
+def test_doctor_says_where_memory_can_go(run, folder):
+    """Numbers follow the options, and no log file is made."""
+    log = folder() / "made.log"
+    done = run("--doctor", "--listen=127.0.0.1:0", "--cache-size=8M", "--max-connections=1000", "--loops=3",
+               f"--access-log={log}", folder())
+    assert done.returncode == 0 and not os.path.exists(log)
+    for line in ("contents of files (--cache-size)", "3 loops and what they keep", "1000 connections, ",
+                 "access log (--log-buffer", "must fit", "at worst"):
+        assert line in done.stdout, line
+
+
 def test_doctor_finds_what_is_wrong(run, folder):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = run("--doctor", f"--listen=127.0.0.1:{taken.getsockname()[1]}", folder())
