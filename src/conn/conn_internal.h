@@ -35,6 +35,12 @@ void conn_sends_finish(struct conn_set *set);
 /** The send's block goes back; the transport has called back for the last time. */
 void conn_send_release(struct conn *conn);
 
+/** The send under way is of a file that is being read from the disk: nothing that the client could
+ *  do. */
+bool conn_waits_for_disk(const struct conn *conn);
+/** For how long that send has waited so, of the time in CONN_SENDING: the rate is the client's. */
+int64_t conn_disk_ms(const struct conn *conn);
+
 /* conn.c */
 /** All of `out` has gone and the connection is to end. */
 void conn_finish_output(struct conn *conn);

@@ -230,12 +230,28 @@ static void finish_send(struct conn *conn, ssize_t result, bool file_is_broken)
     }
 }
 
+bool conn_waits_for_disk(const struct conn *conn)
+{
+    return conn->sending && conn->sending->is_file && conn->sending->op.is_cold;
+}
+
+int64_t conn_disk_ms(const struct conn *conn)
+{
+    if (!conn->sending || !conn->sending->is_file || conn->state != CONN_SENDING) {
+        return 0;
+    }
+    int64_t disk_ms = loop_disk_ms(conn_loop(conn), &conn->sending->op);
+    int64_t state_ms = loop_now_ms(conn_loop(conn)) - conn->state_began_ms;
+    return disk_ms < state_ms ? disk_ms : state_ms;
+}
+
 static void on_sent(struct loop_op *op)
 {
     struct conn_send *send = CONTAINER_OF(op, struct conn_send, op);
     struct conn *conn = send->conn;
     ssize_t result = op->result;
     bool file_is_broken = is_file_broken(send);
+    conn->state_began_ms += conn_disk_ms(conn);
     conn_send_release(conn);
     if (conn->state == CONN_CLOSED) {
         return;

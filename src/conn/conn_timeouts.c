@@ -9,7 +9,7 @@
 #include "conn/conn_set.h"
 #include "conn/protocol.h"
 
-enum { MS_PER_S = 1000 };
+enum { MS_PER_S = 1000, DISK_LOOK_MS = 1000 };
 
 /* When the average since the state began falls below the minimum if nothing more is moved. */
 static int64_t rate_deadline_ms(const struct conn *conn, uint32_t grace_ms, uint32_t min_rate)
@@ -33,7 +33,8 @@ static int64_t deadline_ms(const struct conn *conn)
     case CONN_TIMEOUT_BODY:
         return rate_deadline_ms(conn, limits->body_grace_ms, limits->body_min_rate);
     case CONN_TIMEOUT_SENDING:
-        return rate_deadline_ms(conn, limits->send_grace_ms, limits->send_min_rate);
+        return rate_deadline_ms(conn, limits->send_grace_ms, limits->send_min_rate) +
+               conn_disk_ms(conn);
     case CONN_TIMEOUT_LINGER:
         return conn->state_began_ms + limits->linger_ms;
     default:
@@ -78,6 +79,11 @@ static void on_timer(struct timer *timer)
 {
     struct conn *conn = CONTAINER_OF(timer, struct conn, timer);
     int64_t now_ms = loop_now_ms(conn_loop(conn));
+    if (conn->state == CONN_SENDING && conn_waits_for_disk(conn)) {
+        /* The deadline moves with the clock until the disk has answered. */
+        loop_timer_start(conn_loop(conn), &conn->timer, now_ms + DISK_LOOK_MS, on_timer);
+        return;
+    }
     if (now_ms < deadline_ms(conn)) {
         limit_credit(conn, now_ms);
         conn_arm_timer(conn);

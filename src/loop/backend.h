@@ -43,6 +43,8 @@ struct loop_backend {
                     int iov_count, bool more_follows);
     ssize_t (*send_file)(struct loop *loop, struct loop_socket *socket,
                          const struct loop_file *file);
+    /** NULL: file_probe_byte(). */
+    int (*probe_file)(struct loop *loop, int fd, off_t offset);
     void (*close_fd)(struct loop *loop, int fd);
     int (*refuse)(struct loop *loop, struct loop_socket *listener, const void *data, size_t len);
     int (*peer_name)(struct loop *loop, int fd, struct sockaddr *addr, socklen_t *len);
@@ -70,6 +72,7 @@ struct loop {
     _Atomic uintptr_t
         owner; /* relaxed: says on which thread we are, orders nothing; 0: nobody's yet */
     struct errands *errands; /* errand.h; NULL: not counted */
+    struct warm_files *warm_files; /* warm_file.h; NULL: the loop waits for disks itself */
     uint32_t turn;
     unsigned open_sockets;
     unsigned held_sockets; /* closed, but requests of theirs are in flight */

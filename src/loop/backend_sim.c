@@ -363,6 +363,14 @@ static ssize_t sim_send_file(struct loop *loop, struct loop_socket *socket,
     return deliver(peer, (size_t)got, file->len);
 }
 
+static int sim_probe_file(struct loop *loop, int fd, off_t offset)
+{
+    (void)fd;
+    (void)offset;
+    sim_world_of(loop)->probes++;
+    return sim_world_of(loop)->probe_result;
+}
+
 static int sim_refuse(struct loop *loop, struct loop_socket *socket, const void *data, size_t len)
 {
     struct sim_peer *peer = take_waiting(loop, socket);
@@ -402,6 +410,7 @@ const struct loop_backend loop_backend_sim = {
     .recv = sim_recv,
     .send = sim_send_some,
     .send_file = sim_send_file,
+    .probe_file = sim_probe_file,
     .close_fd = sim_close_fd,
     .refuse = sim_refuse,
     .peer_name = sim_peer_name,

@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "loop/backend.h"
+#include "loop/warm_file.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -88,6 +89,7 @@ void loop_destroy(struct loop *loop)
     DEBUG_CHECK(loop->open_sockets == 0);
     DEBUG_CHECK(loop->timers.armed == 0);
     DEBUG_CHECK(mailbox_is_empty(&loop->mailbox) && !loop->later_first);
+    warm_files_finish(loop);
     loop->backend->finish(loop);
     mem_free(loop->recv_buffer);
     mem_free(loop);

@@ -65,10 +65,14 @@ struct loop_op {
     };
     uint8_t kind;
     bool is_pending;
-    bool more; /* recv: the kernel probably has more; send: nothing */
-    /* send: set before the start when another send follows at once; cleared by the loop */
-    bool more_follows;
     bool is_decided; /* the loop's: the result is known, only the call is due */
+    bool more : 1;   /* recv: the kernel probably has more; send: nothing */
+    /* send: set before the start when another send follows at once; cleared by the loop */
+    bool more_follows : 1;
+    /* The loop's, of send_file (warm_file.h): it waits until its part is in memory; a job has just
+     * read that; the job shall find out what file system it is. */
+    bool is_cold : 1, is_warm : 1, asks_kind : 1;
+    uint32_t disk_ms; /* the loop's: see loop_disk_ms() */
 };
 
 /* Buffers that have come for a stream and have not been read: a chain, see backend_uring.h. */
@@ -185,11 +189,16 @@ void loop_recv(struct loop *loop, struct loop_socket *socket, struct loop_op *op
  *  op->more_follows the kernel may wait for it. */
 void loop_send(struct loop *loop, struct loop_socket *socket, struct loop_op *op,
                const struct iovec *iov, int iov_count, loop_done_fn *done);
-/** Send some of the file. Result: bytes (0: the file has ended early) or -errno. May read the disk.
+/** Send some of the file. Result: bytes (0: the file has ended early) or -errno. What is not in
+ *  memory is read elsewhere first, if the loop has been given a pool for it (loop/warm_file.h);
+ *  without one this may wait for the disk.
  *  sendfile(2) raises SIGPIPE: loop_run() blocks it on its thread; who drives a loop by loop_turn()
  *  has to ignore it. */
 void loop_send_file(struct loop *loop, struct loop_socket *socket, struct loop_op *op,
                     const struct loop_file *file, loop_done_fn *done);
+/** For how long this send_file has waited for its file to be read, until now or until it was done:
+ *  what nobody should hold against the client. */
+uint32_t loop_disk_ms(const struct loop *loop, const struct loop_op *op);
 /** Result: 0 when fd is readable, or -errno. */
 void loop_poll(struct loop *loop, struct loop_socket *socket, struct loop_op *op,
                loop_done_fn *done);

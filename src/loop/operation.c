@@ -9,6 +9,7 @@
 #include "loop/backend.h"
 
 #include "base/check.h"
+#include "loop/warm_file.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -38,6 +39,9 @@ void operation_decide(struct loop *loop, struct loop_op *op, ssize_t result)
         op->result = result;
         list_remove(&op->link);
         list_push_back(&loop->started, &op->link);
+        if (op->is_cold) {
+            warm_file_forget(loop, op);
+        }
     }
 }
 
@@ -177,6 +181,9 @@ static ssize_t try_send_file(struct loop *loop, struct loop_op *op)
     struct loop_file part = op->file;
     size_t left = share_left(socket);
     part.len = part.len < left ? part.len : left;
+    if (!warm_file_may_send(loop, op, &part)) {
+        return -EAGAIN;
+    }
     ssize_t sent = loop->backend->send_file(loop, socket, &part);
     use_send_share(socket, sent);
     if (sent == -EAGAIN) {
@@ -325,6 +332,9 @@ static void start(struct loop *loop, struct loop_socket *socket, struct loop_op 
     op->more = false;
     op->is_pending = true;
     op->is_decided = false;
+    op->is_cold = false;
+    op->is_warm = false;
+    op->disk_ms = 0;
     list_init(&op->link);
     DEBUG_CHECK(*place_of(op) == NULL);
     *place_of(op) = op;

@@ -253,6 +253,16 @@ void sim_fail_accept(struct loop *loop, int sys_errno, unsigned times)
     sim_world_of(loop)->accept_failures = times;
 }
 
+void sim_set_probe(struct loop *loop, int result)
+{
+    sim_world_of(loop)->probe_result = result;
+}
+
+unsigned sim_probes(const struct loop *loop)
+{
+    return sim_world_of(loop)->probes;
+}
+
 /* ---- beside other threads ----------------------------------------------------------------------
  */
 

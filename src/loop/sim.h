@@ -51,6 +51,12 @@ void sim_fail_next(struct sim_peer *peer, enum loop_op_kind kind, int sys_errno)
 /** The next accept on the loop fails with -sys_errno, `times` times. */
 void sim_fail_accept(struct loop *loop, int sys_errno, unsigned times);
 
+/** What files say when they are asked whether a byte is in memory (loop/file_probe.h): 0, which it
+ *  is at first: all of it; -EAGAIN: none; other errors. */
+void sim_set_probe(struct loop *loop, int result);
+/** How often they have been asked. */
+unsigned sim_probes(const struct loop *loop);
+
 /** Run turns until nothing is left to do at this moment. */
 void sim_run(struct loop *loop);
 /** Move the clock on, running what falls due in order, then sim_run(). */

@@ -51,6 +51,8 @@ struct sim_world {
     unsigned open_count;
     unsigned accept_failures;
     int accept_errno;
+    int probe_result; /* sim_set_probe() */
+    unsigned probes;
 };
 
 static inline struct sim_world *sim_world_of(const struct loop *loop)

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "exchange/stall_watch.h"
 #include "files/file_site.h"
+#include "loop/warm_file.h"
 
 #include "server/server_state.h"
 
@@ -251,6 +252,9 @@ static int make_loop(struct server_loop *loop, galley_error *err)
         say_how_it_waits(loop);
     }
     srv->loop_handles[loop->index] = loop->loop;
+    if (warm_files_start(loop->loop, srv->file_pool) < 0) {
+        return error_set(err, GALLEY_ENOMEM, "server: out of memory");
+    }
     loop->post.run = obey;
     conn_set_init(&loop->conns, loop->loop, &srv->config.conn_limits, &srv->log);
     loop->conns.emptied = conns_emptied;
