@@ -61,6 +61,7 @@ struct uring_world {
     struct loop_socket *uncancelled; /* closing, and there was no room to tell the kernel */
     unsigned in_flight;              /* requests of all kinds but URING_CANCEL */
     unsigned setup_flags;            /* what this kernel takes */
+    bool has_no_cap; /* it knows no limit to a multishot recv: it is older than 6.17 */
     int wake_fd; /* eventfd: written by wake(), never read; its counter cannot overflow in practice */
     bool has_ring;
     bool is_enabled; /* by the thread that turns the loop: the only one that may submit */

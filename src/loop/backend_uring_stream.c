@@ -2,8 +2,8 @@
  *
  * Receiving: one multishot recv goes on for as long as the connection lives, whether somebody reads
  * or not; what comes is parked at the socket, and reading takes it from there. So a cancelled recv
- * loses nothing and needs no word to the kernel. If nobody reads, the multishot is stopped after a
- * few buffers, and the rest stays in the kernel, as it should. Where multishot does not do (no
+ * loses nothing and needs no word to the kernel. If nobody reads, it ends after a few buffers (older
+ * kernels: after what has come by then), and the rest stays in the kernel, as it should. Where multishot does not do (no
  * buffer free, or a large body that comes in full buffers) the socket is read by recv(2) until it is
  * empty: so clients who fill all buffers cannot keep others from being read.
  *
@@ -21,8 +21,9 @@
 #include <poll.h>
 
 enum {
-    MAX_UNREAD = 4,   /* buffers parked for nobody before the kernel is told to stop */
-    BULK_BUFFERS = 2, /* full ones in a row are a large body */
+    MAX_UNREAD = 4, /* buffers parked for nobody before the kernel is told to stop */
+    MAX_BYTES = MAX_UNREAD * URING_BUFFER_BYTES, /* after which a multishot ends by itself */
+    BULK_BUFFERS = 2,                            /* full ones in a row are a large body */
 };
 
 int uring_poll(struct loop *loop, struct loop_socket *socket, enum uring_request kind)
@@ -47,6 +48,7 @@ static int receive(struct loop *loop, struct loop_socket *socket)
     io_uring_prep_recv_multishot(sqe, socket->fd, NULL, 0, 0);
     sqe->flags |= IOSQE_BUFFER_SELECT;
     sqe->buf_group = URING_BUFFER_GROUP;
+    sqe->file_index = uring_world_of(loop)->has_no_cap ? 0 : MAX_BYTES; /* here: its optlen */
     uring_tag(loop, sqe, socket, URING_RECV);
     socket->uring.flags &= (uint8_t) ~(URING_IS_DIRECT | URING_IS_STOPPING);
     return 0;
@@ -142,6 +144,8 @@ void uring_received(struct loop *loop, struct loop_socket *socket, const struct 
     unsigned ready = READY_READ;
     if (result == -ENOBUFS) {
         socket->uring.flags |= URING_IS_DIRECT;
+    } else if (result == -EINVAL && !uring_world_of(loop)->has_no_cap) {
+        uring_world_of(loop)->has_no_cap = true; /* and again, without */
     } else if (result <= 0 && result != -ECANCELED && result != -EINTR) {
         socket->uring.end = (int16_t)result;
         ready |= READY_HANGUP;

@@ -297,6 +297,11 @@ TEST(in_every_order_of_deeds_each_op_ends_once_over_epoll)
     random_orders(LOOP_BACKEND_EPOLL, test_rounds(20));
 }
 
+TEST(in_every_order_of_deeds_each_op_ends_once_over_io_uring)
+{
+    random_orders(LOOP_BACKEND_URING, test_rounds(20));
+}
+
 TEST(in_every_order_of_deeds_each_op_ends_once_over_sim)
 {
     random_orders(LOOP_BACKEND_SIM, test_rounds(200));
@@ -304,11 +309,11 @@ TEST(in_every_order_of_deeds_each_op_ends_once_over_sim)
 
 /* A child between fork and exec keeps the file open: close alone would leave it in the epoll
  * set. */
-TEST(a_child_that_holds_the_file_brings_no_event_of_a_closed_socket)
+REAL(a_child_that_holds_the_file_brings_no_event_of_a_closed_socket)
 {
     struct rig rig;
     struct client clients[CROWD];
-    rig_open(&rig, LOOP_BACKEND_EPOLL);
+    rig_open(&rig, backend);
     open_crowd(&rig, clients);
     int to_child[2];
     EXPECT_INT(pipe(to_child), 0);

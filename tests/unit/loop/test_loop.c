@@ -144,10 +144,10 @@ static void *run_the_loop(void *arg)
     return NULL;
 }
 
-TEST(run_binds_the_loop_to_its_thread_and_ends_after_stop)
+REAL(run_binds_the_loop_to_its_thread_and_ends_after_stop)
 {
     struct rig rig;
-    rig_open(&rig, LOOP_BACKEND_EPOLL);
+    rig_open(&rig, backend);
     the_loop = rig.loop;
     EXPECT(loop_is_current(rig.loop)); /* nobody has run it yet */
     pthread_t thread;
@@ -167,10 +167,10 @@ static void *ask_whether_current(void *arg)
     return NULL;
 }
 
-TEST(another_thread_is_not_current)
+REAL(another_thread_is_not_current)
 {
     struct rig rig;
-    rig_open(&rig, LOOP_BACKEND_EPOLL);
+    rig_open(&rig, backend);
     the_loop = rig.loop;
     loop_turn(rig.loop, 0);
     bool is_current = true;
@@ -198,10 +198,10 @@ static void stop_if_signalled(struct timer *timer)
 }
 
 /* EINTR of the wait is no error, and a wake-up from the handler makes a turn. */
-TEST(a_signal_handler_may_wake_the_loop)
+REAL(a_signal_handler_may_wake_the_loop)
 {
     struct rig rig;
-    rig_open(&rig, LOOP_BACKEND_EPOLL);
+    rig_open(&rig, backend);
     the_loop = rig.loop;
     signal(SIGALRM, on_signal);
     const struct timespec soon = {.tv_nsec = 10 * 1000 * 1000};
@@ -232,11 +232,11 @@ static void send_again(struct loop_op *op)
 }
 
 /* sendfile(2) raises SIGPIPE where send would take MSG_NOSIGNAL. */
-TEST(a_file_sent_to_a_client_that_left_does_not_kill_the_program)
+REAL(a_file_sent_to_a_client_that_left_does_not_kill_the_program)
 {
     struct rig rig;
     struct stream s;
-    rig_open(&rig, LOOP_BACKEND_EPOLL);
+    rig_open(&rig, backend);
     signal(SIGPIPE, SIG_DFL);
     stream_open(&rig, &s);
     client_reset(&s.client);
@@ -328,7 +328,7 @@ EACH(each_allocation_of_a_new_loop_may_fail)
     sweep_allocations(backend);
 }
 
-TEST(each_descriptor_of_a_new_loop_may_be_missing)
+REAL(each_descriptor_of_a_new_loop_may_be_missing)
 {
     struct rlimit before, less;
     EXPECT_INT(getrlimit(RLIMIT_NOFILE, &before), 0);
@@ -339,9 +339,11 @@ TEST(each_descriptor_of_a_new_loop_may_be_missing)
         less.rlim_cur = (rlim_t)(highest + more);
         EXPECT_INT(setrlimit(RLIMIT_NOFILE, &less), 0);
         galley_error err;
-        EXPECT(!loop_create(NULL, &err));
+        EXPECT(!loop_create(&(struct loop_options){.backend = backend}, &err));
         EXPECT_INT(err.sys_errno, EMFILE);
-        EXPECT_TEXT(err.message, "event loop (epoll): Too many open files");
+        EXPECT_TEXT(err.message, backend == LOOP_BACKEND_URING
+                                     ? "event loop (io_uring): Too many open files"
+                                     : "event loop (epoll): Too many open files");
     }
     EXPECT_INT(setrlimit(RLIMIT_NOFILE, &before), 0);
 }

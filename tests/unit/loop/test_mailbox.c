@@ -71,9 +71,9 @@ static void *produce(void *arg)
 
 /* The loop has no timer and no other event: a lost wake-up would let it sleep for ever, and the
  * alarm end the test. */
-TEST(posts_of_many_threads_all_run_in_order_of_each_thread)
+REAL(posts_of_many_threads_all_run_in_order_of_each_thread)
 {
-    the_loop = loop_create(NULL, NULL);
+    the_loop = loop_create(&(struct loop_options){.backend = backend}, NULL);
     for (int i = 0; i < PRODUCERS; i++) {
         for (int k = 0; k < SLOTS; k++) {
             struct letter *letter = &producers[i].letters[k];
@@ -125,12 +125,12 @@ static void *play(void *arg)
     return NULL;
 }
 
-TEST(two_loops_that_post_to_each_other_lose_no_wake_up)
+REAL(two_loops_that_post_to_each_other_lose_no_wake_up)
 {
     for (int i = 0; i < 2; i++) {
         players[i] =
             (struct player){.ball.run = hit, .stop.run = stop_player, .other = &players[1 - i]};
-        players[i].loop = loop_create(NULL, NULL);
+        players[i].loop = loop_create(&(struct loop_options){.backend = backend}, NULL);
     }
     pthread_t thread;
     EXPECT_INT(pthread_create(&thread, NULL, play, &players[1]), 0);

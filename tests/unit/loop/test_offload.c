@@ -39,11 +39,11 @@ static void work_done(struct offload *offload)
     all_dones++;
 }
 
-TEST(a_job_runs_on_a_worker_and_ends_on_the_loop)
+REAL(a_job_runs_on_a_worker_and_ends_on_the_loop)
 {
     struct rig rig;
     struct work work = {0};
-    rig_open(&rig, LOOP_BACKEND_EPOLL);
+    rig_open(&rig, backend);
     the_loop = rig.loop;
     galley_pool *pool = galley_pool_new(1, NULL);
     const struct offload_options options = {.label = "test"};
@@ -69,10 +69,10 @@ static void restart_work(struct offload *offload)
     }
 }
 
-TEST(many_jobs_end_once_for_each_start_and_may_start_again_in_done)
+REAL(many_jobs_end_once_for_each_start_and_may_start_again_in_done)
 {
     struct rig rig;
-    rig_open(&rig, LOOP_BACKEND_EPOLL);
+    rig_open(&rig, backend);
     the_loop = rig.loop;
     the_pool = galley_pool_new(2, NULL);
     for (int i = 0; i < MANY; i++) {
