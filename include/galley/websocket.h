@@ -74,7 +74,8 @@ typedef struct galley_ws_options {
  * return, with what belongs to it set in rs: 426 with Upgrade (not a WebSocket
  * request, or a version other than 13), 400 (a malformed handshake, or a body that
  * GALLEY_BODY_STREAM gives in pieces), 403 (a page of another site),
- * GALLEY_ESTATE (a body was given), GALLEY_EINVAL, GALLEY_ENOMEM. In a handler of a GET route; does not block.
+ * GALLEY_ESTATE (a body was given, another thread's exchange), GALLEY_EINVAL,
+ * GALLEY_ENOMEM. In a handler of a GET route; does not block.
  */
 GALLEY_API int galley_ws_accept(galley_request *rq, galley_response *rs,
                                 const galley_ws_options *opt, galley_ws **ws) GALLEY_MUST_CHECK;

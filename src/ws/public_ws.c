@@ -88,11 +88,9 @@ static int prepare_answer(struct exchange *exchange, const struct ws_offer *offe
                           struct span protocol, struct response_field *fields[2])
 {
     char accept[WS_ACCEPT_BYTES + 1];
-    int rc = ws_accept_value(offer->key, accept);
-    if (rc == GALLEY_OK) {
-        rc = response_prepare_field(exchange, SPAN("Sec-WebSocket-Accept"),
+    ws_accept_value(offer->key, accept);
+    int rc = response_prepare_field(exchange, SPAN("Sec-WebSocket-Accept"),
                                     span_make(accept, WS_ACCEPT_BYTES), &fields[0]);
-    }
     if (rc == GALLEY_OK && protocol.ptr) {
         rc = response_prepare_field(exchange, SPAN("Sec-WebSocket-Protocol"), protocol, &fields[1]);
     }

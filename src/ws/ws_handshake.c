@@ -8,9 +8,12 @@
 
 #include <galley/base.h>
 
+/* EVP_Digest() in their place allocates, and OpenSSL 3.0 crashes if it finds no memory the first time. */
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/evp.h>
+#include <openssl/sha.h>
 
-enum { KEY_CHARS = 24, SHA1_BYTES = 20 };
+enum { KEY_CHARS = 24 };
 
 /* ---- Sec-WebSocket-Key ----------------------------------------------------------------------- */
 
@@ -135,18 +138,14 @@ struct span ws_offer_protocol(const struct ws_offer *offer, const struct ws_poli
     return SPAN_NONE;
 }
 
-int ws_accept_value(struct span key, char out[WS_ACCEPT_BYTES + 1])
+void ws_accept_value(struct span key, char out[WS_ACCEPT_BYTES + 1])
 {
     static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"; /* RFC 6455 §1.3 */
-    unsigned char joined[KEY_CHARS + sizeof guid - 1];
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned digest_len = 0;
-    memcpy(joined, key.ptr, KEY_CHARS);
-    memcpy(joined + KEY_CHARS, guid, sizeof guid - 1);
-    if (EVP_Digest(joined, sizeof joined, digest, &digest_len, EVP_sha1(), NULL) != 1 ||
-        digest_len != SHA1_BYTES) {
-        return GALLEY_ENOTSUP;
-    }
-    EVP_EncodeBlock((unsigned char *)out, digest, SHA1_BYTES);
-    return GALLEY_OK;
+    unsigned char digest[SHA_DIGEST_LENGTH];
+    SHA_CTX sha1;
+    SHA1_Init(&sha1);
+    SHA1_Update(&sha1, key.ptr, KEY_CHARS);
+    SHA1_Update(&sha1, guid, sizeof guid - 1);
+    SHA1_Final(digest, &sha1);
+    EVP_EncodeBlock((unsigned char *)out, digest, sizeof digest);
 }

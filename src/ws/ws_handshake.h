@@ -33,8 +33,8 @@ int ws_offer_judge(const struct ws_offer *offer, const struct ws_policy *policy)
 struct span ws_offer_protocol(const struct ws_offer *offer, const struct ws_policy *policy);
 
 enum { WS_ACCEPT_BYTES = 28 };
-/** Sec-WebSocket-Accept for a well-formed key, RFC 6455 §4.2.2; with a NUL behind it. 0 or
- *  GALLEY_ENOTSUP: this system has no SHA-1. */
-int ws_accept_value(struct span key, char out[WS_ACCEPT_BYTES + 1]);
+/** Sec-WebSocket-Accept for a well-formed key, RFC 6455 §4.2.2; with a NUL behind it.
+ *  Allocates nothing. */
+void ws_accept_value(struct span key, char out[WS_ACCEPT_BYTES + 1]);
 
 #endif
