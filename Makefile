@@ -65,10 +65,11 @@ test: build/.folder
 	$(call build,dev,all)
 	@$(PYTHON) tools/run_tests build/dev $(if $(ONLY),--only '$(ONLY)')
 
-## check    layers, sizes, banned calls, comments, format, headers, static analysis, symbols, reference, ABI
+## check    layers, sizes, banned calls, comments, format, headers, static analysis, symbols, reference, ABI, instructions
 check: build/.folder
 	@tools/setup build check
 	$(call build,dev,product)
+	$(call build,release,bench_micro)
 	@$(PYTHON) tools/check_all
 
 ## format   let clang-format rewrite every C file
