@@ -118,12 +118,12 @@ void galley_server_free(galley_server *srv)
     if (!srv || server_is_forked(srv)) {
         return; /* in a child: the parent's sockets and files hang on it */
     }
-    if (srv->test) {
-        test_client_lose_server(srv->test);
-    }
-    if (srv->progress.has_thread) {
+    if (srv->progress.has_thread) { /* its last words are about the rest of what is here */
         galley_server_stop(srv, GALLEY_STOP_DRAIN);
         (void)galley_server_join(srv, GALLEY_FOREVER, NULL);
+    }
+    if (srv->test) {
+        test_client_lose_server(srv->test);
     }
     server_pools_free(srv);
     server_admission_free(srv);

@@ -141,6 +141,7 @@ static int enter_phase(galley_server *srv, struct galley_test *test, galley_erro
 static void end_phase(galley_server *srv, int result, const galley_error *err)
 {
     pthread_mutex_lock(&srv->lock);
+    srv->test = NULL;
     srv->progress.phase = SERVER_ENDED;
     srv->progress.result = result;
     srv->progress.error = *err;
@@ -170,7 +171,6 @@ int server_begin(galley_server *srv, struct galley_test *test, galley_error *err
     }
     if (rc != GALLEY_OK) {
         undo(srv);
-        srv->test = NULL;
         end_phase(srv, rc, err);
     }
     return rc;
@@ -180,7 +180,6 @@ int server_end(galley_server *srv, galley_error *err)
 {
     take_apart(srv);
     int rc = server_drain_result(srv, err);
-    srv->test = NULL;
     end_phase(srv, rc, err);
     return rc;
 }
