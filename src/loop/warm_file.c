@@ -138,15 +138,14 @@ static size_t known_bytes(const struct known *known, const struct loop_op *op, i
     return is_ours && is_inside ? (size_t)(known->end - file->offset) : 0;
 }
 
-static void remember(struct warm_files *files, const struct loop_op *op,
-                     const struct loop_file *part)
+static void remember(struct warm_files *files, const struct loop_op *op, size_t len)
 {
     *known_of(files, op->socket) = (struct known){
         .socket = op->socket,
-        .fd = part->fd,
+        .fd = op->file.fd,
         .until_ms = files->loop->now_ms + KNOWN_MS,
-        .begin = part->offset,
-        .end = part->offset + (off_t)part->len,
+        .begin = op->file.offset,
+        .end = op->file.offset + (off_t)len,
     };
 }
 
@@ -227,7 +226,7 @@ static void end_op(struct warm_files *files, struct warm_job *job)
         operation_decide(files->loop, job->op, job->error);
         return;
     }
-    remember(files, job->op, &job->window);
+    remember(files, job->op, job->window.len);
     let_go(files, job->op);
 }
 
@@ -333,7 +332,11 @@ bool warm_file_may_send(struct loop *loop, struct loop_op *op, struct loop_file 
     }
     enum presence found = look_at_ends(files, part, known > 0);
     if (found == IN_MEMORY) {
-        remember(files, op, part);
+        remember(files, op, part->len);
+        return true;
+    }
+    if (known > 0) {
+        part->len = known; /* what has been read is used up first */
         return true;
     }
     stand_in_line(files, op, found == CANNOT_TELL);
@@ -358,6 +361,11 @@ void warm_file_forget(struct loop *loop, struct loop_op *op)
 uint32_t loop_disk_ms(const struct loop *loop, const struct loop_op *op)
 {
     return op->is_cold ? op->disk_ms + (uint32_t)loop->now_ms : op->disk_ms;
+}
+
+uint64_t warm_files_bytes(void)
+{
+    return sizeof(struct warm_files) + WARM_JOBS * sizeof(struct warm_job);
 }
 
 int warm_files_start(struct loop *loop, galley_pool *pool)

@@ -22,6 +22,8 @@ enum { WARM_WINDOW_BYTES = 512 * 1024, WARM_JOBS = 4 };
  *  afterwards: its jobs post. 0 or GALLEY_ENOMEM. Once a loop; NULL as a pool (tests): the jobs run
  *  at once. */
 int warm_files_start(struct loop *loop, galley_pool *pool);
+/** What this takes of the memory at most, for a loop. Any thread. */
+uint64_t warm_files_bytes(void);
 /** How many windows jobs have read for this loop. */
 uint64_t warm_files_read_count(const struct loop *loop);
 
