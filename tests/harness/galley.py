@@ -13,6 +13,7 @@ accepts nothing doubtful. Standard library only. tests/integration/conftest.py w
 Environment:
     GALLEY_BIN        the program; default build/dev/galley. Examples and helper programs are looked for beside
                       it: examples/NAME, programs/NAME.
+    GALLEY_TEST_IO    how galley is to wait, as its option --io has it: epoll, uring; default: it chooses
     GALLEY_TEST_SLOW  factor for every waiting time (sanitizer builds); default 1
 """
 
@@ -47,6 +48,13 @@ def program_path():
 def built(kind, name):
     """Path of an example (kind "examples") or of a helper program (kind "programs")."""
     return program_path().parent / kind / name
+
+
+def with_io(argv):
+    """The command line of the program itself, with the --io that the environment asks for."""
+    wanted = os.environ.get("GALLEY_TEST_IO")
+    is_galley = argv[0] == str(program_path())
+    return [argv[0], f"--io={wanted}", *argv[1:]] if wanted and is_galley else argv
 
 
 # ---- responses -------------------------------------------------------------------------------------------------
@@ -320,7 +328,7 @@ class Server:
     """A running program. Its output goes to files under `work`, so that it can never block on a full pipe."""
 
     def __init__(self, argv, work, env=None, cwd=None, inherit=()):
-        self.argv = [str(part) for part in argv]
+        self.argv = with_io([str(part) for part in argv])
         work = Path(work)
         work.mkdir(parents=True, exist_ok=True)
         self.stdout_path, self.stderr_path = work / "stdout", work / "stderr"

@@ -18,7 +18,7 @@ void rig_open(struct rig *rig, enum loop_backend_kind backend)
     rig->loop = loop_create(&options, &err);
     rig->is_sim = backend == LOOP_BACKEND_SIM;
     rig->is_uring = backend == LOOP_BACKEND_URING;
-    if (!rig->loop && rig->is_uring && err.sys_errno != ENOMEM) {
+    if (!rig->loop && rig->is_uring && err.code != GALLEY_ENOMEM) {
         test_skip(err.message);
     }
     EXPECT(rig->loop != NULL);
