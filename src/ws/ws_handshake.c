@@ -8,7 +8,8 @@
 
 #include <galley/base.h>
 
-/* EVP_Digest() in their place allocates, and OpenSSL 3.0 crashes if it finds no memory the first time. */
+/* EVP_Digest() in their place allocates, and OpenSSL 3.0 crashes where its first use finds no
+ * memory. */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/evp.h>
 #include <openssl/sha.h>
