@@ -72,6 +72,9 @@ typedef struct galley_deferred galley_deferred;
  * meanwhile the exchange stays valid until it is finished, and
  * galley_deferred_is_wanted() says so.
  *
+ * In a GALLEY_ON_LOOP handler views of the request that were taken before this
+ * call end with the handler: take those for the holder afterwards.
+ *
  * Returns NULL when memory is out, when a body or another deferral was given
  * already, or rs is NULL. In a handler; does not block.
  */

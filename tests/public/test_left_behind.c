@@ -1,5 +1,5 @@
-/* What a handler that a stop could not wait for still does when its server has gone: open sockets,
- * hold streams, go on. It must touch nothing of the server's, and the counts must add up without it. */
+/* What a handler that a stop could not wait for does when its server has gone: open sockets, hold
+ * streams, go on. It must touch nothing of the server's, and the counts must add up without it. */
 #include "support_server.h"
 
 #include <galley/websocket.h>

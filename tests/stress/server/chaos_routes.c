@@ -1,4 +1,4 @@
-/* tests/stress/server/chaos_routes.c — handlers of every kind, which do what they may, and now and
+/* tests/stress/server/chaos_routes.c — handlers of every kind: what they may do, and now and
  * then what they should not. */
 #include "chaos.h"
 

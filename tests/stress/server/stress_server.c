@@ -1,6 +1,6 @@
-/* tests/stress/server/stress_server.c — rounds of chaos (chaos.h): a fresh server each time, stopped
+/* tests/stress/server/stress_server.c — rounds of chaos (chaos.h): a fresh server, stopped
  * at a random moment in a random way, freed, and its handles used on. Afterwards everything that
- * began has ended, once: hooks, streams, sources, sockets, deferrals; nothing is counted any more, no
+ * began has ended once: hooks, streams, sources, sockets; nothing is counted any more, no
  * handler or job runs, no descriptor, thread or memory is left (the harness looks). Most telling
  * under the sanitizers. A few rounds by default, for a minute with GALLEY_TEST_FULL=1. */
 #include "chaos.h"
