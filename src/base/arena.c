@@ -1,5 +1,5 @@
 /* base/arena.c — bump allocation; see arena.h.
- * Blocks stand in one list, newest first. Only the head is bumped; a piece too large for an
+ * Blocks stand in one list, newest first; the first one is half as large as the rest. Only the head is bumped; a piece too large for an
  * ordinary block gets one of its own behind the head, so that the room left in the head is not
  * lost. Texts are packed without padding, everything else is aligned for any type. */
 #include "base/arena.h"
@@ -19,6 +19,8 @@ struct arena_block {
 enum {
     /* With the header and malloc's own word still below one page. */
     ARENA_BLOCK_BYTES = 4096 - (int)sizeof(struct arena_block) - 16,
+    /* The first block: a head fits, and that is all that most who wait for long need. */
+    ARENA_FIRST_BYTES = ARENA_BLOCK_BYTES / 2,
     ARENA_LARGE_BYTES = ARENA_BLOCK_BYTES / 4,
     ARENA_SHORT_TEXT = 256
 };
@@ -108,7 +110,7 @@ static void *take_from_block_of_its_own(struct arena *arena, size_t bytes)
 
 static bool add_block(struct arena *arena)
 {
-    struct arena_block *block = block_create(ARENA_BLOCK_BYTES);
+    struct arena_block *block = block_create(arena->blocks ? ARENA_BLOCK_BYTES : ARENA_FIRST_BYTES);
     if (!block) {
         return false;
     }
@@ -146,18 +148,23 @@ static void *take(struct arena *arena, size_t bytes, size_t alignment)
     return piece;
 }
 
-/* Unlinked from the list; NULL when there is none. */
+/* A whole block if there is one, so that who needs that many bytes each time allocates none; else
+ * the first. Unlinked from the list; NULL when there is none. */
 static struct arena_block *block_worth_keeping(struct arena *arena)
 {
+    struct arena_block **best = NULL;
     for (struct arena_block **link = &arena->blocks; *link; link = &(*link)->next) {
-        struct arena_block *block = *link;
-        if (block->capacity == ARENA_BLOCK_BYTES) {
-            *link = block->next;
-            block->next = NULL;
-            return block;
+        size_t capacity = (*link)->capacity;
+        if (capacity == ARENA_BLOCK_BYTES || (capacity == ARENA_FIRST_BYTES && !best)) {
+            best = link;
         }
     }
-    return NULL;
+    struct arena_block *block = best ? *best : NULL;
+    if (block) {
+        *best = block->next;
+        block->next = NULL;
+    }
+    return block;
 }
 
 #endif

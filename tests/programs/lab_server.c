@@ -9,6 +9,7 @@
  */
 #include <galley/server.h>
 #include <galley/static.h>
+#include <galley/websocket.h>
 
 #include <pthread.h>
 #include <stdio.h>
@@ -152,6 +153,55 @@ static int reply_counters(galley_request *rq, galley_response *rs, void *arg)
     return text ? galley_res_text(rs, 200, text) : 500;
 }
 
+static void let_stream_go(galley_stream *st, void *arg)
+{
+    (void)arg;
+    galley_stream_unref(st);
+}
+
+/* A stream of events that says hello and then nothing, not even that it is there. */
+static int reply_events(galley_request *rq, galley_response *rs, void *arg)
+{
+    (void)rq;
+    (void)arg;
+    galley_stream_options options = GALLEY_STREAM_OPTIONS_INIT;
+    options.heartbeat_ms = GALLEY_NO_LIMIT;
+    options.closed = let_stream_go;
+    galley_stream *st = galley_res_stream(rs, 200, NULL, &options);
+    if (!st)
+        return GALLEY_ENOMEM;
+    return galley_stream_event(st, NULL, NULL, "hello");
+}
+
+static void hear_nothing(galley_ws *ws, int kind, galley_str data, void *arg)
+{
+    (void)ws;
+    (void)kind;
+    (void)data;
+    (void)arg;
+}
+
+static void let_socket_go(galley_ws *ws, int code, galley_str reason, void *arg)
+{
+    (void)code;
+    (void)reason;
+    (void)arg;
+    galley_ws_unref(ws);
+}
+
+/* A WebSocket that says hello, hears what comes, and does nothing else. */
+static int reply_socket(galley_request *rq, galley_response *rs, void *arg)
+{
+    (void)arg;
+    galley_ws_options options = GALLEY_WS_OPTIONS_INIT;
+    options.message = hear_nothing;
+    options.closed = let_socket_go;
+    options.ping_ms = GALLEY_NO_LIMIT;
+    galley_ws *ws = NULL;
+    int code = galley_ws_accept(rq, rs, &options, &ws);
+    return code ? code : galley_ws_send(ws, GALLEY_WS_TEXT, "hello", 5);
+}
+
 static const struct {
     const char *pattern;
     galley_handler *fn;
@@ -171,6 +221,8 @@ static const struct {
     {"POST /header", reply_header, GALLEY_ON_POOL},
     {"GET /stream/{count}", reply_stream, GALLEY_ON_POOL},
     {"GET /short", reply_short, GALLEY_ON_POOL},
+    {"GET /events", reply_events, GALLEY_ON_LOOP},
+    {"GET /socket", reply_socket, GALLEY_ON_LOOP},
 };
 
 static void add_routes(galley_server **server)
