@@ -121,19 +121,7 @@ static void join_hands(const struct hand *hands, unsigned count)
     }
 }
 
-/* begun and ended; the walk gives every counter. */
-static uint64_t counter_of(const galley_server *srv, const char *wanted)
-{
-    const char *name = NULL;
-    uint64_t value = 0;
-    for (size_t it = 0; galley_server_next_counter(srv, &it, &name, &value);) {
-        if (strcmp(name, wanted) == 0) {
-            return value;
-        }
-    }
-    test_fail(__FILE__, __LINE__, "no counter %s", wanted);
-}
-
+/* Active is begun less ended. That nobody is left at a gate is checked when the routes are freed. */
 static void check_books(galley_server *srv)
 {
     galley_server_stats stats = {.size = sizeof stats};
@@ -142,7 +130,6 @@ static void check_books(galley_server *srv)
     EXPECT_INT(stats.deferred, 0);
     EXPECT_INT(stats.streams, 0);
     EXPECT_INT(stats.connections, 0);
-    (void)counter_of;
 }
 
 static void stop(struct round *round)
