@@ -3,6 +3,7 @@ this work (one worker, no access log, kept file handles, sendfile, connections t
 port of 127.0.0.1 that was free. Imported by bench/load/run."""
 
 import os
+import resource
 import select
 import shutil
 import signal
@@ -30,6 +31,11 @@ class Kind:
     is_peer: bool = False
     is_floor: bool = False
     column: str = ""  # of the tables, if it is another's
+    fds_each: int = 1  # descriptors that it wants for a connection
+
+    def most_connections(self):
+        """Held at once, and some more for others."""
+        return (descriptors() - 64) // self.fds_each
 
 
 @dataclass
@@ -42,6 +48,11 @@ class Place:
         path = self.folder / name
         path.write_text(text)
         return path
+
+
+def descriptors():
+    """So many a process may have."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 
 
 # ---- configurations ----
@@ -108,6 +119,7 @@ def lighttpd(place, port, variant):
     types = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml",
              "woff2": "font/woff2", "png": "image/png", "jpg": "image/jpeg", "webp": "image/webp",
              "bin": "application/octet-stream"}
+    fds = min(descriptors(), 2 * CONNECTIONS)  # it wants two for a connection
     (place.folder / "deflate").mkdir()
     deflate = f"""server.modules += ("mod_deflate")
 deflate.cache-dir = "{place.folder}/deflate"
@@ -120,8 +132,8 @@ server.port = {port}
 server.document-root = "{place.www}"
 server.errorlog = "{place.folder}/error.log"
 server.listen-backlog = 4096
-server.max-connections = {CONNECTIONS}
-server.max-fds = {CONNECTIONS + 2000}
+server.max-connections = {fds // 2}
+server.max-fds = {fds}
 server.max-keep-alive-requests = 1000000000
 server.max-keep-alive-idle = 600
 server.stat-cache-engine = "inotify"
@@ -157,7 +169,7 @@ KINDS = [
     Kind("uring", "blind io_uring", "./bench/bench_floor_uring", "liburing-dev", floor, is_floor=True),
     Kind("nginx", "nginx", "nginx", "nginx", nginx, is_peer=True),
     Kind("h2o", "h2o", "h2o", "h2o", h2o, is_peer=True),
-    Kind("lighttpd", "lighttpd", "lighttpd", "lighttpd", lighttpd, is_peer=True),
+    Kind("lighttpd", "lighttpd", "lighttpd", "lighttpd", lighttpd, is_peer=True, fds_each=2),
     Kind("caddy", "Caddy", "caddy", "caddy", caddy, is_peer=True),
 ]
 URING = Kind("galley_uring", "galley io_uring", "./galley", "", galley("--io=uring"))
