@@ -15,6 +15,8 @@
 #include "exchange/stream.h"
 
 #include <sched.h>
+#include <stddef.h>
+#include <string.h>
 
 enum { POOL_MAX_FREE = 64 /* objects kept by one loop, each with one arena block */ };
 
@@ -71,6 +73,14 @@ static struct exchange *take_object(struct exchange_pool *pool)
     return exchange;
 }
 
+/* The arena is kept, the response has a beginning of its own, and the parameters are filled before
+ * they are counted. */
+static void clear(struct exchange *exchange)
+{
+    size_t begin = offsetof(struct exchange, driver);
+    memset((char *)exchange + begin, 0, offsetof(struct exchange, request.params) - begin);
+}
+
 struct exchange *exchange_create(struct exchange_pool *pool, const struct exchange_driver *driver,
                                  void *driver_ctx)
 {
@@ -78,16 +88,13 @@ struct exchange *exchange_create(struct exchange_pool *pool, const struct exchan
     if (!exchange) {
         return NULL;
     }
-    struct arena arena = exchange->arena;
-    *exchange = (struct exchange){
-        .arena = arena,
-        .driver = driver,
-        .driver_ctx = driver_ctx,
-        .services = pool->services,
-        .pool = pool,
-        .state = EXCHANGE_NEW,
-        .began_ms = pool->services->loop ? loop_now_ms(pool->services->loop) : 0,
-    };
+    clear(exchange);
+    exchange->driver = driver;
+    exchange->driver_ctx = driver_ctx;
+    exchange->services = pool->services;
+    exchange->pool = pool;
+    exchange->state = EXCHANGE_NEW;
+    exchange->began_ms = pool->services->loop ? loop_now_ms(pool->services->loop) : 0;
     response_init(&exchange->response, pool->services->chains);
     list_push_back(&pool->live_list, &exchange->live);
     pool->live++;

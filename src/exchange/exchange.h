@@ -113,21 +113,19 @@ struct exchange_turn {
     int64_t wait_ends_ms;    /* at the gate; 0: no limit */
 };
 
+/* What each request touches stands together, then what only some do. From `driver` on each request
+ * begins with zeros, but for the end of the last field. */
 struct exchange {
-    struct request request;
+    struct arena arena; /* kept from one to the next */
     struct response response;
     const struct exchange_driver *driver;
     void *driver_ctx; /* the driver's (its connection or stream) */
     const struct exchange_services *services;
     const struct route_target *route;
-    struct arena arena;
-    struct exchange_job job;
-    struct exchange_turn turn;
-    struct exchange_end_hook *end_hooks; /* galley_on_end, newest first */
     struct exchange_pool *pool;
-    struct list live;             /* in pool->live_list */
-    galley_stop_flag should_stop; /* galley_should_stop() of the handler */
-    _Atomic bool is_abandoned;    /* nobody waits for the answer: do not start; relaxed: a hint */
+    struct list live;    /* in pool->live_list */
+    int64_t began_ms;    /* of the loop's clock */
+    uint64_t bytes_sent; /* of the response, as far as known at the end */
     uint8_t state;
     bool is_retained;      /* the head lives in the arena; the exchange may outlive the turn */
     bool client_is_gone;   /* no response can be sent any more */
@@ -138,12 +136,16 @@ struct exchange {
     bool has_responded;    /* driver->respond was called */
     bool is_deferred;      /* galley_res_defer() was called: the handler's result does not count */
     bool counts_stream;    /* in pool->streams; the loop's */
-    uint16_t given_up;     /* the status with which driver->give_up() answered; 0: it was not */
+    _Atomic bool is_abandoned;    /* nobody waits for the answer: do not start; relaxed: a hint */
+    uint16_t given_up;            /* the status that driver->give_up() answered; 0: it was not */
+    galley_stop_flag should_stop; /* galley_should_stop() of the handler */
     int early_result;
-    int64_t began_ms;    /* of the loop's clock */
-    uint64_t bytes_sent; /* of the response, as far as known at the end */
-    struct owner owner;  /* whose thread it is: exchange/owner.h */
+    struct exchange_end_hook *end_hooks; /* galley_on_end, newest first */
+    struct exchange_job job;
+    struct exchange_turn turn;
+    struct owner owner; /* whose thread it is: exchange/owner.h */
     struct exchange *next_free;
+    struct request request;
 };
 
 /** Exchange objects of one loop; objects return here and are used again. */
@@ -154,11 +156,13 @@ struct exchange_pool {
     unsigned live;
     unsigned free_count;
     bool is_stopping;          /* exchanges are told so from their beginning */
-    _Atomic unsigned posting;  /* workers inside loop_post(); acquire pairs with their release */
-    _Atomic unsigned deferred; /* held by deferrals now; relaxed: for people */
-    _Atomic unsigned streams;  /* streams, sources and tunnels now; relaxed: for people */
     void (*emptied)(struct exchange_pool *pool, void *ctx); /* live has become 0; may be NULL */
     void *emptied_ctx;
+    /* What other threads write: on a line of its own, at the end. */
+    _Alignas(64) _Atomic unsigned
+        posting; /* workers inside loop_post(); acquire pairs with their release */
+    _Atomic unsigned deferred; /* held by deferrals now; relaxed: for people */
+    _Atomic unsigned streams;  /* streams, sources and tunnels now; relaxed: for people */
 };
 void exchange_pool_init(struct exchange_pool *pool, const struct exchange_services *services);
 /** No exchange may be live. */

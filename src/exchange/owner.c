@@ -11,12 +11,17 @@ static _Thread_local char thread_mark; /* its address tells threads apart */
 
 void owner_enter(struct exchange *exchange)
 {
-    atomic_store_explicit(&exchange->owner.thread, (uintptr_t)&thread_mark, memory_order_relaxed);
+    if (DEBUG_BUILD) {
+        atomic_store_explicit(&exchange->owner.thread, (uintptr_t)&thread_mark,
+                              memory_order_relaxed);
+    }
 }
 
 void owner_leave(struct exchange *exchange)
 {
-    atomic_store_explicit(&exchange->owner.thread, 0, memory_order_relaxed);
+    if (DEBUG_BUILD) {
+        atomic_store_explicit(&exchange->owner.thread, 0, memory_order_relaxed);
+    }
 }
 
 bool owner_is_caller(const struct exchange *exchange, const char *call)
@@ -36,7 +41,7 @@ bool owner_is_caller(const struct exchange *exchange, const char *call)
 void owner_report(const struct exchange *exchange)
 {
     const char *call = atomic_load_explicit(&exchange->owner.misused_call, memory_order_relaxed);
-    if (!call) {
+    if (!DEBUG_BUILD || !call) {
         return;
     }
     const struct exchange_services *services = exchange->services;

@@ -45,7 +45,6 @@ struct request {
     bool has_timed_out;       /* the body: 408 */
     exchange_input_fn *input; /* exchange_tunnel_input() */
     void *input_arg;
-    struct request_param params[REQUEST_MAX_PARAMS];
     uint8_t param_count;
     uint8_t version; /* 10, 11, 20 */
     bool is_tls;
@@ -55,6 +54,7 @@ struct request {
     struct span peer_text;        /* made when asked for */
     struct span host_text;        /* the same */
     struct request_value *values; /* galley_req_set(), newest first */
+    struct request_param params[REQUEST_MAX_PARAMS]; /* last: it is never cleared */
 };
 
 enum {
