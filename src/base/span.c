@@ -11,7 +11,8 @@ bool span_equal_nocase(struct span a, struct span b)
         return false;
     }
     for (size_t i = 0; i < a.len; i++) {
-        if (text_lower(a.ptr[i]) != text_lower(b.ptr[i])) {
+        /* Mostly they are the same as they stand. */
+        if (a.ptr[i] != b.ptr[i] && text_lower(a.ptr[i]) != text_lower(b.ptr[i])) {
             return false;
         }
     }
