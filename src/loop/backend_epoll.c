@@ -23,7 +23,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { MAX_EVENTS = 256, EVENTS_AN_ACCEPT = 8 };
+enum { MAX_EVENTS = 256 };
 
 static int control(struct loop *loop, int action, int fd, uint32_t events, void *user)
 {
@@ -64,7 +64,7 @@ static int epoll_init(struct loop *loop)
     if (!world) {
         return -ENOMEM;
     }
-    *world = (struct epoll_world){.epoll_fd = -1, .wake_fd = -1, .accepts = 1, .accepted_fd = -1};
+    *world = (struct epoll_world){.epoll_fd = -1, .wake_fd = -1, .accepted_fd = -1};
     loop->world = world;
     int result = open_descriptors(loop);
     if (result < 0) {
@@ -173,7 +173,7 @@ static void epoll_wait_events(struct loop *loop, int64_t wait_ms)
     int timeout = wait_ms < 0 ? -1 : wait_ms > INT_MAX ? INT_MAX : (int)wait_ms;
     int count = epoll_wait(epoll_world_of(loop)->epoll_fd, events, MAX_EVENTS, timeout);
     CHECK(count >= 0 || errno == EINTR); /* the rest are descriptors closed behind our back */
-    epoll_world_of(loop)->accepts = 1 + (count > 0 ? (unsigned)count / EVENTS_AN_ACCEPT : 0);
+    epoll_world_of(loop)->events = count > 0 ? (unsigned)count : 0;
     for (int i = 0; i < count; i++) {
         if (events[i].data.ptr) {
             operation_ready(loop, events[i].data.ptr, ready_of(events[i].events));

@@ -12,7 +12,7 @@ struct epoll_world {
     int wake_fd; /* eventfd, edge-triggered: written by wake(), never read; its counter cannot overflow in practice */
     struct loop_socket *fresh[MAX_FRESH]; /* streams that epoll does not know yet */
     unsigned fresh_count;
-    unsigned accepts; /* that a listener may try for in this turn */
+    unsigned events; /* of this turn */
     /* Of the last accept, until it is closed. accepted_fd -1: nobody. */
     int accepted_fd;
     socklen_t accepted_len;

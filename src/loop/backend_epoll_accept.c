@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { MAX_ACCEPT_RETRIES = 16 };
+enum { MAX_ACCEPT_RETRIES = 16, EVENTS_AN_ACCEPT = 8 };
 
 /* accept(2): errors of a connection that is gone already, or of the network, concern nobody
  * here. */
@@ -55,7 +55,8 @@ static int accept_one(struct loop *loop, struct loop_socket *socket)
  * one client, and only one with much else to do tries for more. */
 int epoll_accept(struct loop *loop, struct loop_socket *socket)
 {
-    bool is_enough = socket->reads >= epoll_world_of(loop)->accepts; /* in this turn */
+    unsigned accepted = socket->reads; /* in this turn */
+    bool is_enough = accepted > epoll_world_of(loop)->events / EVENTS_AN_ACCEPT;
     return is_enough ? -EAGAIN : accept_one(loop, socket);
 }
 
