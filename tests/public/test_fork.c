@@ -70,6 +70,7 @@ static int use_in_child(void *ctx)
     galley_server *srv = ctx;
     galley_server_stats stats = {.size = sizeof stats};
     galley_access_log_stats log_stats = {.size = sizeof log_stats};
+    galley_memory_plan plan = {.size = sizeof plan};
     galley_error err = {0};
     const char *name = NULL;
     size_t it = 0;
@@ -82,6 +83,7 @@ static int use_in_child(void *ctx)
     CHECK(galley_server_post(srv, nothing, NULL) == GALLEY_EFORKED);
     CHECK(galley_server_after(srv, 1, nothing, NULL) == GALLEY_EFORKED);
     CHECK(galley_server_get_stats(srv, &stats) == GALLEY_EFORKED);
+    CHECK(galley_server_get_memory_plan(srv, &plan) == GALLEY_EFORKED);
     CHECK(!galley_server_next_counter(srv, &it, &name, &value));
     CHECK(galley_server_access_log_stats(srv, &log_stats) == GALLEY_EFORKED);
     CHECK(galley_server_reopen_logs(srv) == GALLEY_EFORKED);

@@ -12,6 +12,8 @@ static const char expecting[] =
 
 /* ---- what the reader is told ----------------------------------------------------------------- */
 
+/* shows: GALLEY_ETIMEDOUT, GALLEY_ETOOBIG, GALLEY_EPROTO, GALLEY_ECLOSED of galley_req_read(), by
+ * what lab_read_all() noted */
 static void expect_failure(struct lab *lab, int code, int status, enum close_reason reason)
 {
     struct answer answer = lab_answer(lab, 1);
