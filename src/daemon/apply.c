@@ -39,6 +39,9 @@ static void plan_server(struct plan *plan, const struct options *options)
     if (options->no_server_name) {
         plan->server.server_name = "";
     }
+    if (options->quiet && !options->is_given[OPTION_ID_log_level]) {
+        plan->server.log_level = GALLEY_LOG_WARNING;
+    }
     plan->server.log = say_log;
     plan->server.pool_options = &plan->pool;
 }

@@ -233,6 +233,30 @@ def test_quiet_says_nothing(launch, folder, tmp_path):
 # ---- threads and memory
 
 
+@about("io")
+def test_io_is_how_loops_wait(serve, folder):
+    chosen = serve("--io=epoll", root=folder(SITE))
+    chosen.wait_output(r"event loops wait by epoll\n")
+    assert chosen.get("/").status == 200
+    if "io_uring" in [os.readlink(f"/proc/{chosen.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{chosen.pid}/fd")]:
+        raise AssertionError("epoll was asked for")
+    maybe = serve("--io=auto", root=folder(SITE))
+    maybe.wait_output(r"event loops wait by (io_uring|epoll( \(io_uring: [^)]+\))?)\n")
+    assert maybe.get("/").status == 200
+
+
+def test_io_uring_is_taken_or_the_start_fails_and_says_why(launch, folder):
+    server = launch([galley.program_path(), "--io=uring", "--listen=127.0.0.1:0", folder(SITE)], ready=False)
+    galley.wait_until(lambda: galley.URL.search(server.output) or server.process.poll() is not None, what="an end")
+    if server.process.poll() is None:
+        server.wait_ready()
+        server.wait_output(r"event loops wait by io_uring\n")
+        assert server.get("/").status == 200
+    else:
+        assert "event loop (io_uring): " in server.stderr
+        server.judge(expect_exit=None)
+
+
 @about("loops")
 def test_loops_are_threads(serve, folder):
     root = folder(SITE)

@@ -59,8 +59,21 @@ TEST(what_depends_on_the_machine_is_within_bounds)
     EXPECT(plan.server.loops >= 1 && plan.server.loops <= 8);
     EXPECT_INT(plan.pool.threads, 0); /* the library decides */
     EXPECT_INT(plan.server.max_connections, 0);
-    EXPECT_INT(plan.server.log_level, GALLEY_LOG_INFO);
+    EXPECT_INT(plan.server.log_level, GALLEY_LOG_WARNING);
+    EXPECT_INT(plan.server.io, GALLEY_IO_AUTO);
     EXPECT_TEXT(plan.server.server_name, "galley");
+    finish();
+}
+
+TEST(quiet_is_about_what_nobody_asked_for)
+{
+    MAKE("-q", "--log-level=info", "--io=epoll");
+    EXPECT_INT(plan.server.log_level, GALLEY_LOG_INFO);
+    EXPECT_INT(plan.server.io, GALLEY_IO_EPOLL);
+    finish();
+    MAKE("--io=uring");
+    EXPECT_INT(plan.server.log_level, GALLEY_LOG_INFO);
+    EXPECT_INT(plan.server.io, GALLEY_IO_URING);
     finish();
 }
 
