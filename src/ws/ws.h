@@ -44,6 +44,7 @@ struct ws {
     galley_ws_options options; /* texts in it are not used after the handshake */
     struct span protocol;      /* agreed on; its memory follows the struct */
     galley_pool *pool;         /* of its messages; NULL: on the loop */
+    galley_pool *spare_pool;   /* of its end, if that one is full then */
     struct stream *stream;     /* a reference, until ws_free() */
     pthread_mutex_t lock;
 

@@ -102,13 +102,13 @@ static void drop_job(void *arg, int why)
     run_job(ws);
 }
 
-static int submit(struct ws *ws)
+static int submit(struct ws *ws, galley_pool *pool)
 {
     galley_job job = {.run = run_job, .arg = ws, .drop = drop_job, .label = "websocket"};
     /* Of an orphan the loop is not there any more, and nobody waits for its errands. */
     ws->errand = loop_is_on_thread() ? errand_begin(ws->loop) : NULL;
     handle_pin(&ws->handle);
-    if (galley_pool_submit(ws->pool, &job, 1, 0) == 1) {
+    if (pool && galley_pool_submit(pool, &job, 1, 0) == 1) {
         return GALLEY_OK;
     }
     errand_end(ws->errand);
@@ -146,11 +146,14 @@ void ws_deliver(struct ws *ws)
         return;
     }
     ws->retry_ms = 0;
-    if (submit(ws) == GALLEY_OK) {
+    if (submit(ws, ws->pool) == GALLEY_OK) {
         return;
     }
     if (!ws->exchange) {
-        deliver_all(ws); /* it has ended, and there may be no later turn of this loop */
+        /* It has ended, and there may be no later turn of this loop: the end cannot wait. */
+        if (submit(ws, ws->spare_pool) != GALLEY_OK) {
+            deliver_all(ws);
+        }
         return;
     }
     put_back(ws);

@@ -231,6 +231,7 @@ void ws_stream_ended(void *arg)
         ws->pool = NULL; /* it may have gone; and this thread may wait */
     } else {
         ws->loop = ws->exchange->services->loop; /* as it is, if it was made too late to know it */
+        ws->spare_pool = ws->exchange->services->file_pool;
     }
     ws->exchange = NULL;
     pthread_mutex_lock(&ws->lock);

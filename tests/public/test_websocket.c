@@ -438,6 +438,74 @@ TEST(test_a_program_that_is_too_slow_stops_the_client)
     end(&world);
 }
 
+/* Callbacks of a socket on the pool may block: not even its end may come to the loop's thread. */
+static pthread_t ended_on;
+static pthread_mutex_t busy = PTHREAD_MUTEX_INITIALIZER;
+
+static void note_thread(galley_ws *ws, int code, galley_str reason, void *arg)
+{
+    struct world *world = arg;
+    (void)ws;
+    (void)code;
+    (void)reason;
+    ended_on = pthread_self();
+    atomic_fetch_add(&world->ends, 1);
+}
+
+static int accept_only(galley_request *rq, galley_response *rs, void *arg)
+{
+    struct world *world = arg;
+    galley_ws_options options = GALLEY_WS_OPTIONS_INIT;
+    options.closed = note_thread;
+    options.arg = world;
+    return galley_ws_accept(rq, rs, &options, &world->ws);
+}
+
+static int wait_long(galley_request *rq, galley_response *rs, void *arg)
+{
+    (void)rq;
+    (void)arg;
+    pthread_mutex_lock(&busy);
+    pthread_mutex_unlock(&busy);
+    return galley_res_text(rs, 200, "done");
+}
+
+TEST(test_a_socket_that_ends_while_the_pool_is_full_is_not_told_on_the_loop)
+{
+    struct world world = {0};
+    galley_pool_options one = GALLEY_POOL_OPTIONS_INIT;
+    one.threads = 1;
+    one.queue_capacity = 1;
+    galley_server_options options = GALLEY_SERVER_OPTIONS_INIT;
+    options.pool_options = &one;
+    world.server = galley_server_new(&options, NULL);
+    galley_server_route(world.server, "GET /ws", accept_only, &world, NULL);
+    galley_server_route(world.server, "GET /wait", wait_long, NULL, NULL);
+    world.test = galley_test_new(world.server, NULL);
+    world.client = galley_test_connect(world.test);
+    EXPECT_INT(SEND(&world, HANDSHAKE "\r\n"), 0);
+    EXPECT(world.ws);
+    galley_test_set_patience(world.test, 0);
+    pthread_mutex_lock(&busy);
+    static const char wait[] = "GET /wait HTTP/1.1\r\nHost: x\r\n\r\n";
+    for (int i = 0; i < 2; i++) { /* one runs, one fills the queue */
+        galley_test_send(galley_test_connect(world.test), wait, sizeof wait - 1);
+        galley_pool_stats stats = {.size = sizeof stats};
+        do {
+            galley_test_advance(world.test, 0);
+            galley_pool_get_stats(galley_server_pool(world.server), &stats);
+        } while (stats.running == 0);
+    }
+    galley_test_hangup(world.client);
+    while (atomic_load(&world.ends) == 0) {
+        galley_test_advance(world.test, 0);
+    }
+    EXPECT(!pthread_equal(ended_on, pthread_self()));
+    pthread_mutex_unlock(&busy);
+    galley_test_set_patience(world.test, GALLEY_NO_LIMIT);
+    end(&world);
+}
+
 /* ---- misuse ---- */
 
 TEST(test_bad_arguments_and_dead_handles_are_errors)
