@@ -8,7 +8,7 @@
 #include <pthread.h>
 
 struct route_gate {
-    pthread_mutex_t lock; /* line; and who writes the two numbers */
+    _Alignas(64) pthread_mutex_t lock; /* line; and who writes the two numbers */
     struct list line;     /* gate_place.link, the one that came first is first */
     uint32_t max_running;
     uint32_t max_waiting;
@@ -19,7 +19,7 @@ struct route_gate {
 struct route_gate *route_gate_create(uint32_t max_running, uint32_t max_waiting)
 {
     CHECK(max_running > 0);
-    struct route_gate *gate = mem_alloc_zero(1, sizeof *gate);
+    struct route_gate *gate = mem_alloc_aligned(_Alignof(struct route_gate), sizeof *gate);
     if (gate) {
         gate->max_running = max_running;
         gate->max_waiting = max_waiting;

@@ -67,7 +67,6 @@ struct loop {
     struct loop_socket *closing_first, *closing_last;
     struct loop_post *later_first, *later_last;
     struct timer_wheel timers;
-    struct mailbox mailbox;
     int64_t now_ms, wall_s;
     _Atomic uintptr_t
         owner; /* relaxed: says on which thread we are, orders nothing; 0: nobody's yet */
@@ -78,6 +77,7 @@ struct loop {
     unsigned held_sockets; /* closed, but requests of theirs are in flight */
     int uring_error;       /* why a loop that was to choose is not over io_uring: errno, or 0 */
     bool is_stopping;
+    _Alignas(64) struct mailbox mailbox; /* other threads write it: a line of its own, the last */
 };
 
 enum { READY_READ = 1, READY_WRITE = 2, READY_HANGUP = 4 };

@@ -61,7 +61,7 @@ static int init_backend(struct loop *loop, bool may_choose)
 
 struct loop *loop_create(const struct loop_options *options, galley_error *err)
 {
-    struct loop *loop = mem_alloc_zero(1, sizeof(*loop));
+    struct loop *loop = mem_alloc_aligned(_Alignof(struct loop), sizeof(*loop));
     if (!loop) {
         error_set_sys(err, ENOMEM, "event loop");
         return NULL;

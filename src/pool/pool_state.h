@@ -71,7 +71,8 @@ struct galley_pool {
     _Atomic bool is_discarding; /* relaxed: makes jobs drop and long ones stop early */
     _Atomic uint32_t start;     /* futex: enum start_signal. Partner: worker_main */
     _Atomic uint32_t refs; /* futex: threads that have not ended + the owner. Partner: shutdown */
-    struct counter rejected;
+    /* what submitters write in an overload, apart from what workers read for each job */
+    alignas(CACHE_LINE) struct counter rejected;
     struct counter dropped; /* by threads outside the pool */
     _Atomic uint64_t done;  /* as worker.done, for those */
     _Atomic uint64_t queue_peak;

@@ -278,7 +278,7 @@ static unsigned share_of(unsigned total, unsigned index, unsigned parts)
 int server_loops_make(struct galley_server *srv, galley_error *err)
 {
     unsigned count = srv->config.loops;
-    srv->loops = mem_alloc_zero(count, sizeof *srv->loops);
+    srv->loops = mem_alloc_aligned(_Alignof(struct server_loop), count * sizeof *srv->loops);
     srv->loop_handles = mem_alloc_zero(count, sizeof(*srv->loop_handles));
     if (!srv->loops || !srv->loop_handles) {
         return error_set(err, GALLEY_ENOMEM, "server: out of memory");
