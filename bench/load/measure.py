@@ -107,7 +107,8 @@ def load(bench, row, kind):
     if bench.options.generator == "wrk" and not row.is_own_client:
         result, sent = run_wrk(bench, server, seen, row)
     else:
-        result, sent = run_client(bench, "load", server, seen, row, bench.options.seconds)
+        seconds = bench.options.seconds / 2 if row.is_curve else bench.options.seconds
+        result, sent = run_client(bench, "load", server, seen, row, seconds)
     if log.exists():
         result["logged"] = lines_of(log) / sent
     result["body_bytes"] = statistics.mean(each.body_bytes for each in seen)

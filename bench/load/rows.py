@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import www
 
-FILES = ("galley", "galley_uring", "nginx", "h2o", "lighttpd", "caddy")
-GALLEY = ("galley", "galley_uring")
+GALLEY = ("galley", "galley_epoll", "galley_uring")
+FILES = (*GALLEY, "nginx", "h2o", "lighttpd", "caddy")
 FLOORS = ("epoll", "uring")
 HANDLERS = ("handlers",)
 UPLOAD_BYTES = 20_000_000

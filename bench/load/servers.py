@@ -163,7 +163,9 @@ http://127.0.0.1:{port} {{
 
 
 KINDS = [
-    Kind("galley", "galley", "./galley", "", galley()),
+    Kind("galley", "galley", "./galley", "", galley()),  # --io=auto
+    Kind("galley_epoll", "galley, epoll", "./galley", "", galley("--io=epoll")),
+    Kind("galley_uring", "galley, io_uring", "./galley", "", galley("--io=uring")),
     Kind("handlers", "galley's handlers", "./bench/bench_handlers", "", handlers, column="galley"),
     Kind("epoll", "blind epoll", "./bench/bench_floor_epoll", "", floor, is_floor=True),
     Kind("uring", "blind io_uring", "./bench/bench_floor_uring", "liburing-dev", floor, is_floor=True),
@@ -172,13 +174,6 @@ KINDS = [
     Kind("lighttpd", "lighttpd", "lighttpd", "lighttpd", lighttpd, is_peer=True, fds_each=2),
     Kind("caddy", "Caddy", "caddy", "caddy", caddy, is_peer=True),
 ]
-URING = Kind("galley_uring", "galley io_uring", "./galley", "", galley("--io=uring"))
-
-
-def kinds(build):
-    """galley over io_uring is a column of its own where the program has the option."""
-    text = subprocess.run([build / "galley", "--help"], capture_output=True, text=True).stdout
-    return [KINDS[0], URING, *KINDS[1:]] if "--io=" in text else list(KINDS)
 
 
 def program_of(kind, build):
