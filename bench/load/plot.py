@@ -8,8 +8,8 @@ from html import escape
 WIDTH, HEIGHT = 860, 440
 LEFT, RIGHT, TOP, BOTTOM = 70, 150, 64, 56
 # Distinct for eyes that see fewer colours, too; galley is the dark one.
-COLOURS = {"galley": "#111827", "galley_epoll": "#6b7280", "galley_uring": "#9ca3af", "epoll": "#009e73", "uring": "#56b4e9", "nginx": "#d55e00",
-           "h2o": "#0072b2", "lighttpd": "#cc79a7", "caddy": "#b8860b"}
+COLOURS = {"galley": "#111827", "galley_epoll": "#6b7280", "galley_uring": "#9ca3af", "epoll": "#009e73",
+           "uring": "#56b4e9", "nginx": "#d55e00", "h2o": "#0072b2", "lighttpd": "#cc79a7", "caddy": "#b8860b"}
 STYLE = ("text{font:13px system-ui,sans-serif;fill:#111827}.title{font-size:16px;font-weight:600}.small{font-size:12px;"
          "fill:#4b5563}.grid{stroke:#e5e7eb}.line{fill:none;stroke-width:2.2;stroke-linejoin:round}")
 MIN_GAP = 15  # between labels
