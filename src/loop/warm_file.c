@@ -3,7 +3,8 @@
  *
  * A window counts as being in memory when its first and its last byte are: the kernel reads and
  * drops pages in runs, so a gap between the two is rare and costs one wait. What was found so is
- * believed for a moment, so that a stream of short sends asks once a window. What a job has just
+ * believed for a moment, so that a stream of short sends asks once a window; for the first byte of
+ * the window behind it speaks its neighbour. What a job has just
  * read is sent without asking again: that is how a file moves on whose file system cannot tell, or
  * of which more is dropped than kept. */
 #include "loop/warm_file.h"
@@ -129,13 +130,14 @@ static struct known *known_of(struct warm_files *files, const struct loop_socket
     return &files->known[((uintptr_t)socket / sizeof(*socket)) % KNOWN_COUNT];
 }
 
-/* How many bytes from the part's begin are known to be in memory. */
-static size_t known_bytes(const struct known *known, const struct loop_op *op, int64_t now_ms)
+/* How many bytes from the part's begin are known to be in memory; -1: it does not even follow upon
+ * what is known. */
+static ssize_t known_bytes(const struct known *known, const struct loop_op *op, int64_t now_ms)
 {
     const struct loop_file *file = &op->file;
     bool is_ours = known->socket == op->socket && known->fd == file->fd && known->until_ms > now_ms;
-    bool is_inside = file->offset >= known->begin && file->offset < known->end;
-    return is_ours && is_inside ? (size_t)(known->end - file->offset) : 0;
+    bool is_near = file->offset >= known->begin && file->offset <= known->end;
+    return is_ours && is_near ? (ssize_t)(known->end - file->offset) : -1;
 }
 
 static void remember(struct warm_files *files, const struct loop_op *op, size_t len)
@@ -325,12 +327,13 @@ bool warm_file_may_send(struct loop *loop, struct loop_op *op, struct loop_file 
         return true;
     }
     part->len = less_of(part->len, WARM_WINDOW_BYTES);
-    size_t known = known_bytes(known_of(files, op->socket), op, loop->now_ms);
+    ssize_t follows = known_bytes(known_of(files, op->socket), op, loop->now_ms);
+    size_t known = follows > 0 ? (size_t)follows : 0;
     if (known >= part->len || known >= WARM_WINDOW_BYTES / 2) {
         part->len = less_of(part->len, known);
         return true;
     }
-    enum presence found = look_at_ends(files, part, known > 0);
+    enum presence found = look_at_ends(files, part, follows >= 0);
     if (found == IN_MEMORY) {
         remember(files, op, part->len);
         return true;
