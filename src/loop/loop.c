@@ -285,6 +285,12 @@ void loop_post(struct loop *loop, struct loop_post *post)
     }
 }
 
+bool loop_is_asleep(const struct loop *loop)
+{
+    /* Relaxed: a hint. Its partner is the loop's own word for posters, see mailbox.c. */
+    return atomic_load_explicit(&loop->mailbox.is_asleep, memory_order_relaxed);
+}
+
 void loop_wake(struct loop *loop)
 {
     loop->backend->wake(loop);

@@ -236,6 +236,8 @@ struct loop_post {
 void loop_post(struct loop *loop, struct loop_post *post);
 /** Let the loop make a turn. Any thread, also a signal handler. */
 void loop_wake(struct loop *loop);
+/** A hint, from any thread: does it wait for something to do? */
+bool loop_is_asleep(const struct loop *loop);
 
 /** Run post->run at the end of this turn's callbacks, before waiting again; on the loop's thread.
  *  From inside such a call: at the end of the next turn, which then does not wait. */

@@ -59,8 +59,23 @@ static void pause_until_room(struct server_loop *loop)
 void server_conn_removed(struct conn_set *set, void *ctx)
 {
     struct server_loop *loop = ctx;
+    server_balance_count(loop);
     if (loop->is_paused && !loop->is_draining && set->count < loop->max_connections) {
         resume(loop);
+    }
+}
+
+void server_take_connection(struct server_loop *loop, int fd)
+{
+    if (loop->conns.count >= loop->max_connections) {
+        (void)conn_set_close_oldest_idle(
+            &loop->conns); /* none: the newcomer is one too many, once */
+    }
+    (void)conn_create(&loop->conns, fd,
+                      h1_driver_protocol(loop->h1)); /* failure is counted there */
+    server_balance_count(loop);
+    if (loop->conns.count >= loop->max_connections && !has_idle(loop)) {
+        pause_until_room(loop);
     }
 }
 
@@ -68,14 +83,8 @@ static void accepted(void *ctx, struct acceptor *acceptor, int fd)
 {
     struct server_loop *loop = ctx;
     (void)acceptor;
-    if (loop->conns.count >= loop->max_connections) {
-        (void)conn_set_close_oldest_idle(
-            &loop->conns); /* none: the newcomer is one too many, once */
-    }
-    (void)conn_create(&loop->conns, fd,
-                      h1_driver_protocol(loop->h1)); /* failure is counted there */
-    if (loop->conns.count >= loop->max_connections && !has_idle(loop)) {
-        pause_until_room(loop);
+    if (!server_hand_over(loop, fd)) {
+        server_take_connection(loop, fd);
     }
 }
 

@@ -41,6 +41,7 @@ struct server_counters {
     struct counter ended;
     struct counter responses[6]; /* by class; [0]: none was sent */
     struct counter refused;      /* requests over max_requests */
+    struct counter handed_over;  /* clients given to a loop that had fewer */
     struct counter paused;       /* times the limit of connections stopped accepting */
 };
 
@@ -63,7 +64,9 @@ struct server_loop {
     struct h1_counters h1_counters; /* a copy, taken when the driver goes */
     struct timer room_timer;
     struct loop_post post;
-    _Atomic unsigned orders; /* acq_rel: what was written before an order is seen by its loop */
+    unsigned next_other;        /* server_balance.c: whom to look at next */
+    _Atomic unsigned conns_now; /* conns.count for the other loops; relaxed: a hint */
+    _Atomic unsigned orders;    /* acq_rel: what was written before an order is seen by its loop */
     pthread_t thread;
     bool has_thread;
     bool is_paused;
@@ -238,6 +241,15 @@ void server_acceptors_close(struct server_loop *loop);
 void server_acceptors_pause(struct server_loop *loop);
 /** conn_set.removed */
 void server_conn_removed(struct conn_set *set, void *ctx);
+/** The descriptor of a client becomes a connection of this loop, which may close an idle one. */
+void server_take_connection(struct server_loop *loop, int fd);
+
+/* ---- server_balance.c ---- */
+/** Give a client that came here to a loop that has fewer and waits for something to do. False: there
+ *  is none, it stays. */
+bool server_hand_over(struct server_loop *loop, int fd);
+/** Tell the other loops how many connections it has. */
+void server_balance_count(struct server_loop *loop);
 
 /* ---- server_memory.c ---- */
 /** Refuse what cannot fit, warn of what hardly does, choose max_connections if nobody said. */

@@ -27,6 +27,7 @@ typedef const struct counter *counter_of_fn(const struct server_loop *loop,
     X(accepted, loop->acceptor_counters.accepted)                                                  \
     X(out_of_fds, loop->acceptor_counters.out_of_fds)                                              \
     X(refused_connections, loop->acceptor_counters.refused)                                        \
+    X(connections_handed_over, loop->counters.handed_over)                                         \
     X(accept_pauses, loop->counters.paused)                                                        \
     X(opened, loop->conns.counters.opened)                                                         \
     X(bytes_in, loop->conns.counters.bytes_in)                                                     \
