@@ -96,3 +96,12 @@ if(TARGET galley_pool_shared AND NOT GALLEY_SANITIZE)
         endif()
     endforeach()
 endif()
+
+# bench/accept: counts, no times (docs/scaling.md).
+if(TARGET galley_static)
+    add_executable(bench_accept_spread EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/bench/accept/spread.c)
+    target_link_libraries(bench_accept_spread PRIVATE galley_static galley_pool_static Threads::Threads)
+    target_compile_definitions(bench_accept_spread PRIVATE _GNU_SOURCE)
+    target_compile_options(bench_accept_spread PRIVATE -Wall -Wextra -Wshadow -Wvla)
+    set_target_properties(bench_accept_spread PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bench)
+endif()
