@@ -70,7 +70,7 @@ struct loop {
     int64_t now_ms, wall_s;
     _Atomic uintptr_t
         owner; /* relaxed: says on which thread we are, orders nothing; 0: nobody's yet */
-    struct errands *errands; /* errand.h; NULL: not counted */
+    struct errands *errands;       /* errand.h; NULL: not counted */
     struct warm_files *warm_files; /* warm_file.h; NULL: the loop waits for disks itself */
     uint32_t turn;
     unsigned open_sockets;

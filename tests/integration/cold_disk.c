@@ -1,6 +1,6 @@
 /* tests/integration/cold_disk.c — a disk that answers when a test lets it: preloaded into the
- * server by test_cold_files.py. Files above COLD_DISK_BYTES are never in memory, and reading them
- * waits until the file COLD_DISK_GATE exists; that somebody waits is told by GATE.reached. What
+ * server by test_cold_files.py. Files of 8 MB and more are never in memory, and reading them waits
+ * until the file COLD_DISK_GATE exists; that somebody waits is told by GATE.reached. What
  * sendfile(2) would send before it was read ends the program: the loop would have waited. */
 #include <dlfcn.h>
 #include <errno.h>
@@ -14,15 +14,14 @@
 #include <unistd.h>
 
 /* Windows of this size that were read once; enough for the tests' files. */
-enum { STEP_BYTES = 4096, MAX_STEPS = 64 * 1024 };
+enum { COLD_BYTES = 8000000, STEP_BYTES = 4096, MAX_STEPS = 64 * 1024 };
 static _Atomic unsigned char was_read[MAX_STEPS];
 
 static int is_cold(int fd)
 {
-    const char *least = getenv("COLD_DISK_BYTES");
     struct stat about;
-    return least && fstat(fd, &about) == 0 && S_ISREG(about.st_mode) &&
-           about.st_size >= atoll(least);
+    return getenv("COLD_DISK_GATE") && fstat(fd, &about) == 0 && S_ISREG(about.st_mode) &&
+           about.st_size >= COLD_BYTES;
 }
 
 static void wait_at_gate(void)

@@ -24,7 +24,7 @@ class Disk:
 
     def __init__(self, library, gate):
         self.gate, self.reached = gate, Path(f"{gate}.reached")
-        self.env = {"LD_PRELOAD": str(library), "COLD_DISK_GATE": str(gate), "COLD_DISK_BYTES": "8000000"}
+        self.env = {"LD_PRELOAD": str(library), "COLD_DISK_GATE": str(gate)}
 
     def wait_reached(self):
         galley.wait_until(self.reached.exists, 10, "a read from the disk")
