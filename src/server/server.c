@@ -55,7 +55,6 @@ static struct server_routes *make_routes(void)
 static int init(galley_server *srv, const galley_server_options *opt, galley_error *err)
 {
     srv->stop_fd = -1;
-    srv->cgroup = &cgroup_system_paths;
     server_posts_init(&srv->posts);
     if (init_sync(srv) != 0) {
         return error_set(err, GALLEY_ENOMEM, "server: out of memory");

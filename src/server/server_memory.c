@@ -157,7 +157,7 @@ static void make_plan(const struct galley_server *srv, galley_memory_plan *plan)
 {
     const struct server_config *config = &srv->config;
     const struct access_log *log = atomic_load(&srv->access_log);
-    plan->limit_bytes = cgroup_memory_limit(srv->cgroup);
+    plan->limit_bytes = cgroup_memory_limit(srv->config.cgroup);
     plan->connections = config->max_connections;
     plan->loops = config->loops;
     add_connections(config, plan);

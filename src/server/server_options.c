@@ -199,6 +199,7 @@ static void take_numbers(struct server_config *config, const galley_server_optio
     config->loops = opt->loops ? opt->loops : 1;
     config->file_threads = opt->file_threads ? opt->file_threads : DEFAULT_FILE_THREADS;
     config->max_connections = opt->max_connections ? opt->max_connections : usual_connections();
+    config->cgroup = &cgroup_system_paths;
     config->chose_connections = opt->max_connections == 0;
     config->max_requests = opt->max_requests == GALLEY_NO_LIMIT ? 0 : opt->max_requests;
     config->max_requests_per_connection =

@@ -2,6 +2,7 @@
 #ifndef SERVER_SERVER_OPTIONS_H
 #define SERVER_SERVER_OPTIONS_H
 
+#include "base/cgroup.h"
 #include "conn/conn.h"
 #include "exchange/exchange.h"
 #include "http/limits.h"
@@ -14,8 +15,9 @@ struct server_config {
     unsigned loops;
     unsigned file_threads;
     unsigned max_connections;
-    bool chose_connections; /* nobody said how many */
-    unsigned max_requests;  /* 0: none */
+    bool chose_connections;            /* nobody said how many */
+    const struct cgroup_paths *cgroup; /* where the limits of memory are read */
+    unsigned max_requests;             /* 0: none */
     unsigned max_requests_per_connection;
     struct http_limits limits;
     struct conn_limits conn_limits;

@@ -7,7 +7,6 @@
 #ifndef SERVER_SERVER_STATE_H
 #define SERVER_SERVER_STATE_H
 
-#include "base/cgroup.h"
 #include "base/counter.h"
 #include "base/log.h"
 #include "conn/conn_set.h"
@@ -135,7 +134,6 @@ struct server_progress {
 
 struct galley_server {
     struct server_config config;
-    const struct cgroup_paths *cgroup; /* where limits are read */
     struct log_sink log;
     void (*user_log)(void *ctx, int level, const char *line);
     void *user_log_ctx;

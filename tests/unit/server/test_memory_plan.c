@@ -88,7 +88,7 @@ static galley_server *make(struct fake *fake, galley_server_options *opt)
     opt->log_ctx = &fake->lines;
     galley_server *srv = galley_server_new(opt, NULL);
     EXPECT(srv != NULL);
-    srv->cgroup = &fake->paths;
+    srv->config.cgroup = &fake->paths;
     EXPECT_INT(galley_server_listen(srv, "127.0.0.1:0"), 0);
     EXPECT_INT(galley_server_route(srv, "/", handler, NULL, NULL), 0);
     return srv;
