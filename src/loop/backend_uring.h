@@ -37,7 +37,8 @@ enum {
 enum { URING_NOT_ENDED = 1 }; /* loop_socket.uring.end */
 
 enum {
-    URING_BUFFERS = 512, /* a power of two */
+    URING_BUFFERS = 512,      /* a power of two */
+    URING_FIRST_BUFFERS = 64, /* of them in use at first: doubled when they do not do */
     URING_BUFFER_BYTES = 4096,
     URING_BUFFER_GROUP = 1
 };
@@ -51,6 +52,7 @@ struct uring_buffers {
     uint16_t next[URING_BUFFERS]; /* behind it at the same socket */
     uint16_t len[URING_BUFFERS];
     bool is_out[URING_BUFFERS]; /* parked or lent: not the kernel's */
+    unsigned in_use;            /* those behind have never been offered */
     int lent;                   /* what the last recv has shown; -1: none */
 };
 
@@ -100,6 +102,8 @@ int uring_buffers_init(struct uring_buffers *buffers);
 void uring_buffers_finish(struct uring_buffers *buffers);
 /** Give a new ring all buffers that are not out. 0 or -errno. */
 int uring_buffers_register(struct uring_buffers *buffers, struct io_uring *ring);
+/** There were not enough: double those in use, up to all. */
+void uring_buffers_grow(struct uring_buffers *buffers);
 /** Back to the kernel. */
 void uring_buffers_return(struct uring_buffers *buffers, unsigned id);
 void uring_buffers_return_lent(struct uring_buffers *buffers);

@@ -3,7 +3,10 @@
  * They lie in a map of their own, behind the ring in which free ones are offered: it must begin a
  * page, and a forked child does not get it. What is parked at a socket is a chain of buffers; a
  * recv that takes all of the first one borrows it, and it goes back when the loop reads or waits
- * again, because its bytes are valid during `done` only. On the loop's thread. */
+ * again, because its bytes are valid during `done` only.
+ *
+ * The kernel takes them in turn, so all that are in use pass through the caches: we begin with few
+ * and take more into use when a burst found none. On the loop's thread. */
 #include "loop/backend_uring.h"
 
 #include "base/check.h"
@@ -30,6 +33,7 @@ int uring_buffers_init(struct uring_buffers *buffers)
     buffers->ring = map;
     buffers->bytes = (char *)map + RING_BYTES;
     buffers->lent = -1;
+    buffers->in_use = URING_FIRST_BUFFERS;
     return 0;
 }
 
@@ -64,12 +68,20 @@ int uring_buffers_register(struct uring_buffers *buffers, struct io_uring *ring)
         return result;
     }
     io_uring_buf_ring_init(buffers->ring);
-    for (unsigned id = 0; id < URING_BUFFERS; id++) {
+    for (unsigned id = 0; id < buffers->in_use; id++) {
         if (!buffers->is_out[id]) {
             offer(buffers, id);
         }
     }
     return 0;
+}
+
+void uring_buffers_grow(struct uring_buffers *buffers)
+{
+    unsigned more = buffers->in_use < URING_BUFFERS ? buffers->in_use : 0;
+    for (unsigned i = 0; i < more; i++) {
+        offer(buffers, buffers->in_use++);
+    }
 }
 
 void uring_buffers_return(struct uring_buffers *buffers, unsigned id)

@@ -101,6 +101,9 @@ int uring_ring_enable(struct uring_world *world)
         result =
             io_uring_register((unsigned)world->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
         world->is_enabled = result == 0;
+        if (result == 0) {
+            (void)io_uring_register_ring_fd(&world->ring); /* spares each call a look-up */
+        }
     }
     return result;
 }

@@ -144,6 +144,7 @@ void uring_received(struct loop *loop, struct loop_socket *socket, const struct 
     unsigned ready = READY_READ;
     if (result == -ENOBUFS) {
         socket->uring.flags |= URING_IS_DIRECT;
+        uring_buffers_grow(&uring_world_of(loop)->buffers);
     } else if (result == -EINVAL && !uring_world_of(loop)->has_no_cap) {
         uring_world_of(loop)->has_no_cap = true; /* and again, without */
     } else if (result <= 0 && result != -ECANCELED && result != -EINTR) {
