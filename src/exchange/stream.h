@@ -57,8 +57,6 @@ struct stream {
 
 /** All of it or nothing. 0, GALLEY_EFULL, GALLEY_ECLOSED, GALLEY_ENOMEM. Never waits. */
 int stream_write(struct stream *stream, const void *data, size_t len);
-/** The same for bytes in two pieces, that stay together. */
-int stream_write_two(struct stream *stream, struct span first, struct span second);
 /** Bytes that wait; 0 when nobody takes them any more. */
 size_t stream_waiting(struct stream *stream);
 bool stream_is_open(struct stream *stream);

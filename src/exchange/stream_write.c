@@ -6,10 +6,6 @@
 
 #include "exchange/stream_inside.h"
 
-#include <string.h>
-
-enum { COPY_BYTES = 1024 /* pieces up to this are packed together */ };
-
 void stream_ref(struct stream *stream)
 {
     atomic_fetch_add_explicit(&stream->refs, 1, memory_order_relaxed);
@@ -67,45 +63,6 @@ int stream_write(struct stream *stream, const void *data, size_t len)
         }
     }
     pthread_mutex_unlock(&stream->lock);
-    return rc;
-}
-
-/* `block` is taken over on success. */
-static int write_block(struct stream *stream, char *block, size_t len)
-{
-    pthread_mutex_lock(&stream->lock);
-    int rc = room_for(stream, len);
-    if (rc == GALLEY_OK) {
-        rc = chain_add(&stream->pending, block, len, mem_free, block);
-    }
-    if (rc == GALLEY_OK) {
-        note_written(stream, block[len - 1]);
-    }
-    pthread_mutex_unlock(&stream->lock);
-    return rc;
-}
-
-int stream_write_two(struct stream *stream, struct span first, struct span second)
-{
-    char few[COPY_BYTES];
-    if (second.len > stream->options.buffer_bytes || first.len > stream->options.buffer_bytes) {
-        return stream_is_open(stream) ? GALLEY_EFULL : GALLEY_ECLOSED;
-    }
-    size_t len = first.len + second.len;
-    char *all = len <= sizeof few ? few : mem_alloc(len);
-    if (!all) {
-        return GALLEY_ENOMEM;
-    }
-    if (first.len > 0) {
-        memcpy(all, first.ptr, first.len);
-    }
-    if (second.len > 0) {
-        memcpy(all + first.len, second.ptr, second.len);
-    }
-    int rc = all == few ? stream_write(stream, all, len) : write_block(stream, all, len);
-    if (all != few && rc != GALLEY_OK) {
-        mem_free(all);
-    }
     return rc;
 }
 

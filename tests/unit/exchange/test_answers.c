@@ -230,7 +230,7 @@ TEST(test_an_upgrade_is_101_and_then_a_stream)
     EXPECT_INT(world.status, 101);
     EXPECT(strstr(world.fields_text, "X-Accept: yes\n"));
     EXPECT_TEXT(world.body, "early ");
-    EXPECT_INT(stream_write_two(tunnel, SPAN("head"), SPAN("body")), 0);
+    EXPECT_INT(stream_write(tunnel, "headbody", 8), 0);
     exchange_pieces_wanted(world.exchange);
     EXPECT_TEXT(world.body, "early headbody");
     EXPECT_INT(world.pool.streams, 1);
@@ -271,24 +271,6 @@ TEST(test_http_1_0_is_not_upgraded)
     world_go(&world);
     EXPECT_INT(world.status, 204);
     world_finish(&world);
-}
-
-TEST(test_two_pieces_stay_together_or_take_nothing)
-{
-    struct world world;
-    start_upgrade(&world, 0);
-    char *big = mem_alloc_zero(1, 2000);
-    EXPECT_INT(stream_write_two(tunnel, SPAN("head"), span_make(big, 1000)), GALLEY_EFULL);
-    EXPECT_INT(stream_write_two(tunnel, SPAN("head"), span_make(big, 2000)), GALLEY_EFULL);
-    EXPECT_INT(stream_waiting(tunnel), 6);
-    mem_fail_nth(1);
-    EXPECT_INT(stream_write_two(tunnel, span_make(big, 500), span_make(big, 400)), GALLEY_ENOMEM);
-    mem_fail_nth(0);
-    EXPECT_INT(stream_waiting(tunnel), 6);
-    mem_free(big);
-    exchange_client_gone(world.exchange);
-    EXPECT_INT(stream_write_two(tunnel, SPAN("a"), SPAN("b")), GALLEY_ECLOSED);
-    end_upgrade(&world);
 }
 
 static int upgrade_or_fail(galley_request *rq, galley_response *rs, void *arg)
