@@ -332,9 +332,6 @@ static void start(struct loop *loop, struct loop_socket *socket, struct loop_op 
     op->more = false;
     op->is_pending = true;
     op->is_decided = false;
-    op->is_cold = false;
-    op->is_warm = false;
-    op->disk_ms = 0;
     list_init(&op->link);
     DEBUG_CHECK(*place_of(op) == NULL);
     *place_of(op) = op;
@@ -384,6 +381,8 @@ void loop_send_file(struct loop *loop, struct loop_socket *socket, struct loop_o
 {
     DEBUG_CHECK(socket->kind == LOOP_SOCKET_STREAM);
     op->kind = LOOP_OP_SEND_FILE;
+    op->is_warm = false;
+    op->disk_ms = 0;
     op->file = *file;
     start(loop, socket, op, done);
 }

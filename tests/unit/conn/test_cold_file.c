@@ -42,25 +42,31 @@ static void release_file(void *arg)
     ((struct cold *)arg)->released++;
 }
 
-/* A connection that sends a file from a disk that does not answer. */
-static void cold_open(struct cold *cold)
+/* A connection that sends a file from a disk that does not answer, or (probe 0) from memory. */
+static void cold_open_with(struct cold *cold, int probe, size_t window)
 {
     *cold = (struct cold){.pool = galley_pool_new(1, NULL)};
     conn_world_open(&cold->world);
     sem_init(&cold->reached, 0, 0);
     sem_init(&cold->opened, 0, 0);
     EXPECT_INT(warm_files_start(cold->world.loop, cold->pool), 0);
-    sim_set_probe(cold->world.loop, -EAGAIN);
+    sim_set_probe(cold->world.loop, probe);
     const galley_job gate = {.run = hold, .arg = cold};
     EXPECT_INT(galley_pool_submit(cold->pool, &gate, 1, 0), 1);
     wait_for(&cold->reached);
     cold->fd = memfd_create("file", MFD_CLOEXEC);
     EXPECT_INT(ftruncate(cold->fd, FILE_BYTES), 0);
     cold->conn = conn_world_connect(&cold->world, &cold->peer);
+    sim_set_window(cold->peer, window);
     EXPECT_INT(chain_add_file(&cold->conn->out, cold->fd, 0, FILE_BYTES, release_file, cold), 0);
     conn_enter(cold->conn, CONN_SENDING);
     conn_flush(cold->conn);
     sim_run(cold->world.loop);
+}
+
+static void cold_open(struct cold *cold)
+{
+    cold_open_with(cold, -EAGAIN, SIZE_MAX);
 }
 
 /* The disk answers; until the job has come back. */
@@ -126,6 +132,28 @@ TEST(test_a_client_that_stalls_after_some_bytes_is_cut_by_its_average_without_th
     EXPECT_INT(cold.world.told.deadlines, 0);
     sim_advance(cold.world.loop, 1);
     EXPECT_INT(cold.world.told.deadlines, 1);
+    cold_close(&cold);
+}
+
+/* The deadline moves with the clock: a timer at each of its places would fire without end. */
+TEST(test_a_disk_that_is_asked_just_before_the_deadline_costs_a_look_a_second)
+{
+    struct cold cold;
+    cold_open_with(&cold, 0, 0);
+    sim_advance(cold.world.loop, cold.world.limits.send_grace_ms - 5);
+    sim_set_probe(cold.world.loop, -EAGAIN);
+    sim_set_window(cold.peer, SIZE_MAX);
+    sim_run(cold.world.loop);
+    unsigned looks = 0;
+    int64_t until_ms = loop_now_ms(cold.world.loop) + DISK_MS;
+    while (sim_step(cold.world.loop, until_ms)) {
+        sim_run(cold.world.loop);
+        looks++;
+    }
+    EXPECT_INT(cold.world.told.deadlines, 0);
+    EXPECT(looks > 0 && looks <= 4 * DISK_MS / 1000); /* the wheel has steps of its own */
+    disk_answers(&cold);
+    EXPECT_INT(sim_received(cold.peer).len, FILE_BYTES);
     cold_close(&cold);
 }
 
