@@ -13,6 +13,8 @@ enum { MAX_CACHED_ENTRIES = 4096, SWEEP_STEP = 64 };
 struct cached {
     struct list link; /* in the cache's order, oldest first */
     struct file_entry *entry;
+    uint32_t uses; /* sends under way, on this loop */
+    bool is_out;   /* of the cache: goes with the last of them */
 };
 
 struct file_cache {
@@ -22,6 +24,7 @@ struct file_cache {
     struct table entries; /* by path: struct cached */
     struct table loads;   /* by path: struct load */
     struct list order;
+    struct cached *found; /* by the last file_cache_find(), while it is in the table */
     unsigned loading;
     bool is_destroyed;
     struct file_listener listener;
@@ -85,12 +88,21 @@ struct file_cache *file_cache_create(struct file_store *store, struct loop *loop
     return cache;
 }
 
+static void free_if_unused(struct cached *cached)
+{
+    if (cached->is_out && cached->uses == 0) {
+        file_entry_unref(cached->entry);
+        mem_free(cached);
+    }
+}
+
 static void forget(struct file_cache *cache, struct cached *cached)
 {
     table_remove(&cache->entries, cached->entry->path);
     list_remove(&cached->link);
-    file_entry_unref(cached->entry);
-    mem_free(cached);
+    cache->found = cache->found == cached ? NULL : cache->found;
+    cached->is_out = true;
+    free_if_unused(cached);
 }
 
 static bool is_stale(const struct cached *cached)
@@ -186,7 +198,26 @@ struct file_entry *file_cache_find(struct file_cache *cache, struct span path)
     if (!atomic_load_explicit(&entry->was_used, memory_order_relaxed)) {
         atomic_store_explicit(&entry->was_used, true, memory_order_relaxed);
     }
+    cache->found = cached;
     return entry;
+}
+
+/* The cache may be gone by then. */
+static void release_use(void *arg)
+{
+    struct cached *cached = arg;
+    cached->uses--;
+    free_if_unused(cached);
+}
+
+struct file_use file_cache_use(struct file_cache *cache, struct file_entry *entry)
+{
+    struct cached *found = cache->found;
+    if (found && found->entry == entry && found->uses < UINT32_MAX) {
+        found->uses++;
+        return (struct file_use){release_use, found};
+    }
+    return (struct file_use){file_entry_release, file_entry_ref(entry)};
 }
 
 /* Without memory the entry is simply not remembered; nor is one that was taken out before it came
@@ -207,7 +238,7 @@ static void remember(struct file_cache *cache, struct file_entry *entry)
     if (!cached) {
         return;
     }
-    cached->entry = entry;
+    *cached = (struct cached){.entry = entry};
     if (table_put(&cache->entries, entry->path, cached) != 0) {
         mem_free(cached);
         return;

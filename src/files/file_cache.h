@@ -2,7 +2,7 @@
  * (files/file_store.h).
  *
  * A table of references to the store's entries; a hit reads one hash slot and one relaxed flag: no
- * lock, no system call, no shared write but the reference taken for the send. What may block (open,
+ * lock, no system call, no shared write, not for the send either: a loop counts its own. What may block (open,
  * stat, read, hash) is a pool job; loads of the same path at the same time are joined into one.
  * Used on its loop only.
  *
@@ -39,6 +39,15 @@ void file_cache_destroy(struct file_cache *cache);
 /** A fresh entry, borrowed until the loop's next turn (take a ref to keep it), or NULL: cold or
  * stale. */
 struct file_entry *file_cache_find(struct file_cache *cache, struct span path);
+/** Until it is released, on the cache's loop, the entry lives on. */
+struct file_use {
+    void (*release)(void *arg); /* fits a chain */
+    void *arg;
+};
+/** For a send of the entry, which the caller has borrowed or owns. What file_cache_find() has just
+ *  returned is counted by the loop alone, beside its one reference: loops that send the same file
+ *  write nothing that they share. */
+struct file_use file_cache_use(struct file_cache *cache, struct file_entry *entry);
 /** Load it; the waiter is called exactly once, never inside this call. GALLEY_EFULL,
  * GALLEY_ECLOSED: nothing started. */
 int file_cache_load(struct file_cache *cache, struct span path, struct file_waiter *waiter);

@@ -1,6 +1,6 @@
 /* files/file_respond.c — the order is that of RFC 9110 §13.2: select a representation, conditions,
- * If-Range, Range. On a hit: a few tests of bits, one reference, one part of a chain; nothing is
- * allocated or copied. */
+ * If-Range, Range. On a hit: a few tests of bits, one count of the loop's own, one part of a chain;
+ * nothing is allocated or copied. */
 #include "files/file_respond.h"
 
 #include "http/negotiate.h"
@@ -14,17 +14,18 @@
 int file_answer_add(const struct file_answer *answer, uint64_t from, uint64_t len)
 {
     const struct file_variant *variant = answer->variant;
-    struct file_entry *entry = file_entry_ref(answer->entry);
+    struct file_site_loop *loop = file_site_loop_of(answer->site, answer->exchange);
+    struct file_use use = file_cache_use(loop->cache, answer->entry);
     int rc;
     if (variant->bytes.ptr) {
         rc = response_body_data(answer->exchange, variant->bytes.ptr + from, (size_t)len,
-                                file_entry_release, entry);
+                                use.release, use.arg);
     } else {
-        rc = response_body_file(answer->exchange, variant->fd, (off_t)from, len, file_entry_release,
-                                entry);
+        rc = response_body_file(answer->exchange, variant->fd, (off_t)from, len, use.release,
+                                use.arg);
     }
     if (rc != GALLEY_OK) {
-        file_entry_unref(entry);
+        use.release(use.arg);
     }
     return rc;
 }

@@ -79,6 +79,40 @@ TEST(test_an_unwatched_entry_is_looked_at_again_after_a_second)
     tree_remove();
 }
 
+/* As a send of what was found; several at once, and one whose file has gone meanwhile. */
+TEST(test_a_send_of_what_was_found_writes_nothing_that_loops_share)
+{
+    tree_make();
+    tree_write("a", "1");
+    struct loop *loop = make_loop();
+    struct file_store *store = tree_store(NULL);
+    struct file_cache *cache = file_cache_create(store, loop, NULL);
+    struct waiting first = {.waiter.loaded = on_loaded};
+    EXPECT_INT(file_cache_load(cache, SPAN("/a"), &first.waiter), 0);
+    sim_run(loop);
+    struct file_entry *entry = file_cache_find(cache, SPAN("/a"));
+    unsigned refs = atomic_load(&entry->refs);
+    struct file_use one = file_cache_use(cache, entry), two = file_cache_use(cache, entry);
+    EXPECT_INT(atomic_load(&entry->refs), refs);
+    one.release(one.arg);
+    EXPECT_INT(atomic_load(&entry->refs), refs);
+
+    tree_write("a", "22");
+    file_store_watch_ready(store);
+    EXPECT(file_cache_find(cache, SPAN("/a")) == NULL); /* out of the cache, not out of the send */
+    EXPECT_INT(atomic_load(&entry->refs), 1);
+    struct file_use other = file_cache_use(cache, entry); /* no longer found: a reference */
+    EXPECT_INT(atomic_load(&entry->refs), 2);
+    other.release(other.arg);
+    file_cache_destroy(cache);
+    sim_run(loop);
+    file_store_destroy(store);
+    EXPECT_SPAN(entry->path, "/a");
+    two.release(two.arg); /* the last of all; the harness looks for leaks */
+    loop_destroy(loop);
+    tree_remove();
+}
+
 TEST(test_a_cache_given_up_tells_its_waiters_and_frees_when_the_load_is_back)
 {
     tree_make();
