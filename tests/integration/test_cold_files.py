@@ -63,6 +63,19 @@ def test_others_are_served_while_the_disk_does_not_answer(serve, disk, root):
         assert big.read_body(head).body == BIG
 
 
+@pytest.mark.parametrize("target", ["/file", "/fd"])
+def test_a_handlers_own_files_hold_up_nobody_either(program, disk, root, target):
+    """galley_res_file() and galley_res_fd() on the one loop that answers /small."""
+    server = program("file_replies", root / "big", env=disk.env)
+    with server.connect(timeout=30) as big, server.connect() as small:
+        big.send(galley.request_bytes(target))
+        disk.wait_reached()
+        for _ in range(100):
+            assert small.get("/small").text == "small"
+        disk.answer()
+        assert big.read_response().body == BIG
+
+
 def test_ranges_and_pipelined_requests_of_a_cold_file_are_right(serve, disk, root):
     server = serve("--loops=1", root=root, env=disk.env)
     with server.connect(timeout=30) as client:
