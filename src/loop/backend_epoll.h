@@ -13,7 +13,7 @@ struct epoll_world {
     struct loop_socket *fresh[MAX_FRESH]; /* streams that epoll does not know yet */
     unsigned fresh_count;
     unsigned events; /* of this turn */
-    /* Of the last accept, until it is closed. accepted_fd -1: nobody. */
+    /* Of the last accept, until it is asked for or closed. accepted_fd -1: nobody. */
     int accepted_fd;
     socklen_t accepted_len;
     struct sockaddr_storage accepted_peer;

@@ -79,15 +79,18 @@ int epoll_refuse(struct loop *loop, struct loop_socket *listener, const void *da
     return 0;
 }
 
+/* Told once: who gives the descriptor to another loop asks before, and its number may come back
+ * from there as another client's. */
 int epoll_peer_name(struct loop *loop, int fd, struct sockaddr *addr, socklen_t *len)
 {
-    const struct epoll_world *world = epoll_world_of(loop);
+    struct epoll_world *world = epoll_world_of(loop);
     if (fd != world->accepted_fd) {
         return getpeername(fd, addr, len) == 0 ? 0 : -errno;
     }
     socklen_t room = *len;
     memcpy(addr, &world->accepted_peer, room < world->accepted_len ? room : world->accepted_len);
     *len = world->accepted_len;
+    world->accepted_fd = -1;
     return 0;
 }
 

@@ -11,6 +11,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 /* ---- a server of one connection ---- */
@@ -447,6 +448,44 @@ TEST(clients_that_came_together_are_all_accepted_without_a_try_in_vain)
     for (int i = 0; i < CLIENTS; i++) {
         close(clients[i]);
     }
+    close_site();
+}
+
+static void poll_done(struct loop_op *op);
+static void nothing_closed(struct loop_socket *socket);
+
+/* With much else to do it does, so that newcomers are not starved by those who are served. */
+TEST(a_turn_with_much_to_do_accepts_several_clients)
+{
+    EXPECT_INT(open_site(), 0);
+    enum { READY = 16, CLIENTS = 5, EXPECTED = 1 + READY / 8 };
+    struct loop_socket ready[READY];
+    struct loop_op polls[READY] = {0};
+    int clients[CLIENTS];
+    for (int i = 0; i < READY; i++) {
+        int fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+        EXPECT_INT(loop_socket_open(site.loop, &ready[i], fd, LOOP_SOCKET_FOREIGN, nothing_closed),
+                   0);
+        loop_poll(site.loop, &ready[i], &polls[i], poll_done);
+    }
+    const struct address *address = &site.listener.address;
+    for (int i = 0; i < CLIENTS; i++) {
+        clients[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        EXPECT_INT(connect(clients[i], (const struct sockaddr *)&address->storage, address->len),
+                   0);
+    }
+    loop_turn(site.loop, 10);
+    EXPECT_INT(site.conn.recvs, READY);
+    EXPECT_INT(counter_read(&site.counters.accepted), EXPECTED);
+    for (int i = 0; i < READY; i++) {
+        loop_socket_close(site.loop, &ready[i], false);
+    }
+    site.conn.closed = 0;
+    EXPECT(turn_until(NULL, &site.conn.closed));
+    for (int i = 0; i < CLIENTS; i++) {
+        close(clients[i]);
+    }
+    site.conn.closed = 0;
     close_site();
 }
 
