@@ -26,17 +26,19 @@ galley_pool *galley_pool_new(unsigned threads, galley_error *err)
     return galley_pool_open(&options, err);
 }
 
-galley_pool *galley_pool_open(const galley_pool_options *opt, galley_error *err)
+static int configure(struct pool_config *config, const galley_pool_options *opt, galley_error *err)
 {
-    struct pool_config config;
     unsigned cpus = cpu_count_affinity();
     if (pool_config_needs_quota(opt, cpus)) {
         cpus = cpu_count_usable(&cgroup_system_paths);
     }
-    if (pool_config_from_options(&config, opt, cpus, err) != 0) {
-        return NULL;
-    }
-    return pool_create(&config, err);
+    return pool_config_from_options(config, opt, cpus, err);
+}
+
+galley_pool *galley_pool_open(const galley_pool_options *opt, galley_error *err)
+{
+    struct pool_config config;
+    return configure(&config, opt, err) == GALLEY_OK ? pool_create(&config, err) : NULL;
 }
 
 /* So many free slots are worth a wake-up: a small part of the queue. */
@@ -85,12 +87,29 @@ static galley_pool *allocate(const struct pool_config *config)
     return pool;
 }
 
-uint64_t pool_bytes(const struct pool_config *config)
+static uint64_t pool_bytes(const struct pool_config *config)
 {
     uint64_t each = sizeof(struct worker) + sizeof(struct sleeper) + sizeof(struct seat);
     return mem_cost(sizeof(struct galley_pool)) + config->threads * mem_cost(each) +
            POOL_GUEST_SEATS * mem_cost(sizeof(struct seat)) +
            mem_cost(config->queue_capacity * sizeof(struct job_slot));
+}
+
+int galley_pool_get_plan(const galley_pool_options *opt, galley_pool_plan *plan)
+{
+    struct pool_config config;
+    if (!plan || plan->size < sizeof plan->size || configure(&config, opt, NULL) != GALLEY_OK) {
+        return GALLEY_EINVAL;
+    }
+    galley_pool_plan own = {
+        .size = plan->size,
+        .threads = config.threads,
+        .queue_capacity = (size_t)config.queue_capacity,
+        .memory_bytes = pool_bytes(&config),
+        .stack_bytes = (uint64_t)config.threads * config.stack_size,
+    };
+    memcpy(plan, &own, plan->size < sizeof own ? plan->size : sizeof own);
+    return GALLEY_OK;
 }
 
 /* A submitter that was blocked when the pool was closed has been woken, and is on its way out

@@ -41,9 +41,6 @@ int pool_config_from_options(struct pool_config *config, const galley_pool_optio
  *  files: only for who left the number of threads open, or may spin. */
 bool pool_config_needs_quota(const galley_pool_options *opt, unsigned affinity);
 
-/** What a pool of that kind takes, but for its threads' stacks. */
-uint64_t pool_bytes(const struct pool_config *config);
-
 /** A running pool, or NULL and an error: then no thread, memory or callback came of it. */
 galley_pool *pool_create(const struct pool_config *config, galley_error *err);
 

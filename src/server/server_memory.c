@@ -6,8 +6,6 @@
 #include "files/file_site.h"
 #include "loop/loop_memory.h"
 #include "loop/warm_file.h"
-#include "pool/cpu.h"
-#include "pool/pool_config.h"
 
 #include "server/server_state.h"
 
@@ -89,27 +87,26 @@ static void add_connections(const struct server_config *config, galley_memory_pl
                        h1.driver_bytes + conn_set_kept_bytes() + exchange_pool_kept_bytes();
 }
 
+static unsigned add_pool(const galley_pool_options *options, galley_memory_plan *plan)
+{
+    galley_pool_plan pool = {.size = sizeof pool};
+    if (galley_pool_get_plan(options, &pool) != GALLEY_OK) {
+        return 0; /* making it will say why */
+    }
+    plan->pool_bytes = plus(plan->pool_bytes, pool.memory_bytes);
+    plan->threads += pool.threads;
+    plan->stack_reserved_bytes += pool.stack_bytes;
+    return pool.threads;
+}
+
 /* Of the pools that the server makes itself; returns how many workers answer requests. */
 static unsigned add_pools(const struct server_config *config, galley_memory_plan *plan)
 {
-    struct pool_config pool;
     galley_pool_options files = GALLEY_POOL_OPTIONS_INIT;
-    unsigned cpus = cpu_count_usable(&cgroup_system_paths);
-    unsigned workers = 0;
     files.threads = config->file_threads;
-    if (pool_config_from_options(&pool, &files, cpus, NULL) == GALLEY_OK) {
-        plan->pool_bytes = pool_bytes(&pool);
-        plan->threads += pool.threads;
-        plan->stack_reserved_bytes += pool.threads * pool.stack_size;
-    }
+    (void)add_pool(&files, plan);
     const galley_pool_options *own = config->has_pool_options ? &config->pool_options : NULL;
-    if (!config->pool && pool_config_from_options(&pool, own, cpus, NULL) == GALLEY_OK) {
-        plan->pool_bytes = plus(plan->pool_bytes, pool_bytes(&pool));
-        plan->threads += pool.threads;
-        plan->stack_reserved_bytes += pool.threads * pool.stack_size;
-        workers = pool.threads;
-    }
-    return workers;
+    return config->pool ? 0 : add_pool(own, plan);
 }
 
 /* Threads with the usual stack: the loops, the writer of the log, the watch. */

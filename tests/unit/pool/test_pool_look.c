@@ -325,3 +325,33 @@ TEST(test_other_threads_are_no_workers)
     EXPECT(galley_stop_flag_watch(NULL) == &raised);
     EXPECT(!galley_should_stop());
 }
+
+TEST(test_a_plan_says_what_a_pool_would_take)
+{
+    galley_pool_options options = GALLEY_POOL_OPTIONS_INIT;
+    galley_pool_plan plan = {.size = sizeof plan};
+    options.threads = 3;
+    options.queue_capacity = 1000;
+    options.stack_size = 512 * 1024;
+    EXPECT_INT(galley_pool_get_plan(&options, &plan), 0);
+    EXPECT_INT(plan.threads, 3);
+    EXPECT_INT(plan.queue_capacity, 1024);
+    EXPECT_INT(plan.stack_bytes, 3 * 512 * 1024);
+    uint64_t slots = 1024 * 64; /* and a deque for each worker and guest */
+    EXPECT(plan.memory_bytes >= slots && plan.memory_bytes < 2 * slots);
+
+    galley_pool_plan usual = {.size = sizeof usual};
+    EXPECT_INT(galley_pool_get_plan(NULL, &usual), 0);
+    EXPECT(usual.threads >= 1 && usual.queue_capacity == 4096);
+}
+
+TEST(test_a_plan_of_what_cannot_be_made_is_refused)
+{
+    galley_pool_options options = GALLEY_POOL_OPTIONS_INIT;
+    galley_pool_plan plan = {.size = sizeof plan};
+    EXPECT_INT(galley_pool_get_plan(NULL, NULL), GALLEY_EINVAL);
+    options.threads = 1000000;
+    EXPECT_INT(galley_pool_get_plan(&options, &plan), GALLEY_EINVAL);
+    plan.size = 0;
+    EXPECT_INT(galley_pool_get_plan(NULL, &plan), GALLEY_EINVAL);
+}
