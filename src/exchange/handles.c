@@ -27,7 +27,8 @@ struct shard {
 #define SHARD4 SHARD, SHARD, SHARD, SHARD
 /* Of the process, not of a server: a handle may be asked for when every server has gone. */
 static struct shard shards[SHARDS] = {SHARD4, SHARD4, SHARD4, SHARD4};
-static _Alignas(64) _Atomic uintptr_t last_number; /* relaxed: only that each is given once matters */
+static _Alignas(64) _Atomic uintptr_t
+    last_number; /* relaxed: only that each is given once matters */
 
 /* On the child's only thread, before fork() returns. A lock may be held by a thread that the child
  * does not have; what the chains hold is a copy, left as it is. */

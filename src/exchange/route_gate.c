@@ -9,7 +9,7 @@
 
 struct route_gate {
     _Alignas(64) pthread_mutex_t lock; /* line; and who writes the two numbers */
-    struct list line;     /* gate_place.link, the one that came first is first */
+    struct list line;                  /* gate_place.link, the one that came first is first */
     uint32_t max_running;
     uint32_t max_waiting;
     _Atomic uint32_t running; /* written under the lock, read without it as a hint: relaxed */
