@@ -40,10 +40,10 @@ static int open_world(struct uring_world *world)
     }
     int result = uring_buffers_init(&world->buffers);
     if (result == 0) {
-        result = uring_ring_open(world);
+        result = uring_ring_try(world);
     }
     if (result == 0) {
-        world->messages = mem_alloc_zero(world->ring.sq.ring_entries, sizeof(*world->messages));
+        world->messages = mem_alloc_zero(URING_PLACES, sizeof(*world->messages));
         result = world->messages ? 0 : -ENOMEM;
     }
     return result;
@@ -127,12 +127,25 @@ static void cancel_again(struct loop *loop)
     }
 }
 
+static void take_out(struct loop_socket **first, struct loop_socket *socket)
+{
+    for (struct loop_socket **at = first; *at; at = &(*at)->next) {
+        if (*at == socket) {
+            *at = socket->next;
+            return;
+        }
+    }
+}
+
 static void uring_close(struct loop *loop, struct loop_socket *socket, bool is_reset)
 {
-    struct uring_buffers *buffers = &uring_world_of(loop)->buffers;
+    struct uring_world *world = uring_world_of(loop);
     socket->is_armed = false;
     if (socket->kind == LOOP_SOCKET_STREAM) {
-        uring_buffers_drop(buffers, socket);
+        uring_buffers_drop(&world->buffers, socket);
+    }
+    if (socket->uring.flags & URING_IS_EARLY) {
+        take_out(&world->early, socket);
     }
     if (is_reset) {
         socket->uring.flags |= URING_IS_RESET;
@@ -150,16 +163,6 @@ static void polled(struct loop *loop, struct loop_socket *socket, enum uring_req
 {
     /* Also when it was cancelled by the end of a thread: who tries finds out. */
     operation_ready(loop, socket, kind == URING_POLL_OUT ? READY_WRITE : READY_READ);
-}
-
-static void forget_uncancelled(struct uring_world *world, struct loop_socket *socket)
-{
-    for (struct loop_socket **at = &world->uncancelled; *at; at = &(*at)->next) {
-        if (*at == socket) {
-            *at = socket->next;
-            return;
-        }
-    }
 }
 
 static void tell(struct loop *loop, struct loop_socket *socket, enum uring_request kind,
@@ -200,7 +203,7 @@ static void complete(struct loop *loop, const struct io_uring_cqe *cqe)
     }
     tell(loop, socket, kind, cqe);
     if (socket->is_closing && socket->in_flight == 0) {
-        forget_uncancelled(world, socket);
+        take_out(&world->uncancelled, socket);
         close_now(socket);
         operation_released(loop, socket);
     }
@@ -244,7 +247,7 @@ static void uring_wait(struct loop *loop, int64_t wait_ms)
 static void uring_leave(struct loop *loop)
 {
     struct uring_world *world = uring_world_of(loop);
-    if (!world->is_enabled) {
+    if (!world->has_ring) {
         return;
     }
     while (world->in_flight > 0) {

@@ -27,11 +27,12 @@ _Static_assert(1 << URING_SEND == IN_FLIGHT_SEND, "operation.c asks for it");
 
 /* loop_socket.uring.flags */
 enum {
-    URING_IS_DIRECT = 1,    /* the next recv or accept is tried by a system call of its own */
-    URING_IS_BULK = 2,      /* much is coming: wait by a poll, read by large calls */
-    URING_IS_STOPPING = 4,  /* the multishot recv has been told to end */
-    URING_IS_RESET = 8,     /* closing: with RST */
-    URING_IS_CANCELLED = 16 /* the send's operation has been cancelled */
+    URING_IS_DIRECT = 1,     /* the next recv or accept is tried by a system call of its own */
+    URING_IS_BULK = 2,       /* much is coming: wait by a poll, read by large calls */
+    URING_IS_STOPPING = 4,   /* the multishot recv has been told to end */
+    URING_IS_RESET = 8,      /* closing: with RST */
+    URING_IS_CANCELLED = 16, /* the send's operation has been cancelled */
+    URING_IS_EARLY = 32      /* what it asks for waits for a ring */
 };
 
 enum { URING_NOT_ENDED = 1 }; /* loop_socket.uring.end */
@@ -60,13 +61,13 @@ struct uring_world {
     struct io_uring ring;
     struct msghdr *messages; /* one for each place in the submission queue */
     struct uring_buffers buffers;
+    struct loop_socket *early;       /* open, and asked for something before there was a ring */
     struct loop_socket *uncancelled; /* closing, and there was no room to tell the kernel */
     unsigned in_flight;              /* requests of all kinds but URING_CANCEL */
-    unsigned setup_flags;            /* what this kernel takes */
+    unsigned wish;                   /* which set of flags this kernel takes */
     bool has_no_cap; /* it knows no limit to a multishot recv: it is older than 6.17 */
     int wake_fd; /* eventfd: written by wake(), never read; its counter cannot overflow in practice */
-    bool has_ring;
-    bool is_enabled; /* by the thread that turns the loop: the only one that may submit */
+    bool has_ring; /* made by the thread that turns the loop: the only one that may submit */
     bool is_wake_armed;
 };
 
@@ -77,20 +78,25 @@ static inline struct uring_world *uring_world_of(struct loop *loop)
 
 /* ---- backend_uring_ring.c: the ring itself ---- */
 
-/** Make the ring if there is none. 0 or -errno. */
+enum { URING_PLACES = 256 }; /* in the submission queue */
+
+/** Could this process make a ring? 0 or -errno. */
+int uring_ring_try(struct uring_world *world);
+/** Make the ring if there is none, for the calling thread. 0 or -errno. */
 int uring_ring_open(struct uring_world *world);
 /** Drop it: the kernel ends what is in flight. */
 void uring_ring_close(struct uring_world *world);
-/** The calling thread is the one that submits from now on. 0 or -errno. */
-int uring_ring_enable(struct uring_world *world);
 /** A place in the queue for a request of this kind, whose bit is set now: fill it by an
- *  io_uring_prep function, then uring_tag(). NULL: the kernel has no memory for more. */
+ *  io_uring_prep function, then uring_tag(). NULL: no ring, or no memory in the kernel. */
 struct io_uring_sqe *uring_sqe(struct loop *loop);
 /** Finish a request: say whose it is. */
 void uring_tag(struct loop *loop, struct io_uring_sqe *sqe, struct loop_socket *socket,
                enum uring_request kind);
 /** Ask the kernel to end one request. False: no room to say so. */
 bool uring_cancel(struct loop *loop, struct loop_socket *socket, enum uring_request kind);
+/** True while there is no ring: the first wait that has one asks for the socket, see
+ *  uring_stream_begin() and uring_listener_begin(). */
+bool uring_is_early(struct loop *loop, struct loop_socket *socket);
 /** Hand in what is queued and wait (0: only look, GALLEY_FOREVER). */
 void uring_ring_wait(struct loop *loop, int64_t wait_ms);
 /** Tell the completions that are there. */
@@ -120,6 +126,7 @@ void uring_buffers_drop(struct uring_buffers *buffers, struct loop_socket *socke
 /* ---- backend_uring_stream.c ---- */
 
 int uring_stream_add(struct loop *loop, struct loop_socket *socket);
+void uring_stream_begin(struct loop *loop, struct loop_socket *socket);
 ssize_t uring_recv(struct loop *loop, struct loop_socket *socket, char *data, size_t max_bytes);
 ssize_t uring_send(struct loop *loop, struct loop_socket *socket, const struct iovec *iov,
                    int iov_count, bool more_follows);
@@ -136,6 +143,7 @@ int uring_poll(struct loop *loop, struct loop_socket *socket, enum uring_request
 
 int uring_listener_add(struct loop_socket *socket);
 void uring_listener_finish(struct loop_socket *socket);
+void uring_listener_begin(struct loop *loop, struct loop_socket *socket);
 int uring_listener_arm(struct loop *loop, struct loop_socket *socket);
 void uring_listener_disarm(struct loop *loop, struct loop_socket *socket);
 int uring_accept(struct loop *loop, struct loop_socket *socket);

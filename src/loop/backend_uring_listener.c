@@ -1,6 +1,10 @@
 /* loop/backend_uring_listener.c — accepting over io_uring: one multishot accept while accepts are
  * wanted; the connections that have come wait here until an operation takes them.
  *
+ * Where several loops share a listener the kernel would give a client to one of them, also to one
+ * that is held up, and wake nobody else. So there each polls, all are woken, and accept4(2) is who
+ * comes first.
+ *
  * A failed multishot accept says little: out of descriptors it fails although nobody has come. So
  * then a poll waits for a client, and accept4(2) tells what is really the matter. On the loop's
  * thread. */
@@ -70,6 +74,13 @@ static int accept_more(struct loop *loop, struct loop_socket *socket)
     if (socket->in_flight) {
         return 0; /* one goes on, or ends and is followed by the next */
     }
+    if (loop->shares_listeners) {
+        socket->uring.flags |= URING_IS_DIRECT;
+        return uring_poll(loop, socket, URING_POLL_IN);
+    }
+    if (uring_is_early(loop, socket)) {
+        return 0;
+    }
     struct io_uring_sqe *sqe = uring_sqe(loop);
     if (!sqe) {
         return -ENOMEM;
@@ -77,6 +88,14 @@ static int accept_more(struct loop *loop, struct loop_socket *socket)
     io_uring_prep_multishot_accept(sqe, socket->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     uring_tag(loop, sqe, socket, URING_ACCEPT);
     return 0;
+}
+
+void uring_listener_begin(struct loop *loop, struct loop_socket *socket)
+{
+    int result = socket->is_armed ? accept_more(loop, socket) : 0;
+    if (result < 0 && socket->reading) {
+        operation_decide(loop, socket->reading, result);
+    }
 }
 
 int uring_listener_arm(struct loop *loop, struct loop_socket *socket)
@@ -104,6 +123,10 @@ static int accept_direct(struct loop *loop, struct loop_socket *socket)
     if (fd == -EAGAIN) {
         int result = accept_more(loop, socket);
         return result < 0 ? result : -EAGAIN;
+    }
+    if (fd >= 0 && loop->shares_listeners) { /* there may be more: nobody will tell */
+        socket->uring.flags |= URING_IS_DIRECT;
+        socket->has_parked = true;
     }
     return fd;
 }

@@ -1,11 +1,12 @@
-/* loop/backend_uring_ring.c — the ring of the io_uring backend: made, enabled, submitted to, waited
- * on, dropped.
+/* loop/backend_uring_ring.c — the ring of the io_uring backend: made, submitted to, waited on,
+ * dropped.
  *
- * The kernel binds a ring to the thread that enables it (single issuer), so that it needs no lock
- * and completes only when we look. Hence it is enabled by the first wait, not when it is made; and
- * it is dropped when a thread is done with the loop (uring_leave in backend_uring.c), and made anew
- * for the next one. A ring that cannot be made anew is tried again at each wait and each request:
- * requests fail meanwhile, nothing hangs and nothing is lost. On the loop's thread. */
+ * The kernel binds a ring to the thread that makes it, so that it needs no lock and completes only
+ * when we look; and whoever has made one is interrupted in a system call (EINTR) when it goes. Hence
+ * the first wait makes it, not loop_create(), which only has a short-lived thread try whether it can
+ * be done. It is dropped when a thread is done with the loop (uring_leave in backend_uring.c), and
+ * made anew for the next one. What is asked for meanwhile waits; a ring that cannot be made is tried
+ * again at each wait. On the loop's thread. */
 #include "loop/backend_uring.h"
 
 #include "base/alloc.h"
@@ -13,17 +14,17 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <string.h>
 
 enum {
-    SQ_ENTRIES = 256,
     CQ_ENTRIES = 4096, /* more are kept by the kernel until we have read these */
     FLUSHES = 8,       /* of a full queue, for one request */
     NO_RING_WAIT_MS = 10
 };
 
-static const unsigned always =
-    IORING_SETUP_R_DISABLED | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_SUBMIT_ALL;
+static const unsigned always = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_SUBMIT_ALL;
 /* Best first: completions only when we look (6.1), only at system calls (5.19), as they come. */
 static const unsigned wishes[] = {IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
                                   IORING_SETUP_COOP_TASKRUN, 0};
@@ -51,13 +52,14 @@ static int check_kernel(struct io_uring *ring)
 
 static int init_ring(struct uring_world *world)
 {
-    int result = -EINVAL;
-    for (unsigned i = 0; i < sizeof(wishes) / sizeof(*wishes) && result == -EINVAL; i++) {
-        struct io_uring_params params = {.flags = always | wishes[i], .cq_entries = CQ_ENTRIES};
-        result = io_uring_queue_init_params(SQ_ENTRIES, &world->ring, &params);
-        world->setup_flags = wishes[i];
+    for (;; world->wish++) {
+        struct io_uring_params params = {.flags = always | wishes[world->wish],
+                                         .cq_entries = CQ_ENTRIES};
+        int result = io_uring_queue_init_params(URING_PLACES, &world->ring, &params);
+        if (result != -EINVAL || world->wish + 1 == sizeof(wishes) / sizeof(*wishes)) {
+            return result;
+        }
     }
-    return result;
 }
 
 int uring_ring_open(struct uring_world *world)
@@ -70,7 +72,6 @@ int uring_ring_open(struct uring_world *world)
         return result;
     }
     world->has_ring = true;
-    world->is_enabled = false;
     result = check_kernel(&world->ring);
     if (result == 0) {
         result = uring_buffers_register(&world->buffers, &world->ring);
@@ -80,6 +81,7 @@ int uring_ring_open(struct uring_world *world)
         return result;
     }
     (void)io_uring_ring_dontfork(&world->ring); /* what a child does not have it cannot disturb */
+    (void)io_uring_register_ring_fd(&world->ring); /* spares each call a look-up */
     return 0;
 }
 
@@ -88,24 +90,31 @@ void uring_ring_close(struct uring_world *world)
     if (world->has_ring) {
         io_uring_queue_exit(&world->ring);
         world->has_ring = false;
-        world->is_enabled = false;
         world->is_wake_armed = false;
     }
 }
 
-int uring_ring_enable(struct uring_world *world)
+static void *try_ring(void *arg)
 {
+    struct uring_world *world = arg;
     int result = uring_ring_open(world);
-    if (result == 0 && !world->is_enabled) {
-        /* As io_uring_enable_rings(), which liburing 2.3 declares and does not export. */
-        result =
-            io_uring_register((unsigned)world->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
-        world->is_enabled = result == 0;
-        if (result == 0) {
-            (void)io_uring_register_ring_fd(&world->ring); /* spares each call a look-up */
-        }
+    uring_ring_close(world);
+    return (void *)(intptr_t)result;
+}
+
+int uring_ring_try(struct uring_world *world)
+{
+    pthread_t thread;
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the program's own threads */
+    int result = pthread_create(&thread, NULL, try_ring, world);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    void *tried = NULL;
+    if (result == 0) {
+        pthread_join(thread, &tried);
     }
-    return result;
+    return result ? -result : (int)(intptr_t)tried;
 }
 
 /* ---- requests -------------------------------------------------------------------------------- */
@@ -113,11 +122,11 @@ int uring_ring_enable(struct uring_world *world)
 struct io_uring_sqe *uring_sqe(struct loop *loop)
 {
     struct uring_world *world = uring_world_of(loop);
-    if (uring_ring_open(world) < 0) {
+    if (!world->has_ring) {
         return NULL;
     }
     struct io_uring_sqe *sqe = io_uring_get_sqe(&world->ring);
-    for (int i = 0; !sqe && i < FLUSHES && world->is_enabled; i++) {
+    for (int i = 0; !sqe && i < FLUSHES; i++) {
         /* EBUSY: first it wants its completions read. That calls nobody, so it may be done here. */
         if (io_uring_submit(&world->ring) < 0) {
             uring_reap(loop);
@@ -168,6 +177,37 @@ static void arm_wake(struct loop *loop)
     }
 }
 
+bool uring_is_early(struct loop *loop, struct loop_socket *socket)
+{
+    struct uring_world *world = uring_world_of(loop);
+    if (!world->has_ring && !(socket->uring.flags & URING_IS_EARLY)) {
+        socket->uring.flags |= URING_IS_EARLY;
+        socket->next = world->early;
+        world->early = socket;
+    }
+    return !world->has_ring;
+}
+
+/* True if there was somebody: something may be due now. */
+static bool begin_early(struct loop *loop)
+{
+    struct uring_world *world = uring_world_of(loop);
+    bool was_anybody = world->early != NULL;
+    while (world->early) {
+        struct loop_socket *socket = world->early;
+        world->early = socket->next;
+        socket->uring.flags &= (uint8_t)~URING_IS_EARLY;
+        if (socket->kind == LOOP_SOCKET_STREAM) {
+            uring_stream_begin(loop, socket);
+        } else if (socket->kind == LOOP_SOCKET_LISTENER) {
+            uring_listener_begin(loop, socket);
+        } else if (socket->reading && uring_poll(loop, socket, URING_POLL_IN) < 0) {
+            operation_decide(loop, socket->reading, -ENOMEM);
+        }
+    }
+    return was_anybody;
+}
+
 static int wait_on_ring(struct io_uring *ring, int64_t wait_ms)
 {
     if (wait_ms == 0) {
@@ -181,9 +221,10 @@ static int wait_on_ring(struct io_uring *ring, int64_t wait_ms)
 void uring_ring_wait(struct loop *loop, int64_t wait_ms)
 {
     struct uring_world *world = uring_world_of(loop);
-    bool is_ready = uring_ring_enable(world) == 0;
+    bool is_ready = uring_ring_open(world) == 0;
     if (is_ready) {
         arm_wake(loop);
+        wait_ms = begin_early(loop) ? 0 : wait_ms;
     }
     if (!world->is_wake_armed && (wait_ms < 0 || wait_ms > NO_RING_WAIT_MS)) {
         wait_ms = NO_RING_WAIT_MS; /* nobody can wake us: look often */

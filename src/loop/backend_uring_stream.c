@@ -28,6 +28,9 @@ enum {
 
 int uring_poll(struct loop *loop, struct loop_socket *socket, enum uring_request kind)
 {
+    if (uring_is_early(loop, socket)) {
+        return 0;
+    }
     struct io_uring_sqe *sqe = uring_sqe(loop);
     if (!sqe) {
         return -ENOMEM;
@@ -41,6 +44,9 @@ int uring_poll(struct loop *loop, struct loop_socket *socket, enum uring_request
 
 static int receive(struct loop *loop, struct loop_socket *socket)
 {
+    if (uring_is_early(loop, socket)) {
+        return 0;
+    }
     struct io_uring_sqe *sqe = uring_sqe(loop);
     if (!sqe) {
         return -ENOMEM;
@@ -74,6 +80,15 @@ static int wait_for_more(struct loop *loop, struct loop_socket *socket)
         socket->has_hangup = true; /* a recv finds out */
     }
     return result;
+}
+
+/* Somebody may have read, or found the end, since it was asked for. */
+void uring_stream_begin(struct loop *loop, struct loop_socket *socket)
+{
+    if (wait_for_more(loop, socket) < 0) {
+        operation_ready(loop, socket, READY_READ | READY_HANGUP);
+    }
+    operation_ready(loop, socket, READY_WRITE); /* a file's send may have wanted a poll */
 }
 
 static ssize_t recv_direct(struct loop_socket *socket, char *data, size_t max_bytes)

@@ -37,6 +37,7 @@ static const struct loop_backend *backend_of(enum loop_backend_kind kind)
 static void init_fields(struct loop *loop, const struct loop_options *options)
 {
     loop->backend = backend_of(options ? options->backend : LOOP_BACKEND_EPOLL);
+    loop->shares_listeners = options && options->shares_listeners;
     loop->log = options ? options->log : NULL;
     loop->recv_bytes = options && options->recv_bytes ? options->recv_bytes : DEFAULT_RECV_BYTES;
     list_init(&loop->ready);

@@ -123,6 +123,8 @@ struct loop_options {
     enum loop_backend_kind backend;
     size_t recv_bytes; /* size of the loop's receive buffer; 0: 64 KiB */
     const struct log_sink *log;
+    /** Other loops accept on the same listeners: clients must not wait for one that is held up. */
+    bool shares_listeners;
 };
 
 /** options may be NULL. NULL on failure; then nothing is left behind. */

@@ -243,6 +243,7 @@ static int make_loop(struct server_loop *loop, galley_error *err)
     struct loop_options options = {
         .backend = backend_of(srv),
         .log = &srv->log,
+        .shares_listeners = srv->config.loops > 1,
     };
     loop->loop = loop_create(&options, err);
     if (!loop->loop) {

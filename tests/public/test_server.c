@@ -35,6 +35,9 @@ TEST(test_bad_options_are_refused_with_a_sentence)
     opt.log_level = 9;
     expect_refused_options(&opt, "log_level");
     opt = options();
+    opt.io = 3;
+    expect_refused_options(&opt, "io is none of");
+    opt = options();
     opt.max_target_bytes = 20000;
     expect_refused_options(&opt, "max_target_bytes");
     galley_error err;

@@ -163,6 +163,7 @@ TEST(out_of_descriptors_is_told_when_a_client_waits_and_not_before)
     struct host host;
     struct rlimit before, less;
     rig_open(&rig, LOOP_BACKEND_URING);
+    loop_turn(rig.loop, 0); /* the ring needs one too */
     host_open(&rig, &host);
     int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int highest = dup(0);
@@ -183,6 +184,42 @@ TEST(out_of_descriptors_is_told_when_a_client_waits_and_not_before)
     EXPECT(host.result >= 0);
     close(client);
     host_close(&rig, &host);
+    rig_close(&rig);
+}
+
+/* The kernel's own accept would give half of the clients to the loop that does not look. */
+TEST(a_loop_that_is_held_up_keeps_no_client_from_the_others)
+{
+    const struct loop_options options = {.backend = LOOP_BACKEND_URING, .shares_listeners = true};
+    struct rig rig;
+    struct host held_up, other;
+    int clients[20];
+    rig_open(&rig, LOOP_BACKEND_URING); /* skips where there is none */
+    rig_close(&rig);
+    rig.loop = loop_create(&options, NULL);
+    host_open(&rig, &held_up);
+    loop_accept(rig.loop, &held_up.socket, &held_up.op, accepted);
+    rig_settle(&rig);
+    struct rig second = {.loop = loop_create(&options, NULL)};
+    other = (struct host){.loop = second.loop, .goes_on = true};
+    EXPECT_INT(
+        loop_socket_open(second.loop, &other.socket, held_up.fd, LOOP_SOCKET_LISTENER, host_closed),
+        0);
+    loop_accept(second.loop, &other.socket, &other.op, accepted);
+    rig_settle(&second);
+    for (int i = 0; i < 20; i++) {
+        clients[i] = host_client(&held_up);
+    }
+    RUN_UNTIL(&second, other.accepts == 20);
+    loop_turn(rig.loop, 0);
+    EXPECT_INT(held_up.accepts, 0);
+    for (int i = 0; i < 20; i++) {
+        close(clients[i]);
+    }
+    loop_socket_close(second.loop, &other.socket, false);
+    RUN_UNTIL(&second, other.closed == 1);
+    rig_close(&second);
+    host_close(&rig, &held_up);
     rig_close(&rig);
 }
 
