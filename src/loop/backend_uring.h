@@ -104,6 +104,9 @@ void uring_reap(struct loop *loop);
 
 /* ---- backend_uring_buffers.c ---- */
 
+/** What the backend takes of the memory, when all buffers are in use. */
+uint64_t uring_bytes(void);
+
 int uring_buffers_init(struct uring_buffers *buffers);
 void uring_buffers_finish(struct uring_buffers *buffers);
 /** Give a new ring all buffers that are not out. 0 or -errno. */

@@ -9,6 +9,7 @@
  * and take more into use when a burst found none. On the loop's thread. */
 #include "loop/backend_uring.h"
 
+#include "base/alloc.h"
 #include "base/check.h"
 
 #include <errno.h>
@@ -21,6 +22,12 @@ enum {
                  PAGE_BYTES,
     MAP_BYTES = RING_BYTES + URING_BUFFERS * URING_BUFFER_BYTES
 };
+
+uint64_t uring_bytes(void)
+{
+    return mem_cost(sizeof(struct uring_world)) + mem_cost(URING_PLACES * sizeof(struct msghdr)) +
+           MAP_BYTES;
+}
 
 int uring_buffers_init(struct uring_buffers *buffers)
 {

@@ -4,11 +4,14 @@
 
 #include "base/alloc.h"
 #include "loop/backend.h"
+#include "loop/backend_uring.h"
 
 enum { USUAL_RECV_BYTES = 64 * 1024 };
 
 uint64_t loop_bytes(const struct loop_options *options)
 {
     uint64_t received = options && options->recv_bytes ? options->recv_bytes : USUAL_RECV_BYTES;
-    return mem_cost(sizeof(struct loop)) + mem_cost(received);
+    bool may_be_uring = options && (options->backend == LOOP_BACKEND_URING ||
+                                    options->backend == LOOP_BACKEND_AUTO);
+    return mem_cost(sizeof(struct loop)) + mem_cost(received) + (may_be_uring ? uring_bytes() : 0);
 }

@@ -220,28 +220,21 @@ static int make_log_source(struct server_loop *loop, galley_error *err)
                                     : error_set(err, GALLEY_ENOMEM, "access log: out of memory");
 }
 
-static enum loop_backend_kind backend_of(const galley_server *srv)
-{
-    static const enum loop_backend_kind of_io[] = {
-        [GALLEY_IO_AUTO] = LOOP_BACKEND_EPOLL,
-        [GALLEY_IO_EPOLL] = LOOP_BACKEND_EPOLL,
-        [GALLEY_IO_URING] = LOOP_BACKEND_URING,
-    };
-    return srv->test ? LOOP_BACKEND_SIM : of_io[srv->config.io];
-}
-
 static void say_how_it_waits(const struct server_loop *loop)
 {
+    const struct server_config *config = &loop->server->config;
+    bool is_chosen = config->io == GALLEY_IO_AUTO && config->loops > 1;
     char how[96];
     loop_describe(loop->loop, how, sizeof how);
-    log_write(&loop->server->log, LOG_INFO, "event loops wait by %s", how);
+    log_write(&loop->server->log, LOG_INFO, "event loops wait by %s%s", how,
+              is_chosen ? " (they share listeners)" : "");
 }
 
 static int make_loop(struct server_loop *loop, galley_error *err)
 {
     galley_server *srv = loop->server;
     struct loop_options options = {
-        .backend = backend_of(srv),
+        .backend = srv->test ? LOOP_BACKEND_SIM : server_backend(&srv->config),
         .log = &srv->log,
         .shares_listeners = srv->config.loops > 1,
     };

@@ -83,7 +83,8 @@ static void add_connections(const struct server_config *config, galley_memory_pl
     plan->input_bytes = plus(h1.input_bytes, exchange_object_bytes());
     plan->memory_bytes = arena_most_bytes(config->max_memory_bytes);
     plan->output_bytes = plus(h1.output_bytes, conn_send_bytes());
-    plan->loop_bytes = sizeof(struct server_loop) + loop_bytes(NULL) + warm_files_bytes() +
+    const struct loop_options loop = {.backend = server_backend(config)};
+    plan->loop_bytes = sizeof(struct server_loop) + loop_bytes(&loop) + warm_files_bytes() +
                        h1.driver_bytes + conn_set_kept_bytes() + exchange_pool_kept_bytes();
 }
 

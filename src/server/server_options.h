@@ -38,6 +38,8 @@ struct server_config {
  *  be finished in each case. */
 int server_config_from_options(struct server_config *config, const galley_server_options *opt,
                                galley_error *err);
+/** How its loops wait. */
+enum loop_backend_kind server_backend(const struct server_config *config);
 /** Free what it owns; a zeroed one is allowed. */
 void server_config_finish(struct server_config *config);
 /** What a route's options say, with the server's defaults, but for its gate. 0 or GALLEY_EINVAL. */

@@ -39,6 +39,11 @@ def test_a_unix_socket(serve, folder, tmp_path):
     assert not path.exists(), "it takes away what it made"
 
 
+def listens(path):
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0
+
+
 def test_a_unix_socket_left_by_a_dead_server_is_taken_over_and_a_live_one_is_not(serve, folder, tmp_path, run):
     path = tmp_path / "galley.sock"
     first = serve("--listen=127.0.0.1:0", f"--listen=unix:{path}", root=folder(ROOT), expect_exit=None)
@@ -47,6 +52,7 @@ def test_a_unix_socket_left_by_a_dead_server_is_taken_over_and_a_live_one_is_not
     with galley.Client(str(path)) as client:
         assert client.get("/").body == b"hi"
     first.kill()
+    galley.wait_until(lambda: not listens(path), what="the end of its sockets")  # over io_uring some ms later
     assert path.exists()
     serve("--listen=127.0.0.1:0", f"--listen=unix:{path}", root=folder({"index.html": "second"}))
     with galley.Client(str(path)) as client:
