@@ -62,8 +62,8 @@ OPTION(SWITCH, quiet, SELF, "quiet", 'q', "", "", 0, 0, false, LOGS,
 OPTION(COUNT, loops, SERVER, "loops", 0, "N", "", 1, 256, false, MACHINE,
        "event loop threads; the default is one for each CPU, at most 8")
 OPTION(CHOICE, io, SERVER, "io", 0, "auto|epoll|uring", "auto", 0, 0, false, MACHINE,
-       "how the loops wait for the kernel: auto is io_uring for one loop where it is allowed, else "
-       "epoll; uring fails where io_uring is forbidden")
+       "how the loops wait for the kernel: auto is what is better on the whole, epoll at present; "
+       "uring fails where io_uring is forbidden")
 OPTION(COUNT, threads, POOL, "workers", 'w', "N", "", 1, 32767, false, MACHINE,
        "threads for handlers that may block; the default is one for each CPU")
 OPTION(COUNT, queue_capacity, POOL, "queue", 0, "JOBS", "4096", 1, 1 << 24, false, MACHINE,

@@ -222,12 +222,9 @@ static int make_log_source(struct server_loop *loop, galley_error *err)
 
 static void say_how_it_waits(const struct server_loop *loop)
 {
-    const struct server_config *config = &loop->server->config;
-    bool is_chosen = config->io == GALLEY_IO_AUTO && config->loops > 1;
     char how[96];
     loop_describe(loop->loop, how, sizeof how);
-    log_write(&loop->server->log, LOG_INFO, "event loops wait by %s%s", how,
-              is_chosen ? " (they share listeners)" : "");
+    log_write(&loop->server->log, LOG_INFO, "event loops wait by %s", how);
 }
 
 static int make_loop(struct server_loop *loop, galley_error *err)

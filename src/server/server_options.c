@@ -246,17 +246,10 @@ int server_config_from_options(struct server_config *config, const galley_server
     return rc;
 }
 
-/* docs/decisions/0012: io_uring is better for one loop, not for several that share listeners. */
+/* docs/decisions/0012: what io_uring wins is not worth its price yet. */
 enum loop_backend_kind server_backend(const struct server_config *config)
 {
-    switch (config->io) {
-    case GALLEY_IO_URING:
-        return LOOP_BACKEND_URING;
-    case GALLEY_IO_AUTO:
-        return config->loops == 1 ? LOOP_BACKEND_AUTO : LOOP_BACKEND_EPOLL;
-    default:
-        return LOOP_BACKEND_EPOLL;
-    }
+    return config->io == GALLEY_IO_URING ? LOOP_BACKEND_URING : LOOP_BACKEND_EPOLL;
 }
 
 void server_config_finish(struct server_config *config)
