@@ -1,54 +1,5 @@
 /* tests/unit/base/test_cgroup.c — the memory limit, from made-up control groups. */
-#include "test.h"
-
-#include "base/cgroup.h"
-
-#include <sys/stat.h>
-#include <unistd.h>
-
-struct fake {
-    char root[64];
-    char list[96];
-    struct cgroup_paths paths;
-};
-
-static void write_file(const char *path, const char *text)
-{
-    FILE *file = fopen(path, "w");
-    EXPECT(file != NULL);
-    fputs(text, file);
-    fclose(file);
-}
-
-/* A file below the fake root; its folders are made. */
-static void put(struct fake *fake, const char *name, const char *text)
-{
-    char path[512];
-    snprintf(path, sizeof path, "%s/%s", fake->root, name);
-    for (char *slash = path + strlen(fake->root) + 1; (slash = strchr(slash, '/')) != NULL;
-         slash++) {
-        *slash = '\0';
-        mkdir(path, 0700);
-        *slash = '/';
-    }
-    write_file(path, text);
-}
-
-static void fake_init(struct fake *fake, const char *list)
-{
-    snprintf(fake->root, sizeof fake->root, "/tmp/galley-cgroup-XXXXXX");
-    EXPECT(mkdtemp(fake->root) != NULL);
-    snprintf(fake->list, sizeof fake->list, "%s/list", fake->root);
-    fake->paths = (struct cgroup_paths){fake->list, fake->root};
-    write_file(fake->list, list);
-}
-
-static void fake_finish(struct fake *fake)
-{
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", fake->root);
-    EXPECT_INT(system(command), 0);
-}
+#include "fake_cgroup.h"
 
 TEST(test_a_version_2_limit_is_read_in_bytes)
 {

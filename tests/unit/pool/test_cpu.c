@@ -1,54 +1,9 @@
 /* tests/unit/pool/test_cpu.c — CPU counts from the affinity mask and from made-up cgroups. */
+#include "fake_cgroup.h"
 #include "pool/cpu.h"
 #include "support_pool.h"
 
 #include <sched.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-struct fake {
-    char root[64];
-    char list[96];
-    struct cgroup_paths paths;
-};
-
-static void write_file(const char *path, const char *text)
-{
-    FILE *file = fopen(path, "w");
-    EXPECT(file != NULL);
-    fputs(text, file);
-    fclose(file);
-}
-
-/* A file below the fake root; its folders are made. */
-static void put(struct fake *fake, const char *name, const char *text)
-{
-    char path[512];
-    snprintf(path, sizeof path, "%s/%s", fake->root, name);
-    for (char *slash = path + strlen(fake->root) + 1; (slash = strchr(slash, '/')) != NULL;
-         slash++) {
-        *slash = '\0';
-        mkdir(path, 0700);
-        *slash = '/';
-    }
-    write_file(path, text);
-}
-
-static void fake_init(struct fake *fake, const char *list)
-{
-    snprintf(fake->root, sizeof fake->root, "/tmp/galley-cgroup-XXXXXX");
-    EXPECT(mkdtemp(fake->root) != NULL);
-    snprintf(fake->list, sizeof fake->list, "%s/list", fake->root);
-    fake->paths = (struct cgroup_paths){fake->list, fake->root};
-    write_file(fake->list, list);
-}
-
-static void fake_finish(struct fake *fake)
-{
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", fake->root);
-    EXPECT_INT(system(command), 0);
-}
 
 /* The quota that one file in one kind of group makes. */
 static unsigned quota_of(const char *list, const char *name, const char *text, const char *name2,
