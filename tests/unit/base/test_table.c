@@ -219,7 +219,7 @@ TEST(test_each_failed_allocation_leaves_the_table_as_it_was)
 
 TEST(test_a_table_takes_no_more_than_it_says)
 {
-    static char names[1000][8];
+    static char names[1000][12];
     struct table table;
     table_init(&table);
     for (int i = 0; i < 1000; i++) {
