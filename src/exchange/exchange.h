@@ -158,11 +158,13 @@ struct exchange_pool {
     bool is_stopping; /* exchanges are told so from their beginning */
     void (*emptied)(struct exchange_pool *pool, void *ctx); /* live has become 0; may be NULL */
     void *emptied_ctx;
-    /* What other threads write: on a line of its own, at the end. */
-    _Alignas(
-        64) _Atomic unsigned posting; /* workers inside loop_post(); acquire pairs with their release */
-    _Atomic unsigned deferred;        /* held by deferrals now; relaxed: for people */
-    _Atomic unsigned streams;         /* streams, sources and tunnels now; relaxed: for people */
+    /* What other threads write: a line away from what is before and behind it, whatever the
+     * alignment. */
+    char line_before[64];
+    _Atomic unsigned posting;  /* workers inside loop_post(); acquire pairs with their release */
+    _Atomic unsigned deferred; /* held by deferrals now; relaxed: for people */
+    _Atomic unsigned streams;  /* streams, sources and tunnels now; relaxed: for people */
+    char line_behind[64];
 };
 void exchange_pool_init(struct exchange_pool *pool, const struct exchange_services *services);
 /** No exchange may be live. */

@@ -45,7 +45,7 @@ struct server_counters {
 };
 
 struct server_loop {
-    struct galley_server *server;
+    _Alignas(64) struct galley_server *server; /* no loop in the lines of another */
     unsigned index;
     unsigned max_connections;
     struct loop *loop;

@@ -27,7 +27,7 @@ TEST(test_workers_that_come_back_stand_apart_from_the_exchanges)
     EXPECT_INT(sizeof(struct server_loop) % 64, 0); /* an array of them */
     EXPECT(LINE(exchange_pool, posting) > END_LINE(exchange_pool, free_count));
     EXPECT(LINE(exchange_pool, posting) > END_LINE(exchange_pool, live_list));
-    EXPECT(END_LINE(server_loop, exchanges) < LINE(server_loop, counters));
+    EXPECT(END_LINE(server_loop, exchanges.streams) < LINE(server_loop, counters));
 }
 
 TEST(test_a_server_under_load_writes_to_no_line_that_loops_read)
