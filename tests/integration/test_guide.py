@@ -53,9 +53,19 @@ def link(out, source, *options):
 def answer_of(launch, program, path):
     """Starts a program that serves on the unix socket `path`, asks for /."""
     server = launch([program], ready=False)
-    galley.wait_until(lambda: Path(path).exists() or server.process.poll() is not None, 10, "the program serves")
-    with galley.Client(path) as client:
-        return client.get("/")
+    client = []
+
+    def can_connect():  # the name is there before anybody listens
+        assert server.process.poll() is None
+        try:
+            client.append(galley.Client(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        return True
+
+    galley.wait_until(can_connect, 10, "the program serves")
+    with client[0]:
+        return client[0].get("/")
 
 
 def test_the_checks_pass():

@@ -29,7 +29,7 @@ def stats(server):
 
 def wait_for(server, **wanted):
     """Until the server's numbers are these."""
-    galley.wait_until(lambda: wanted.items() <= stats(server).items(), what=f"{wanted}")
+    galley.wait_until(lambda: wanted.items() <= stats(server).items(), 30, f"{wanted}")
 
 
 def publish(server, text):
