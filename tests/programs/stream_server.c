@@ -205,6 +205,7 @@ int main(int argc, char **argv)
     galley_pool_options pool = GALLEY_POOL_OPTIONS_INIT;
     pool.threads = 4;
     galley_server_options options = GALLEY_SERVER_OPTIONS_INIT;
+    options.send_grace_ms = 10 * 60 * 1000; /* who does not read is a part of the tests */
     options.pool_options = &pool;
     options.loops = 2;
     options.max_connections = 3000;
