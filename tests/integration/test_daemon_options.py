@@ -240,7 +240,7 @@ def test_io_is_how_loops_wait(serve, folder):
     assert chosen.get("/").status == 200
     if "io_uring" in [os.readlink(f"/proc/{chosen.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{chosen.pid}/fd")]:
         raise AssertionError("epoll was asked for")
-    auto = serve("--io=auto", root=folder(SITE))
+    auto = serve("--io=auto", "--log-level=debug", root=folder(SITE))
     auto.wait_output(r"event loops wait by epoll\n")
     assert auto.get("/").status == 200
 
