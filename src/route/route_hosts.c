@@ -15,71 +15,18 @@ static int order(struct span a, struct span b)
     return (a.len > b.len) - (a.len < b.len);
 }
 
-/* Index of the host, or where it belongs. */
-static bool find(const struct route_host_list *list, struct span name, unsigned *ret_index)
-{
-    unsigned low = 0, high = list->count;
-    while (low < high) {
-        unsigned middle = low + (high - low) / 2;
-        int at = order(list->sorted[middle]->name, name);
-        if (at == 0) {
-            *ret_index = middle;
-            return true;
-        }
-        if (at < 0) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    *ret_index = low;
-    return false;
-}
-
-static bool make_room(struct route_host_list *list, struct arena *arena)
-{
-    if (list->count < list->capacity) {
-        return true;
-    }
-    unsigned capacity = list->capacity ? list->capacity * 2 : 4;
-    struct route_host **grown = arena_alloc(arena, capacity * sizeof(*grown));
-    if (!grown) {
-        return false;
-    }
-    for (unsigned i = 0; i < list->count; i++) {
-        grown[i] = list->sorted[i];
-    }
-    list->sorted = grown;
-    list->capacity = capacity;
-    return true;
-}
-
 struct route_node *route_hosts_tree(struct route_hosts *hosts, struct arena *arena,
                                     const struct pattern *pattern)
 {
-    struct route_host_list *list = pattern->has_star ? &hosts->starred : &hosts->exact;
-    unsigned index = 0;
-    if (find(list, pattern->host, &index)) {
-        return &list->sorted[index]->root;
-    }
-    struct route_host *added = make_room(list, arena) ? arena_alloc(arena, sizeof *added) : NULL;
-    if (!added) {
-        return NULL;
-    }
-    *added = (struct route_host){.name = pattern->host};
-    for (unsigned i = list->count; i > index; i--) {
-        list->sorted[i] = list->sorted[i - 1];
-    }
-    list->sorted[index] = added;
-    list->count++;
-    return &added->root;
+    struct node_list *list = pattern->has_star ? &hosts->starred : &hosts->exact;
+    return node_list_take(list, arena, pattern->host, order);
 }
 
-static bool find_in(const struct route_host_list *list, struct route_search *search,
-                    struct span host, struct span path)
+static bool find_in(const struct node_list *list, struct route_search *search, struct span host,
+                    struct span path)
 {
-    unsigned index = 0;
-    return find(list, host, &index) && route_tree_find(&list->sorted[index]->root, search, path);
+    const struct route_node *root = node_list_find(list, host, order);
+    return root && route_tree_find(root, search, path);
 }
 
 bool route_hosts_find(const struct route_hosts *hosts, struct route_search *search,

@@ -6,21 +6,10 @@
 
 #include "route/route_tree.h"
 
-struct route_host {
-    struct span name; /* compared in any case */
-    struct route_node root;
-};
-
-struct route_host_list {
-    struct route_host **sorted;
-    unsigned count;
-    unsigned capacity;
-};
-
 /** Zeroed: empty. */
 struct route_hosts {
-    struct route_host_list exact;
-    struct route_host_list starred;
+    struct node_list exact; /* roots, by host, compared in any case */
+    struct node_list starred;
 };
 
 /** The tree for the pattern's host, made if it is the first. NULL: out of memory. */

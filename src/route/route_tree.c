@@ -10,81 +10,24 @@ static int order(struct span a, struct span b)
     return by_bytes ? by_bytes : (a.len > b.len) - (a.len < b.len);
 }
 
-/* Index of the child, or where it belongs. */
-static bool find_literal(const struct route_node *node, struct span segment, unsigned *ret_index)
-{
-    unsigned low = 0, high = node->literal_count;
-    while (low < high) {
-        unsigned middle = low + (high - low) / 2;
-        int at = order(node->literals[middle]->segment, segment);
-        if (at == 0) {
-            *ret_index = middle;
-            return true;
-        }
-        if (at < 0) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    *ret_index = low;
-    return false;
-}
-
-static struct route_node *make_node(struct arena *arena, struct span segment)
+struct route_node *route_node_make(struct arena *arena, struct span name)
 {
     struct route_node *node = arena_alloc(arena, sizeof *node);
     if (node) {
-        *node = (struct route_node){.segment = segment};
+        *node = (struct route_node){.name = name};
     }
     return node;
-}
-
-static bool make_room(struct arena *arena, struct route_node *node)
-{
-    if (node->literal_count < node->literal_capacity) {
-        return true;
-    }
-    unsigned capacity = node->literal_capacity ? node->literal_capacity * 2 : 4;
-    struct route_node **literals = arena_alloc(arena, capacity * sizeof(void *));
-    if (!literals) {
-        return false;
-    }
-    for (unsigned i = 0; i < node->literal_count; i++) {
-        literals[i] = node->literals[i];
-    }
-    node->literals = literals;
-    node->literal_capacity = capacity;
-    return true;
-}
-
-static struct route_node *literal_child(struct arena *arena, struct route_node *node,
-                                        struct span segment)
-{
-    unsigned index = 0;
-    if (find_literal(node, segment, &index)) {
-        return node->literals[index];
-    }
-    struct route_node *child = make_room(arena, node) ? make_node(arena, segment) : NULL;
-    if (child) {
-        for (unsigned i = node->literal_count; i > index; i--) {
-            node->literals[i] = node->literals[i - 1];
-        }
-        node->literals[index] = child;
-        node->literal_count++;
-    }
-    return child;
 }
 
 static struct route_node *child_for(struct arena *arena, struct route_node *node,
                                     const struct segment *segment)
 {
     if (segment->kind == SEGMENT_LITERAL) {
-        return literal_child(arena, node, segment->text);
+        return node_list_take(&node->literals, arena, segment->text, order);
     }
     struct route_node **slot = segment->kind == SEGMENT_PARAM ? &node->param : &node->rest;
     if (!*slot) {
-        *slot = make_node(arena, SPAN_NONE);
+        *slot = route_node_make(arena, SPAN_NONE);
     }
     return *slot;
 }
@@ -160,9 +103,9 @@ static bool descend(struct route_search *search, const struct route_node *node, 
 {
     const char *slash = rest.len ? memchr(rest.ptr, '/', rest.len) : NULL;
     size_t len = slash ? (size_t)(slash - rest.ptr) : rest.len;
-    unsigned index = 0;
-    if (find_literal(node, span_make(rest.ptr, len), &index) &&
-        step(search, node->literals[index], rest, len)) {
+    const struct route_node *literal =
+        node_list_find(&node->literals, span_make(rest.ptr, len), order);
+    if (literal && step(search, literal, rest, len)) {
         return true;
     }
     if (node->param && len > 0 && step_with_value(search, node->param, rest, len)) {

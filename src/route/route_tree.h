@@ -5,6 +5,7 @@
 #ifndef ROUTE_ROUTE_TREE_H
 #define ROUTE_ROUTE_TREE_H
 
+#include "route/node_list.h"
 #include "route/router.h"
 
 struct route_entry {
@@ -15,10 +16,8 @@ struct route_entry {
 };
 
 struct route_node {
-    struct span segment;
-    struct route_node **literals; /* sorted by segment */
-    unsigned literal_count;
-    unsigned literal_capacity;
+    struct span name; /* its segment; of the root of a host's tree: the host */
+    struct node_list literals;
     struct route_node *param;
     struct route_node *rest;
     struct route_entry *entries[METHOD_COUNT]; /* [METHOD_OTHER]: any method */
@@ -33,6 +32,8 @@ struct route_search {
     unsigned value_count;
 };
 
+/** Without children or entries: matches nothing. NULL: out of memory. */
+struct route_node *route_node_make(struct arena *arena, struct span name);
 /** Put the entry where its pattern says. False: out of memory; then nothing is found that was not
  *  before. */
 bool route_tree_insert(struct route_node *root, struct arena *arena, struct route_entry *entry);
