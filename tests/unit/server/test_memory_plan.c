@@ -1,57 +1,39 @@
 /* What memory a server may take, beside made-up control groups: what is refused, what is warned of,
  * how many connections it chooses. */
+#include "fake_cgroup.h"
 #include "test.h"
 
 #include "base/alloc.h"
 #include "server/server_state.h"
-
-#include <unistd.h>
 
 struct lines {
     char warnings[512];
     char infos[1024];
 };
 
-struct fake {
-    char root[64];
-    char list[96];
-    char limit[96];
-    struct cgroup_paths paths;
+/* A control group and what the server said in it. */
+struct world {
+    struct fake group;
     struct lines lines;
 };
 
-static void write_file(const char *path, const char *text)
-{
-    FILE *file = fopen(path, "w");
-    EXPECT(file != NULL);
-    fputs(text, file);
-    fclose(file);
-}
-
-static void set_limit(struct fake *fake, uint64_t bytes)
+static void set_limit(struct world *world, uint64_t bytes)
 {
     char text[32];
     snprintf(text, sizeof text, "%llu\n", (unsigned long long)bytes);
-    write_file(fake->limit, bytes ? text : "max\n");
+    put(&world->group, "memory.max", bytes ? text : "max\n");
 }
 
-static void fake_init(struct fake *fake)
+static void world_init(struct world *world)
 {
-    memset(fake, 0, sizeof *fake);
-    snprintf(fake->root, sizeof fake->root, "/tmp/galley-memory-XXXXXX");
-    EXPECT(mkdtemp(fake->root) != NULL);
-    snprintf(fake->list, sizeof fake->list, "%s/list", fake->root);
-    snprintf(fake->limit, sizeof fake->limit, "%s/memory.max", fake->root);
-    fake->paths = (struct cgroup_paths){fake->list, fake->root};
-    write_file(fake->list, "0::/\n");
-    set_limit(fake, 0);
+    memset(world, 0, sizeof *world);
+    fake_init(&world->group, "0::/\n");
+    set_limit(world, 0);
 }
 
-static void fake_finish(struct fake *fake)
+static void world_finish(struct world *world)
 {
-    unlink(fake->list);
-    unlink(fake->limit);
-    EXPECT_INT(rmdir(fake->root), 0);
+    fake_finish(&world->group);
 }
 
 static void keep_line(void *ctx, int level, const char *line)
@@ -79,16 +61,16 @@ static galley_server_options small(void)
     return opt;
 }
 
-static galley_server *make(struct fake *fake, galley_server_options *opt)
+static galley_server *make(struct world *world, galley_server_options *opt)
 {
     static galley_pool_options pool = GALLEY_POOL_OPTIONS_INIT;
     pool.threads = 2;
     opt->pool_options = &pool;
     opt->log = keep_line;
-    opt->log_ctx = &fake->lines;
+    opt->log_ctx = &world->lines;
     galley_server *srv = galley_server_new(opt, NULL);
     EXPECT(srv != NULL);
-    srv->config.cgroup = &fake->paths;
+    srv->config.cgroup = &world->group.paths;
     EXPECT_INT(galley_server_listen(srv, "127.0.0.1:0"), 0);
     EXPECT_INT(galley_server_route(srv, "/", handler, NULL, NULL), 0);
     return srv;
@@ -115,11 +97,11 @@ static int start(galley_server *srv, galley_error *err)
 
 TEST(test_the_plan_adds_up)
 {
-    struct fake fake;
-    fake_init(&fake);
+    struct world world;
+    world_init(&world);
     galley_server_options opt = small();
     opt.loops = 3;
-    galley_server *srv = make(&fake, &opt);
+    galley_server *srv = make(&world, &opt);
     galley_memory_plan plan = plan_of(srv);
     EXPECT_INT(plan.limit_bytes, 0);
     EXPECT_INT(plan.connections, 1000);
@@ -135,26 +117,26 @@ TEST(test_the_plan_adds_up)
     EXPECT(plan.memory_bytes >= 64 * 1024 && plan.memory_bytes < 96 * 1024);
     EXPECT(plan.stack_bytes > 0 && plan.stack_reserved_bytes > plan.stack_bytes);
     galley_server_free(srv);
-    fake_finish(&fake);
+    world_finish(&world);
 }
 
 TEST(test_an_idle_connection_is_planned_with_no_more_than_400_bytes)
 {
-    struct fake fake;
-    fake_init(&fake);
+    struct world world;
+    world_init(&world);
     galley_server_options opt = small();
-    galley_server *srv = make(&fake, &opt);
+    galley_server *srv = make(&world, &opt);
     EXPECT(plan_of(srv).idle_bytes <= 400);
     galley_server_free(srv);
-    fake_finish(&fake);
+    world_finish(&world);
 }
 
 TEST(test_routes_logs_and_sites_count)
 {
-    struct fake fake;
-    fake_init(&fake);
+    struct world world;
+    world_init(&world);
     galley_server_options opt = small();
-    galley_server *srv = make(&fake, &opt);
+    galley_server *srv = make(&world, &opt);
     galley_memory_plan before = plan_of(srv);
 
     galley_route_options route = GALLEY_ROUTE_OPTIONS_INIT;
@@ -182,46 +164,46 @@ TEST(test_routes_logs_and_sites_count)
     EXPECT(more >= 7 << 20 && more < 8 << 20); /* once */
     galley_server_free(srv);
     galley_static_free(site);
-    fake_finish(&fake);
+    world_finish(&world);
 }
 
 TEST(test_what_fits_easily_starts_without_a_word)
 {
-    struct fake fake;
-    fake_init(&fake);
+    struct world world;
+    world_init(&world);
     galley_server_options opt = small();
-    galley_server *srv = make(&fake, &opt);
-    set_limit(&fake, 2 * plan_of(srv).least_bytes + 4096);
+    galley_server *srv = make(&world, &opt);
+    set_limit(&world, 2 * plan_of(srv).least_bytes + 4096);
     EXPECT_INT(start(srv, NULL), 0);
-    EXPECT_TEXT(fake.lines.warnings, "");
-    fake_finish(&fake);
+    EXPECT_TEXT(world.lines.warnings, "");
+    world_finish(&world);
 }
 
 TEST(test_more_than_half_of_the_group_is_warned_of)
 {
-    struct fake fake;
-    fake_init(&fake);
+    struct world world;
+    world_init(&world);
     galley_server_options opt = small();
-    galley_server *srv = make(&fake, &opt);
-    set_limit(&fake, plan_of(srv).least_bytes);
+    galley_server *srv = make(&world, &opt);
+    set_limit(&world, plan_of(srv).least_bytes);
     EXPECT_INT(start(srv, NULL), 0);
-    EXPECT(strstr(fake.lines.warnings, "memory: these options need") != NULL);
-    fake_finish(&fake);
+    EXPECT(strstr(world.lines.warnings, "memory: these options need") != NULL);
+    world_finish(&world);
 }
 
 /* What the start says to options that cannot fit 128 MiB. */
 static void expect_refused(const galley_server_options *opt, const char *what)
 {
-    struct fake fake;
+    struct world world;
     galley_error err = {0};
     galley_server_options own = *opt;
-    fake_init(&fake);
-    set_limit(&fake, 128 << 20);
-    galley_server *srv = make(&fake, &own);
+    world_init(&world);
+    set_limit(&world, 128 << 20);
+    galley_server *srv = make(&world, &own);
     EXPECT_INT(start(srv, &err), GALLEY_ENOMEM);
     EXPECT(strstr(err.message, "the control group allows 128 MiB: lower ") != NULL);
     EXPECT_TEXT(strstr(err.message, "lower ") + 6, what);
-    fake_finish(&fake);
+    world_finish(&world);
 }
 
 TEST(test_what_cannot_fit_is_refused_with_what_to_lower)
@@ -247,28 +229,28 @@ TEST(test_what_cannot_fit_is_refused_with_what_to_lower)
 
 TEST(test_connections_that_nobody_gave_are_as_many_as_fit)
 {
-    struct fake fake;
-    fake_init(&fake);
+    struct world world;
+    world_init(&world);
     galley_server_options opt = small();
     opt.max_connections = 0;
-    galley_server *srv = make(&fake, &opt);
+    galley_server *srv = make(&world, &opt);
     srv->config.max_connections = 10000000; /* as by the limit of descriptors */
     uint64_t rest = plan_of(srv).least_bytes - 10000000 * plan_of(srv).idle_bytes;
-    set_limit(&fake, rest + (10 << 20));
+    set_limit(&world, rest + (10 << 20));
     galley_memory_plan plan = plan_of(srv);
     EXPECT_INT(plan.connections, (5 << 20) / plan.idle_bytes);
     EXPECT(plan.least_bytes <= plan.limit_bytes);
     EXPECT_INT(start(srv, NULL), 0);
-    EXPECT(strstr(fake.lines.infos, "memory: at most ") != NULL);
-    fake_finish(&fake);
+    EXPECT(strstr(world.lines.infos, "memory: at most ") != NULL);
+    world_finish(&world);
 }
 
 TEST(test_bad_calls_are_told_and_an_older_struct_is_filled_as_far_as_it_goes)
 {
-    struct fake fake;
-    fake_init(&fake);
+    struct world world;
+    world_init(&world);
     galley_server_options opt = small();
-    galley_server *srv = make(&fake, &opt);
+    galley_server *srv = make(&world, &opt);
     galley_memory_plan plan = {.size = sizeof plan.size - 1};
     EXPECT_INT(galley_server_get_memory_plan(srv, &plan), GALLEY_EINVAL);
     EXPECT_INT(galley_server_get_memory_plan(srv, NULL), GALLEY_EINVAL);
@@ -279,5 +261,5 @@ TEST(test_bad_calls_are_told_and_an_older_struct_is_filled_as_far_as_it_goes)
     EXPECT_INT(plan.connections, 1000);
     EXPECT_INT(plan.loops, 77);
     galley_server_free(srv);
-    fake_finish(&fake);
+    world_finish(&world);
 }
