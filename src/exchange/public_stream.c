@@ -4,6 +4,7 @@
 #include "exchange/public_stream.h"
 
 #include "base/alloc.h"
+#include "base/options.h"
 
 #include "exchange/exchange_steps.h"
 #include "exchange/handles.h"
@@ -45,15 +46,14 @@ static void stream_ended(void *arg)
     handle_unpin(&object->handle);
 }
 
-/* The options as far as the caller's version knows them. False: they make no sense. */
+static const struct options_kind options_kind = {sizeof(galley_stream_options), "stream options",
+                                                 "GALLEY_STREAM_OPTIONS_INIT"};
+
+/* False: they make no sense. */
 static bool read_options(const galley_stream_options *given, galley_stream_options *options)
 {
-    *options = (galley_stream_options)GALLEY_STREAM_OPTIONS_INIT;
-    if (given) {
-        if (given->size < sizeof given->size) {
-            return false;
-        }
-        memcpy(options, given, given->size < sizeof *options ? given->size : sizeof *options);
+    if (options_copy(options, &options_kind, given, NULL) != GALLEY_OK) {
+        return false;
     }
     if (options->buffer_bytes == 0) {
         options->buffer_bytes = BUFFER_BYTES;

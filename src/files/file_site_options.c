@@ -5,6 +5,7 @@
 #include "files/file_site_state.h"
 
 #include "base/error.h"
+#include "base/options.h"
 #include "http/field_name.h"
 #include "http/field_value.h"
 
@@ -30,30 +31,8 @@ static int out_of_memory(galley_error *err)
     return error_set(err, GALLEY_ENOMEM, "static options: out of memory");
 }
 
-/* An older program brings a shorter struct, a newer one a longer: what it asks for beyond what is
- * known here must be nothing. */
-static int copy_options(galley_static_options *ret_options, const galley_static_options *opt,
-                        galley_error *err)
-{
-    *ret_options = (galley_static_options)GALLEY_STATIC_OPTIONS_INIT;
-    if (!opt) {
-        return GALLEY_OK;
-    }
-    if (opt->size < offsetof(galley_static_options, flags)) {
-        return error_set(err, GALLEY_EINVAL,
-                         "static options: size is not set (use GALLEY_STATIC_OPTIONS_INIT)");
-    }
-    const char *bytes = (const char *)opt;
-    for (size_t i = sizeof *opt; i < opt->size; i++) {
-        if (bytes[i] != 0) {
-            return error_set(err, GALLEY_EINVAL,
-                             "static options: byte %zu asks for something newer than this library",
-                             i);
-        }
-    }
-    memcpy(ret_options, opt, opt->size < sizeof *opt ? opt->size : sizeof *opt);
-    return GALLEY_OK;
-}
+static const struct options_kind options_kind = {sizeof(galley_static_options), "static options",
+                                                 "GALLEY_STATIC_OPTIONS_INIT"};
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
@@ -296,7 +275,7 @@ int file_site_take_options(galley_static *site, const galley_static_options *opt
                            struct file_store_options *ret_store, galley_error *err)
 {
     struct taking taking = {.site = site, .err = err};
-    int rc = copy_options(&taking.options, options, err);
+    int rc = options_copy(&taking.options, &options_kind, options, err);
     if (rc != GALLEY_OK) {
         return rc;
     }

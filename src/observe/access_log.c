@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/options.h"
 
 #include "observe/log_writer.h"
 
@@ -17,25 +18,8 @@ enum { RING_RECORDS = 4096, RING_RECORDS_MAX = 1 << 20 };
 
 /* ---- options --------------------------------------------------------------------------------- */
 
-/* A newer caller's struct is longer: fine as long as it asks for nothing that is unknown here. */
-static bool take_options(galley_access_log_options *ret, const galley_access_log_options *given)
-{
-    *ret = (galley_access_log_options)GALLEY_ACCESS_LOG_OPTIONS_INIT;
-    if (!given) {
-        return true;
-    }
-    if (given->size < sizeof given->size) {
-        return false;
-    }
-    const char *bytes = (const char *)given;
-    for (size_t i = sizeof *ret; i < given->size; i++) {
-        if (bytes[i] != 0) {
-            return false;
-        }
-    }
-    memcpy(ret, given, given->size < sizeof *ret ? given->size : sizeof *ret);
-    return true;
-}
+static const struct options_kind options_kind = {
+    sizeof(galley_access_log_options), "access log options", "GALLEY_ACCESS_LOG_OPTIONS_INIT"};
 
 static int check_options(const galley_access_log_options *options, galley_error *err)
 {
@@ -98,7 +82,7 @@ struct access_log *access_log_create(const galley_access_log_options *options,
                                      const struct log_sink *sink, galley_error *err)
 {
     galley_access_log_options taken;
-    if (!take_options(&taken, options)) {
+    if (options_copy(&taken, &options_kind, options, NULL) != GALLEY_OK) {
         error_set(err, GALLEY_EINVAL, "access log: options of an unknown size");
         return NULL;
     }

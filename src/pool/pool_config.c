@@ -3,6 +3,7 @@
 #include "pool/pool_config.h"
 
 #include "base/error.h"
+#include "base/options.h"
 #include "pool/cpu.h"
 #include "pool/sleepers.h"
 
@@ -22,30 +23,8 @@ enum {
 #define ALL_KINDS   ((uint32_t)(2 * GALLEY_EV_THREAD_STOP - 1))
 #define NO_SPINNING UINT32_MAX
 
-/* An older program brings a shorter struct, a newer one a longer: what it asks for beyond what is
- * known here must be nothing. */
-static int copy_options(galley_pool_options *ret_options, const galley_pool_options *opt,
-                        galley_error *err)
-{
-    memset(ret_options, 0, sizeof *ret_options);
-    if (!opt) {
-        return 0;
-    }
-    if (opt->size < offsetof(galley_pool_options, threads)) {
-        return error_set(err, GALLEY_EINVAL,
-                         "pool options: size is not set (use GALLEY_POOL_OPTIONS_INIT)");
-    }
-    const char *bytes = (const char *)opt;
-    for (size_t i = sizeof *opt; i < opt->size; i++) {
-        if (bytes[i] != 0) {
-            return error_set(err, GALLEY_EINVAL,
-                             "pool options: byte %zu asks for something newer than this library",
-                             i);
-        }
-    }
-    memcpy(ret_options, opt, opt->size < sizeof *opt ? opt->size : sizeof *opt);
-    return 0;
-}
+static const struct options_kind options_kind = {sizeof(galley_pool_options), "pool options",
+                                                 "GALLEY_POOL_OPTIONS_INIT"};
 
 static int check_threads(const galley_pool_options *opt, const struct pool_config *config,
                          galley_error *err)
@@ -131,7 +110,7 @@ static int64_t fitting_spin(uint32_t wanted_us, unsigned usable_cpus, unsigned t
 bool pool_config_needs_quota(const galley_pool_options *opt, unsigned affinity)
 {
     galley_pool_options own;
-    if (copy_options(&own, opt, NULL) != 0 || own.threads == 0) {
+    if (options_copy(&own, &options_kind, opt, NULL) != 0 || own.threads == 0) {
         return true;
     }
     return own.spin_us != NO_SPINNING && affinity > FEW_CPUS && affinity >= own.threads;
@@ -154,7 +133,7 @@ int pool_config_from_options(struct pool_config *config, const galley_pool_optio
 {
     galley_pool_options own;
     memset(config, 0, sizeof *config);
-    int rc = copy_options(&own, opt, err);
+    int rc = options_copy(&own, &options_kind, opt, err);
     if (rc) {
         return rc;
     }

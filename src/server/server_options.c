@@ -1,10 +1,11 @@
-/* server/server_options.c — the size rule of option structs, defaults, and combinations that make
- * no sense, each with one sentence. Set-up thread, slow path. The numbers are those of
- * galley/server.h. */
+/* server/server_options.c — option structs taken by the size rule (base/options.h), defaults, and
+ * combinations that make no sense, each with one sentence. Set-up thread, slow path. The numbers are
+ * those of galley/server.h. */
 #include "server/server_options.h"
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/options.h"
 #include "http/field_value.h"
 
 #include <errno.h>
@@ -34,30 +35,12 @@ enum {
     FDS_WHEN_UNLIMITED = 1000000
 };
 
-/* A program built with an older header brings a shorter struct, with a newer one a longer: what it
- * asks for beyond what is known here must be nothing. */
-static int copy_sized(void *own, size_t own_size, const void *opt, const char *what,
-                      galley_error *err)
-{
-    memset(own, 0, own_size);
-    if (!opt) {
-        return GALLEY_OK;
-    }
-    size_t size = 0;
-    memcpy(&size, opt, sizeof size); /* every options struct begins with it */
-    if (size < sizeof size) {
-        return error_set(err, GALLEY_EINVAL, "%s: size is not set (use the _INIT macro)", what);
-    }
-    const char *bytes = opt;
-    for (size_t i = own_size; i < size; i++) {
-        if (bytes[i] != 0) {
-            return error_set(err, GALLEY_EINVAL,
-                             "%s: byte %zu asks for something newer than this library", what, i);
-        }
-    }
-    memcpy(own, opt, size < own_size ? size : own_size);
-    return GALLEY_OK;
-}
+static const struct options_kind server_kind = {sizeof(galley_server_options), "server options",
+                                                "the _INIT macro"};
+static const struct options_kind route_kind = {sizeof(galley_route_options), "route options",
+                                               "the _INIT macro"};
+static const struct options_kind pool_kind = {sizeof(galley_pool_options),
+                                              "server options: pool_options", "the _INIT macro"};
 
 static uint32_t or_default(uint32_t value, uint32_t usual)
 {
@@ -134,8 +117,7 @@ static int take_pool(struct server_config *config, const galley_server_options *
     }
     config->pool = opt->pool;
     config->has_pool_options = opt->pool_options != NULL;
-    return copy_sized(&config->pool_options, sizeof config->pool_options, opt->pool_options,
-                      "server options: pool_options", err);
+    return options_copy(&config->pool_options, &pool_kind, opt->pool_options, err);
 }
 
 static bool is_folder(const char *path)
@@ -225,7 +207,7 @@ int server_config_from_options(struct server_config *config, const galley_server
 {
     galley_server_options own;
     *config = (struct server_config){0};
-    int rc = copy_sized(&own, sizeof own, opt, "server options", err);
+    int rc = options_copy(&own, &server_kind, opt, err);
     if (rc == GALLEY_OK) {
         rc = check_numbers(&own, err);
     }
@@ -290,7 +272,7 @@ int server_route_from_options(struct route_target *target, const galley_route_op
                               const struct server_config *config, galley_error *err)
 {
     galley_route_options own;
-    int rc = copy_sized(&own, sizeof own, opt, "route options", err);
+    int rc = options_copy(&own, &route_kind, opt, err);
     if (rc == GALLEY_OK) {
         rc = check_route(&own, err);
     }

@@ -1,6 +1,7 @@
 /* ws/public_ws.c — galley_ws_*: the handshake in a handler, and what any thread may ask of a
  * socket. */
 #include "base/alloc.h"
+#include "base/options.h"
 #include "base/utf8.h"
 #include "exchange/stream.h"
 
@@ -19,22 +20,14 @@ enum {
 
 /* ---- options --------------------------------------------------------------------------------- */
 
-/* The size rule of option structs: shorter ones are from an older program, longer ones must not ask
- * for anything that is not known here. */
+static const struct options_kind options_kind = {sizeof(galley_ws_options), "WebSocket options",
+                                                 "GALLEY_WS_OPTIONS_INIT"};
+
 static int copy_options(galley_ws_options *own, const galley_ws_options *opt)
 {
-    *own = (galley_ws_options){0};
-    if (opt->size < sizeof opt->size) {
-        return GALLEY_EINVAL;
-    }
-    const char *bytes = (const char *)opt;
-    for (size_t i = sizeof *own; i < opt->size; i++) {
-        if (bytes[i] != 0) {
-            return GALLEY_EINVAL;
-        }
-    }
-    memcpy(own, opt, opt->size < sizeof *own ? opt->size : sizeof *own);
-    return own->run == GALLEY_ON_POOL || own->run == GALLEY_ON_LOOP ? GALLEY_OK : GALLEY_EINVAL;
+    int rc = options_copy(own, &options_kind, opt, NULL);
+    bool is_known = rc == GALLEY_OK && (own->run == GALLEY_ON_POOL || own->run == GALLEY_ON_LOOP);
+    return is_known ? GALLEY_OK : GALLEY_EINVAL;
 }
 
 static void put_defaults(galley_ws_options *own)

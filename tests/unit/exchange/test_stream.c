@@ -387,6 +387,12 @@ static int begin_wrongly(galley_request *rq, galley_response *rs, void *arg)
     galley_stream_options bad = GALLEY_STREAM_OPTIONS_INIT;
     bad.size = 0;
     EXPECT(!galley_res_stream(rs, 200, NULL, &bad));
+    struct {
+        galley_stream_options known;
+        char more[8];
+    } newer = {.known = GALLEY_STREAM_OPTIONS_INIT, .more = "wishes"};
+    newer.known.size = sizeof newer;
+    EXPECT(!galley_res_stream(rs, 200, NULL, &newer.known));
     return galley_res_text(rs, 200, "as if nothing had been tried");
 }
 

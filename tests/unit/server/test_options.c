@@ -125,6 +125,29 @@ TEST(test_options_of_a_route_that_make_no_sense_together_are_refused)
     EXPECT(strstr(refusal(&opt), "size"));
 }
 
+/* They are handed on to the pool: as what they are here, not as large as they came. */
+TEST(test_pool_options_of_a_newer_program_go_to_the_pool_or_are_refused)
+{
+    struct {
+        galley_pool_options known;
+        char more[512];
+    } newer = {.known = GALLEY_POOL_OPTIONS_INIT};
+    newer.known.size = sizeof newer;
+    newer.known.threads = 3;
+    galley_server_options opt = GALLEY_SERVER_OPTIONS_INIT;
+    opt.pool_options = &newer.known;
+    struct server_config config;
+    EXPECT_INT(server_config_from_options(&config, &opt, NULL), 0);
+    EXPECT_INT(config.pool_options.threads, 3);
+    EXPECT_INT(config.pool_options.size, sizeof(galley_pool_options));
+    server_config_finish(&config);
+    newer.more[511] = 1;
+    galley_error err = {0};
+    EXPECT_INT(server_config_from_options(&config, &opt, &err), GALLEY_EINVAL);
+    EXPECT(strstr(err.message, "server options: pool_options: byte"));
+    EXPECT(strstr(err.message, "newer than this library"));
+}
+
 TEST(test_a_routes_numbers_and_their_defaults)
 {
     struct server_config config;
