@@ -44,13 +44,17 @@ static void on_signal(int number)
 
 /* ThreadSanitizer makes what it keeps of a thread's signals at the thread's first blocking call, and
  * loses a signal that comes in that moment: let it be now, when nobody can mean us yet. */
+#ifdef __SANITIZE_THREAD__
 static void settle_sanitizer(void)
 {
-#ifdef __SANITIZE_THREAD__
     const struct timespec at_once = {0};
     (void)nanosleep(&at_once, NULL);
-#endif
 }
+#else
+static void settle_sanitizer(void)
+{
+}
+#endif
 
 static int take_dispositions(void)
 {
