@@ -5,13 +5,13 @@
 #include "server/server_signals.h"
 
 #include "base/error.h"
+#include "base/sanitizer.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <time.h>
 
 enum { MAX_SERVERS = 16 };
 
@@ -42,23 +42,9 @@ static void on_signal(int number)
     errno = saved_errno;
 }
 
-/* ThreadSanitizer makes what it keeps of a thread's signals at the thread's first blocking call, and
- * loses a signal that comes in that moment: let it be now, when nobody can mean us yet. */
-#ifdef __SANITIZE_THREAD__
-static void settle_sanitizer(void)
-{
-    const struct timespec at_once = {0};
-    (void)nanosleep(&at_once, NULL);
-}
-#else
-static void settle_sanitizer(void)
-{
-}
-#endif
-
 static int take_dispositions(void)
 {
-    settle_sanitizer();
+    sanitizer_settle_signals();
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     sigemptyset(&action.sa_mask);
     if (sigaction(SIGINT, &action, &old_int) < 0) {
