@@ -1,0 +1,148 @@
+/* coding/coder_zstd.c — zstd (RFC 8878) by its library. Memory of one's own is part of the interface
+ * that it keeps for static linking; docs/decisions/ says why it is used all the same. */
+#include "base/alloc.h"
+#include "coding/coder_inside.h"
+
+#include <galley/base.h>
+
+#define ZSTD_STATIC_LINKING_ONLY
+#include <zstd.h>
+#include <zstd_errors.h>
+
+enum { FRUGAL_WINDOW_LOG = 15, FRUGAL_TABLE_LOG = 13 };
+
+static void *take_memory(void *opaque, size_t size)
+{
+    (void)opaque;
+    return mem_alloc(size);
+}
+
+static void give_memory(void *opaque, void *block)
+{
+    (void)opaque;
+    mem_free(block);
+}
+
+static const ZSTD_customMem memory = {take_memory, give_memory, NULL};
+
+static bool is_memory_error(size_t result)
+{
+    return ZSTD_getErrorCode(result) == ZSTD_error_memory_allocation;
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+static bool set_parameters(ZSTD_CCtx *state, const struct encoder_options *options)
+{
+    static const int levels[ENCODER_LEVELS] = {
+        [ENCODER_FAST] = 2, [ENCODER_NORMAL] = 5, [ENCODER_BEST] = 19};
+    size_t result = ZSTD_CCtx_setParameter(state, ZSTD_c_compressionLevel,
+                                           options->is_frugal ? 1 : levels[options->level]);
+    if (options->is_frugal) {
+        result |= ZSTD_CCtx_setParameter(state, ZSTD_c_windowLog, FRUGAL_WINDOW_LOG);
+        result |= ZSTD_CCtx_setParameter(state, ZSTD_c_hashLog, FRUGAL_TABLE_LOG);
+        result |= ZSTD_CCtx_setParameter(state, ZSTD_c_chainLog, FRUGAL_TABLE_LOG);
+    } else if (options->size_bytes == 0 || options->size_bytes > (1u << DECODER_WINDOW_LOG)) {
+        /* RFC 9659 §3: no decoder needs to take a larger one. */
+        result |= ZSTD_CCtx_setParameter(state, ZSTD_c_windowLog,
+                                         options->level == ENCODER_BEST ? DECODER_WINDOW_LOG : 20);
+    }
+    if (options->size_bytes > 0) {
+        result |= ZSTD_CCtx_setParameter(state, ZSTD_c_srcSizeHint,
+                                         options->size_bytes < INT32_MAX ? (int)options->size_bytes
+                                                                         : INT32_MAX);
+    }
+    return !ZSTD_isError(result);
+}
+
+static void *create_encoder(const struct encoder_options *options)
+{
+    ZSTD_CCtx *state = ZSTD_createCCtx_advanced(memory);
+    if (state && !set_parameters(state, options)) {
+        (void)ZSTD_freeCCtx(state);
+        return NULL;
+    }
+    return state;
+}
+
+static void destroy_encoder(void *state)
+{
+    (void)ZSTD_freeCCtx(state);
+}
+
+static int run_encoder(void *state, enum encoder_step step, struct span *in,
+                       struct encoder_output *out)
+{
+    static const ZSTD_EndDirective directives[] = {[ENCODER_GO_ON] = ZSTD_e_continue,
+                                                   [ENCODER_FLUSH] = ZSTD_e_flush,
+                                                   [ENCODER_FINISH] = ZSTD_e_end};
+    ZSTD_inBuffer input = {in->ptr, in->len, 0};
+    ZSTD_outBuffer output = {out->at, out->room, 0};
+    size_t result = ZSTD_compressStream2(state, &output, &input, directives[step]);
+    *in = span_from(*in, input.pos);
+    out->at += output.pos;
+    out->room -= output.pos;
+    if (ZSTD_isError(result)) {
+        return is_memory_error(result) ? GALLEY_ENOMEM : GALLEY_ESTATE;
+    }
+    bool is_done = in->len == 0 && (result == 0 || step == ENCODER_GO_ON);
+    return is_done ? 0 : ENCODER_FULL;
+}
+
+const struct encoder_kind encoder_zstd = {create_encoder, destroy_encoder, run_encoder};
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+static void *create_decoder(void)
+{
+    ZSTD_DCtx *state = ZSTD_createDCtx_advanced(memory);
+    if (state &&
+        ZSTD_isError(ZSTD_DCtx_setParameter(state, ZSTD_d_windowLogMax, DECODER_WINDOW_LOG))) {
+        (void)ZSTD_freeDCtx(state);
+        return NULL;
+    }
+    return state;
+}
+
+static void destroy_decoder(void *state)
+{
+    (void)ZSTD_freeDCtx(state);
+}
+
+static int code_of_error(size_t result)
+{
+    switch (ZSTD_getErrorCode(result)) {
+    case ZSTD_error_memory_allocation:
+        return GALLEY_ENOMEM;
+    case ZSTD_error_frameParameter_windowTooLarge:
+        return GALLEY_ETOOBIG;
+    default:
+        return GALLEY_EPROTO;
+    }
+}
+
+static int run_decoder(void *state, struct span *in, struct decoder_output *out)
+{
+    ZSTD_inBuffer input = {in->ptr, in->len, 0};
+    ZSTD_outBuffer output = {out->at, out->room, 0};
+    size_t result = ZSTD_decompressStream(state, &output, &input);
+    *in = span_from(*in, input.pos);
+    out->at += output.pos;
+    out->room -= output.pos;
+    if (ZSTD_isError(result)) {
+        return code_of_error(result);
+    }
+    if (result == 0) {
+        return DECODER_PART_END;
+    }
+    return in->len > 0 || out->room == 0 ? DECODER_FULL : 0;
+}
+
+static int again(void *state)
+{
+    (void)state; /* the next frame begins by itself */
+    return GALLEY_OK;
+}
+
+const struct decoder_kind decoder_zstd = {true, create_decoder, destroy_decoder, run_decoder,
+                                          again};
