@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { NS_PER_US = 1000, NS_PER_S = 1000000000, WAIT_MS = 10000, SUB_SLOTS = 16 };
+enum { NS_PER_US = 1000, NS_PER_S = 1000000000, WAIT_MS = 10000 };
 
 void fail(const char *what)
 {
@@ -108,7 +108,7 @@ static unsigned slot_of(uint64_t ns)
     if (ns < SUB_SLOTS) {
         return (unsigned)ns;
     }
-    unsigned shift = 63 - (unsigned)__builtin_clzll(ns) - 4;
+    unsigned shift = 63 - (unsigned)__builtin_clzll(ns) - SUB_SLOTS_LOG2;
     return (shift + 1) * SUB_SLOTS + (unsigned)(ns >> shift) - SUB_SLOTS;
 }
 

@@ -10,13 +10,14 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-enum { MAX_PIDS = 64, MAX_REQUESTS = 64, HEAD_MAX = 2048, HISTOGRAM_SLOTS = 64 * 16 };
+enum { MAX_PIDS = 64, MAX_REQUESTS = 64, HEAD_MAX = 2048 };
+enum { SUB_SLOTS_LOG2 = 7, SUB_SLOTS = 1 << SUB_SLOTS_LOG2, HISTOGRAM_SLOTS = 64 * SUB_SLOTS };
 
 /* One request as it goes over the wire, and what its answer must be. */
 struct request {
     char *bytes;
     size_t len;
-    int status;
+    int status;         /* 0: any           */
     int64_t body_bytes; /* -1: not looked at */
 };
 
@@ -24,6 +25,7 @@ struct options {
     uint16_t port;
     unsigned connections, depth; /* depth: requests that are sent at once */
     double seconds;              /* of measuring                          */
+    double rate;                 /* requests a second, of an open loop    */
     bool closes;                 /* the server closes after each answer   */
     pid_t pids[MAX_PIDS];        /* whose CPU time is counted             */
     unsigned pid_count;
@@ -31,7 +33,7 @@ struct options {
     unsigned request_count;
 };
 
-/* Times in ns, in slots that are at most 1/16 wide. */
+/* Times in ns, in slots that are at most 1/SUB_SLOTS wide. */
 struct histogram {
     uint64_t count[HISTOGRAM_SLOTS], total;
 };
@@ -48,6 +50,7 @@ struct reader {
     int64_t body_left; /* of the answer whose head is complete; -1 between answers; of a chunk */
     struct chunks chunks;
     unsigned head_len; /* of one whose head is not             */
+    int status;        /* of the last head that was complete   */
     char head[HEAD_MAX];
 };
 
@@ -76,5 +79,6 @@ size_t reader_take(struct reader *reader, const struct request *due, const char 
 void run_load(const struct options *options);
 void run_hold(const struct options *options);
 void run_events(const struct options *options);
+void run_open(const struct options *options);
 
 #endif

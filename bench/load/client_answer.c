@@ -60,9 +60,10 @@ static void check_head(struct reader *reader, const struct request *due)
     static const char version[] = "HTTP/1.1 ";
     bool is_http = strncmp(reader->head, version, sizeof version - 1) == 0;
     int status = is_http ? (int)strtol(reader->head + sizeof version - 1, NULL, 10) : 0;
-    if (status != due->status) {
+    if (status == 0 || (due->status != 0 && status != due->status)) {
         fail_with("status %d, expected %d:\n%s", status, due->status, reader->head);
     }
+    reader->status = status;
     begin_body(reader, due, status);
 }
 

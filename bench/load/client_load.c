@@ -1,6 +1,6 @@
 /* bench/load/client_load.c — closed loop: each connection sends, waits for the whole answer, and
  * sends again. Connecting and a warm-up come before the measured interval, so the server's CPU time
- * in it is that of requests alone. See client.h. */
+ * in it is that of requests alone. Both last until there are as many answers as connections. See client.h. */
 #include "client.h"
 
 #include <errno.h>
@@ -27,7 +27,7 @@ struct load {
     struct conn *conns;
     bool is_measuring;
     uint64_t requests, bytes; /* measured */
-    uint64_t sent;            /* in all   */
+    uint64_t sent, answered;  /* in all   */
     struct histogram latency;
 };
 
@@ -83,6 +83,7 @@ static void open_conn(struct load *load, struct conn *conn)
 static void count_answers(struct load *load, struct conn *conn, unsigned finished)
 {
     conn->open -= finished;
+    load->answered += finished;
     if (load->is_measuring) {
         load->requests += finished;
         histogram_add(&load->latency, now_ns() - conn->since);
@@ -153,7 +154,8 @@ static void turn(struct load *load)
 static void run_for(struct load *load, double seconds)
 {
     uint64_t until = now_ns() + (uint64_t)(seconds * 1e9);
-    while (now_ns() < until) {
+    uint64_t enough = load->answered + load->options->connections;
+    while (now_ns() < until || load->answered < enough) {
         turn(load);
     }
 }

@@ -1,10 +1,10 @@
 /* bench/load/client_main.c — command line of the measuring client:
  *
- *     bench_client load|hold|events PORT REQUESTS [--connections N] [--depth N] [--seconds S]
- *                  [--closes] [--pids 1,2]
+ *     bench_client load|hold|events|open PORT REQUESTS [--connections N] [--depth N] [--seconds S]
+ *                  [--rate N] [--closes] [--pids 1,2]
  *
- * REQUESTS is a file: for each request a line "STATUS BODY_BYTES LENGTH", then LENGTH bytes to send.
- * With a depth the bytes hold so many requests. Prints one line of JSON. Used by bench/load/run. */
+ * REQUESTS is a file: for each request a line "STATUS BODY_BYTES LENGTH", then LENGTH bytes to send;
+ * status 0 and body -1 are any. With a depth the bytes hold so many requests. Prints one line of JSON. Used by bench/load/run. */
 #include "client.h"
 
 #include <errno.h>
@@ -53,6 +53,8 @@ static void read_option(struct options *options, const char *name, const char *v
         options->depth = (unsigned)strtoul(value, NULL, 10);
     } else if (strcmp(name, "--seconds") == 0) {
         options->seconds = strtod(value, NULL);
+    } else if (strcmp(name, "--rate") == 0) {
+        options->rate = strtod(value, NULL);
     } else if (strcmp(name, "--pids") == 0) {
         read_pids(options, value);
     } else {
@@ -73,7 +75,7 @@ int main(int argc, char **argv)
 {
     static struct options options = {.connections = 1, .depth = 1, .seconds = 1};
     if (argc < 4) {
-        fail_with("usage: bench_client load|hold|events PORT REQUESTS [OPTION VALUE]...");
+        fail_with("usage: bench_client load|hold|events|open PORT REQUESTS [OPTION VALUE]...");
     }
     options.port = (uint16_t)strtoul(argv[2], NULL, 10);
     read_requests(&options, argv[3]);
@@ -92,6 +94,8 @@ int main(int argc, char **argv)
         run_hold(&options);
     } else if (strcmp(argv[1], "events") == 0) {
         run_events(&options);
+    } else if (strcmp(argv[1], "open") == 0 && options.rate > 0) {
+        run_open(&options);
     } else {
         fail_with("no mode %s", argv[1]);
     }

@@ -1,16 +1,20 @@
 /* bench/load/handlers.c — a server of handlers for the rows that are no files, with the public API
  * only: an answer made on the loop and on the pool, handlers that sleep, uploads, events to many
- * listeners. Prints its URL; ends by a signal.
+ * listeners, and beside them the files of a folder. Prints its URL; ends by a signal.
  *
- * bench_handlers [PORT] */
+ * bench_handlers [--io=epoll|--io=uring] PORT FOLDER */
 #include <galley/server.h>
+#include <galley/static.h>
 
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-enum { MAX_LISTENERS = 4096, WORKERS = 4, SLEEP_US = 100 * 1000, PORT_TEXT = 32 };
+enum { MAX_LISTENERS = 4096, WORKERS = 4, PORT_TEXT = 32 };
+static unsigned long_us = 100 * 1000; /* while every worker sleeps             */
+static unsigned work_us = 10 * 1000;  /* of which WORKERS can do 400 a second  */
 
 struct house {
     pthread_mutex_t lock; /* of the listeners */
@@ -28,8 +32,7 @@ static int hello(galley_request *rq, galley_response *rs, void *arg)
 static int sleep_a_while(galley_request *rq, galley_response *rs, void *arg)
 {
     (void)rq;
-    (void)arg;
-    usleep(SLEEP_US);
+    usleep(*(const unsigned *)arg);
     return galley_res_text(rs, 200, "awake\n");
 }
 
@@ -109,7 +112,7 @@ static int tell_all(galley_request *rq, galley_response *rs, void *arg)
 
 /* ---- the server ---- */
 
-static void add_routes(galley_server *srv, struct house *house)
+static void add_routes(galley_server *srv, struct house *house, galley_static *files)
 {
     galley_route_options loop = GALLEY_ROUTE_OPTIONS_INIT, sink, spool = GALLEY_ROUTE_OPTIONS_INIT;
     loop.run = GALLEY_ON_LOOP;
@@ -119,11 +122,13 @@ static void add_routes(galley_server *srv, struct house *house)
     sink.max_body_bytes = spool.max_body_bytes = UINT64_C(1) << 30;
     galley_server_route(srv, "GET /loop", hello, NULL, &loop);
     galley_server_route(srv, "GET /pool", hello, NULL, NULL);
-    galley_server_route(srv, "GET /sleep", sleep_a_while, NULL, NULL);
+    galley_server_route(srv, "GET /sleep", sleep_a_while, &long_us, NULL);
+    galley_server_route(srv, "GET /work", sleep_a_while, &work_us, NULL);
     galley_server_route(srv, "PUT /pieces", take_in_pieces, NULL, &sink);
     galley_server_route(srv, "PUT /upload/{name}", take_as_file, NULL, &spool);
     galley_server_route(srv, "GET /events", listen_to_events, house, &loop);
     galley_server_route(srv, "POST /events", tell_all, house, &loop);
+    galley_server_route(srv, "GET /{path...}", galley_static_serve, files, NULL);
 }
 
 static int serve(galley_server *srv, const char *port, galley_error *err)
@@ -137,25 +142,45 @@ static int serve(galley_server *srv, const char *port, galley_error *err)
     return galley_server_run(srv, GALLEY_UNTIL_SIGNAL, err);
 }
 
-int main(int argc, char **argv)
+static int io_of(const char *argument)
 {
-    static struct house house = {.lock = PTHREAD_MUTEX_INITIALIZER};
-    galley_error err = {0};
+    return strcmp(argument, "--io=epoll") == 0   ? GALLEY_IO_EPOLL
+           : strcmp(argument, "--io=uring") == 0 ? GALLEY_IO_URING
+                                                 : GALLEY_IO_AUTO;
+}
+
+static galley_server *new_server(int io, galley_error *err)
+{
     galley_pool_options pool = GALLEY_POOL_OPTIONS_INIT;
     pool.threads = WORKERS;
     galley_server_options options = GALLEY_SERVER_OPTIONS_INIT;
+    options.loops = 1;
+    options.io = io;
     options.pool_options = &pool;
     options.max_connections = 2 * MAX_LISTENERS;
     options.idle_timeout_ms = GALLEY_NO_LIMIT;
-    galley_server *srv = galley_server_new(&options, &err);
+    return galley_server_new(&options, err);
+}
+
+int main(int argc, char **argv)
+{
+    static struct house house = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    if (argc < 3) {
+        fputs("usage: bench_handlers [--io=epoll|--io=uring] PORT FOLDER\n", stderr);
+        return 2;
+    }
+    galley_error err = {0};
+    galley_static *files = galley_static_new(argv[argc - 1], NULL, &err);
+    galley_server *srv = files ? new_server(io_of(argv[1]), &err) : NULL;
     int result = err.code;
     if (srv) {
-        add_routes(srv, &house);
-        result = serve(srv, argc > 1 ? argv[1] : "0", &err);
+        add_routes(srv, &house, files);
+        result = serve(srv, argv[argc - 2], &err);
     }
     if (result != 0) {
         fprintf(stderr, "bench_handlers: %s\n", err.message);
     }
     galley_server_free(srv);
+    galley_static_free(files);
     return result != 0;
 }

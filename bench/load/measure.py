@@ -8,6 +8,7 @@ import signal
 import statistics
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import rows
@@ -16,6 +17,8 @@ import wire
 HERE = Path(__file__).resolve().parent
 LIMIT_S = 60
 TEARS = 0.01  # share of requests that wrk may have lost
+STARTS = 3  # of one measurement of start and stop
+MOST_WAITING = 2048  # requests of an open loop
 
 
 class Bench:
@@ -25,16 +28,19 @@ class Bench:
         self.stable, self.options, self.cpu = stable, options, cpu
         self.client = build / "bench/bench_client"
         self.requests = stable.work / "requests"
-        self.sleepers = stable.work / "requests-of-sleepers"
+        self.others = stable.work / "requests-of-others"  # of a second client that runs beside the first
         self.seen = {}
 
     def look(self, row, server):
         """Checked answers to the row's requests; once a run, for servers do not change their minds."""
         key = row.name, server.kind.name
         if key not in self.seen:
-            asks = row.asks[:1] if row.kind in ("life", "held") else row.asks
+            asks = row.asks[:1] if row.kind in ("life", "held", "beside_sleepers") else row.asks
             self.seen[key] = [wire.look(server.port, ask, self.stable.www, server.kind.is_floor) for ask in asks]
         return self.seen[key]
+
+    def seconds(self, row):
+        return self.options.seconds * row.span
 
     def pinned(self):
         os.sched_setaffinity(0, {self.cpu})
@@ -49,11 +55,13 @@ def run_checked(command, bench, **more):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def client_command(bench, mode, server, seen, row, seconds):
+def run_client(bench, mode, server, seen, row, seconds, *more):
+    """-> what bench_client says"""
     wire.write_requests(bench.requests, seen, row.depth)
-    return [bench.client, mode, str(server.port), bench.requests, "--connections", str(row.connections),
-            "--depth", str(row.depth), "--seconds", str(seconds), "--pids", ",".join(map(str, server.pids())),
-            *(["--closes"] if row.closes else [])]
+    command = [bench.client, mode, str(server.port), bench.requests, "--connections", str(row.connections),
+               "--depth", str(row.depth), "--seconds", str(seconds), "--pids", ",".join(map(str, server.pids())),
+               *(["--closes"] if row.closes else []), *map(str, more)]
+    return run_checked(command, bench)
 
 
 def figures(result):
@@ -64,16 +72,10 @@ def figures(result):
     return found | {key: result[key] for key in ("p50_us", "p99_us") if result[key] > 0}
 
 
-def run_client(bench, mode, server, seen, row, seconds):
-    """-> figures, and how many requests were sent in all."""
-    result = run_checked(client_command(bench, mode, server, seen, row, seconds), bench)
-    return figures(result), result["sent"]
-
-
 def run_wrk(bench, server, seen, row):
     paths = [ask.path for ask in row.asks]
     headers = [part for line in seen[0].headers for part in ("-H", line)]
-    command = ["wrk", "-t1", f"-c{row.connections}", f"-d{max(1, round(bench.options.seconds))}s", *headers, "-s",
+    command = ["wrk", "-t1", f"-c{row.connections}", f"-d{max(1, round(bench.seconds(row)))}s", *headers, "-s",
                HERE / "requests.lua", f"http://127.0.0.1:{server.port}{paths[0]}", "--", str(row.depth), *paths]
     before = server.cpu_ns()
     result = run_checked(command, bench)
@@ -86,33 +88,42 @@ def run_wrk(bench, server, seen, row):
     floor_bytes = statistics.mean(each.body_bytes for each in seen) * 0.9
     if result["bytes"] < floor_bytes * result["requests"]:
         raise wire.Wrong("answers were too short")
-    return figures(result), result["requests"]
+    return result | {"sent": result["requests"]}
 
 
 def lines_of(log):
-    """Once its writer is done."""
-    time.sleep(0.5)
+    """Once its writer is done: it writes at least every 50 ms."""
+    before, now = -1, log.stat().st_size
+    while before != now:
+        time.sleep(0.12)
+        before, now = now, log.stat().st_size
     with log.open("rb") as file:
         return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
 
 
-def load(bench, row, kind):
+def ready(bench, row, kind):
+    """-> server, checked answers; None, None where there is no such server."""
     server = bench.stable.get(kind, row.variant_for(kind))
+    return (server, bench.look(row, server)) if server else (None, None)
+
+
+def load(bench, row, kind):
+    server, seen = ready(bench, row, kind)
     if not server:
         return None
-    seen = bench.look(row, server)
     log = server.folder / "access.log"
     if log.exists():
         os.truncate(log, 0)
     if bench.options.generator == "wrk" and not row.is_own_client:
-        result, sent = run_wrk(bench, server, seen, row)
+        result = run_wrk(bench, server, seen, row)
     else:
-        seconds = bench.options.seconds / 2 if row.is_curve else bench.options.seconds
-        result, sent = run_client(bench, "load", server, seen, row, seconds)
+        result = run_client(bench, "load", server, seen, row, bench.seconds(row))
+    found = figures(result)
     if log.exists():
-        result["logged"] = lines_of(log) / sent
-    result["body_bytes"] = statistics.mean(each.body_bytes for each in seen)
-    return result
+        found["logged"] = lines_of(log) / result["sent"]
+    for name in ("body_bytes", "head_bytes", "head_fields"):
+        found[name] = statistics.mean(getattr(each, name) for each in seen)
+    return found
 
 
 def events(bench, row, kind):
@@ -120,18 +131,38 @@ def events(bench, row, kind):
     if not server:
         return None
     seen = [wire.Seen(wire.request_bytes(ask), 200, -1, ()) for ask in row.asks]
-    return run_client(bench, "events", server, seen, row, bench.options.seconds)[0]
+    return figures(run_client(bench, "events", server, seen, row, bench.seconds(row)))
+
+
+def overload(bench, row, kind):
+    """Requests that are due at fixed times, whatever became of those before: a quarter of what the pool can do, then
+    twice as much as it can."""
+    server, seen = ready(bench, row, kind)
+    if not server:
+        return None
+    many = replace(row, connections=MOST_WAITING)
+    seen = [replace(each, status=0, body_bytes=-1) for each in seen]
+    seconds = max(0.5, 4 * bench.seconds(row))
+    fits = run_client(bench, "open", server, seen, many, seconds, "--rate", rows.CAPACITY / 4)
+    over = run_client(bench, "open", server, seen, many, seconds, "--rate", 2 * rows.CAPACITY)
+    if fits["refused"] or not (over["served"] and over["refused"]):
+        raise wire.Wrong(f"{fits['refused']} refused of a load that fits, {over['refused']} of twice what fits")
+    return {"p50_us": over["p50_us"], "p99_us": over["p99_us"], "p99_alone_us": fits["p99_us"],
+            "refused_p50_ms": over["refused_p50_us"] / 1000, "refused_p99_ms": over["refused_p99_us"] / 1000,
+            "refused_share": over["refused"] / over["requests"],
+            "kept_share": over["served"] / over["seconds"] / rows.CAPACITY}
 
 
 # ---- what others feel ----
 
 def beside(bench, row, server, seen, disturb):
     """p99 of a working client alone, and while `disturb` (a context manager's two functions) goes on."""
-    alone, _ = run_client(bench, "load", server, seen[:1], row, bench.options.seconds)
+    seconds = bench.seconds(row)
+    alone = figures(run_client(bench, "load", server, seen[:1], row, seconds))
     begin, end = disturb
     begin()
     try:
-        together, _ = run_client(bench, "load", server, seen[:1], row, bench.options.seconds)
+        together = figures(run_client(bench, "load", server, seen[:1], row, seconds))
     finally:
         end()
     return {"p99_us": together["p99_us"], "p99_alone_us": alone["p99_us"], "cpu_us": together["cpu_us"],
@@ -139,23 +170,26 @@ def beside(bench, row, server, seen, disturb):
 
 
 def beside_sleepers(bench, row, kind):
-    """More requests for a handler that sleeps than there are workers, all the time."""
-    server = bench.stable.get(kind, row.variant_for(kind))
+    """As many requests for a handler that sleeps as there are workers, each again when it is answered. (More than
+    that would wait longer than the server lets anybody wait, and be refused.)"""
+    server, seen = ready(bench, row, kind)
     if not server:
         return None
-    seen = bench.look(row, server)
     asking = []
 
     def begin():
-        wire.write_requests(bench.sleepers, seen[1:])
+        wire.write_requests(bench.others, [wire.Seen(wire.request_bytes(row.asks[1]), 200, -1, ())])
         asking.append(subprocess.Popen(
-            [bench.client, "load", str(server.port), bench.sleepers, "--connections", "8", "--seconds", str(LIMIT_S)],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=bench.pinned))
+            [bench.client, "load", str(server.port), bench.others, "--connections", str(rows.WORKERS), "--seconds",
+             str(LIMIT_S)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, preexec_fn=bench.pinned))
         time.sleep(0.15)
 
     def end():
+        ended = asking[0].poll()
         asking[0].kill()
-        asking[0].wait()
+        said = asking[0].communicate()[1]
+        if ended is not None:
+            raise wire.Wrong(f"the workers did not sleep: {said.strip()}")
 
     return beside(bench, row, server, seen, (begin, end))
 
@@ -175,9 +209,26 @@ def anonymous_bytes(server):
 def hold(client, count):
     client.stdin.write(f"{count}\n")
     client.stdin.flush()
-    line = client.stdout.readline()
-    if not line:
+    if not client.stdout.readline():
         raise wire.Wrong(f"cannot hold {count} connections: {client.stderr.read().strip()}")
+
+
+def start_holding(bench, server, seen, count):
+    wire.write_requests(bench.others, seen)
+    return subprocess.Popen(
+        [bench.client, "hold", str(server.port), bench.others, "--connections", str(count)], stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=bench.pinned)
+
+
+def memory_figures(memory):
+    """memory: {connections: bytes}"""
+    most = max(memory)
+    found = {"each_bytes": (memory[most] - memory[0]) / most, "total_mb": memory[most] / 1e6,
+             "curve": {str(count): value for count, value in memory.items()}}
+    first_half = memory.get(most // 2, 0) - memory[0]
+    if first_half > 0:
+        found["second_half"] = (memory[most] - memory[0] - first_half) / first_half
+    return found
 
 
 def held(bench, row, kind):
@@ -192,11 +243,7 @@ def held(bench, row, kind):
         run_client(bench, "load", server, seen, row, 0.2)
         points = [count for count in (rows.QUICK_HELD if bench.options.quick else rows.HELD)
                   if count <= kind.most_connections()]
-        wire.write_requests(bench.requests, seen)
-        client = subprocess.Popen(
-            [bench.client, "hold", str(server.port), bench.requests, "--connections", str(points[-1])],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            preexec_fn=bench.pinned)
+        client = start_holding(bench, server, seen, points[-1])
         memory = {0: anonymous_bytes(server)}
 
         def begin():
@@ -207,10 +254,7 @@ def held(bench, row, kind):
 
         few = rows.Row("beside", "", row.asks, connections=8)
         result = beside(bench, few, server, seen, (begin, lambda: None))
-        result["each_bytes"] = (memory[points[-1]] - memory[0]) / points[-1]
-        result["total_mb"] = memory[points[-1]] / 1e6
-        result["curve"] = {str(count): value for count, value in memory.items()}
-        return result
+        return result | memory_figures(memory)
     finally:
         if client:
             client.communicate()
@@ -219,8 +263,8 @@ def held(bench, row, kind):
 
 # ---- start and stop ----
 
-def life(bench, row, kind):
-    """From the call that starts it to its first answer; from the signal to its end, with a kept connection open."""
+def one_life(bench, row, kind):
+    """From the call that starts it to its first answer; from the signal to its end. -> seconds, seconds"""
     server = bench.stable.start(kind, row.variant)
     if not server:
         return None
@@ -238,10 +282,19 @@ def life(bench, row, kind):
         stopped = server.stop()
     if server.process.returncode not in (0, -signal.SIGTERM):
         raise wire.Wrong(f"exits with {server.process.returncode}")
-    return {"start_ms": started * 1000, "stop_ms": stopped * 1000}
+    return started, stopped
 
 
-KINDS = {"load": load, "events": events, "beside_sleepers": beside_sleepers, "held": held, "life": life}
+def life(bench, row, kind):
+    lives = [one_life(bench, row, kind) for _ in range(STARTS)]
+    if not all(lives):
+        return None
+    return {"start_ms": statistics.median(started for started, _ in lives) * 1000,
+            "stop_ms": statistics.median(stopped for _, stopped in lives) * 1000}
+
+
+KINDS = {"load": load, "events": events, "beside_sleepers": beside_sleepers, "overload": overload, "held": held,
+         "life": life}
 
 
 def measure(bench, row, kind):

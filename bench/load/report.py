@@ -4,7 +4,7 @@ import statistics
 
 import goals
 
-# (title, figure, rows: load rows that are no curve, or a kind)
+# (title, figure)
 MAIN = [
     ("Server CPU a request, microseconds (an upload, an event)", "cpu_us"),
     ("Requests a second", "per_s"),
@@ -12,6 +12,8 @@ MAIN = [
     ("Latency, p99, microseconds", "p99_us"),
 ]
 LIFE = [
+    ("small", "head_bytes", "bytes of the small page's head"),
+    ("small", "head_fields", "fields of it"),
     ("mix", "body_bytes", "bytes of one of the 20 bodies, mean"),
     ("log", "logged", "log lines written, of requests"),
     ("life", "start_ms", "start to first answer, ms"),
@@ -22,6 +24,13 @@ LIFE = [
     ("held", "p99_alone_us", "p99 of that client before, us"),
     ("sleepers", "p99_us", "p99 while all workers sleep, us"),
     ("sleepers", "p99_alone_us", "p99 of that client before, us"),
+    ("overload", "kept_share", "2x overload: served, of what the pool can do"),
+    ("overload", "p50_us", "... half of the served within, us"),
+    ("overload", "p99_us", "... p99 of the served, us"),
+    ("overload", "p99_alone_us", "... p99 of a load that fits, us"),
+    ("overload", "refused_share", "... answered with 503, of all"),
+    ("overload", "refused_p50_ms", "... half of the 503s within, ms"),
+    ("overload", "refused_p99_ms", "... p99 of the 503s, ms"),
 ]
 
 
@@ -36,10 +45,9 @@ def show(value):
 def cell(runs, figure):
     if not runs:
         return ""
-    for run in runs:
-        if run and "failed" in run:
-            return "failed"
-    found = [run[figure] for run in runs if run and figure in run]
+    found = [run[figure] for run in goals.good(runs) if figure in run]
+    if len(runs) - len(goals.good(runs)) > len(found):
+        return "failed"
     return show(statistics.median(found)) if found else ""
 
 
@@ -71,28 +79,51 @@ def life_table(results, columns, make):
         yield "Life, memory, and what others feel", make(["", *columns.values()], body)
 
 
-def goal_lines(results, columns):
-    for goal, value, name, verdict in goals.judge(results):
-        against = f" ({columns.get(name, name)})" if name and len(goal.others) > 1 else ""
-        unit = "" if goal.unit == "x" else f" {goal.unit}"
-        yield [goal.text + against, f"<= {goal.limit:g}{unit}", "" if value is None else show(value) + unit, verdict]
+GOAL_HEADER = ["", "goal", "median", "least .. most", "rounds", "galley", "compared with", "verdict"]
+NOISE = ("The verdict is of the median over the rounds, each compared within itself. *Within noise*: the limit lies "
+         "between the quartiles of the rounds. *Few rounds*: less than four, too few to know.")
+ELSEWHERE = "The goals of the thread pool are judged by `make bench-pool`."
+
+
+def limit_of(goal):
+    return f"<= {goal.limit:g}" + ("" if goal.unit == "x" else f" {goal.unit}")
+
+
+def goal_line(verdict, columns):
+    goal = verdict.goal
+    if not verdict.values:
+        return [goal.text, limit_of(goal), "", "", "", "", columns.get(verdict.column, verdict.column), verdict.words]
+    spread = f"{show(min(verdict.values))} .. {show(max(verdict.values))}"
+    mine, theirs = "", ""
+    if goal.others:
+        mine = show(verdict.mine)
+        name = columns.get(verdict.column, verdict.column)
+        before = goal.other_row or goal.other_figure
+        theirs = f"{'' if verdict.column == 'galley' and before else name + ' '}{show(verdict.theirs)}"
+    return [goal.text, limit_of(goal), show(verdict.value), spread, str(len(verdict.values)), mine, theirs,
+            verdict.words]
 
 
 def goal_table(results, columns, make):
-    lines = list(goal_lines(results, columns))
-    missed = [line[0] for line in lines if line[3] == "MISSED"]
-    closing = f"\n\nMissed: {'; '.join(missed)}." if missed else ""
-    yield "Goals", make(["", "goal", "measured", ""], lines) + closing
+    verdicts = goals.judge(results)
+    told = [(f"{title}: {'; '.join(found)}.") for title, found in (
+        ("Missed", [each.goal.text for each in verdicts if each.is_missed and not each.is_in_noise]),
+        ("Within noise", [f"{each.goal.text} ({'missed' if each.is_missed else 'met'})" for each in verdicts
+                          if each.is_in_noise]),
+        ("Not measured", [each.goal.text for each in verdicts if not each.values])) if found]
+    yield "Goals", "\n\n".join(
+        [make(GOAL_HEADER, [goal_line(verdict, columns) for verdict in verdicts]), NOISE, *told, ELSEWHERE])
 
 
 def failures(all_rows, results, columns):
-    """Yields a sentence for each cell that says "failed"."""
+    """Yields a sentence for each measurement that has no figure, also where others of its cell have one."""
     titles = {row.name: row.title for row in all_rows}
     for name, runs_of in results.items():
         for column, runs in runs_of.items():
             for run in runs:
-                if run and "failed" in run:
-                    yield f"{titles.get(name, name)}, {columns.get(column, column)}: {run['failed']}"
+                if "failed" in run:
+                    yield (f"{titles.get(name, name)}, {columns.get(column, column)}, round {run['round'] + 1}: "
+                           f"{run['failed']}")
 
 
 def render(all_rows, results, columns, about, style):

@@ -59,7 +59,7 @@ def descriptors():
 
 def galley(*extra):
     def make(place, port, variant):
-        if variant == "handlers":
+        if variant not in ("", "log"):
             return None
         log = [f"--access-log={place.folder / 'access.log'}", "--log-format=json"] if variant == "log" else []
         return ["--loops=1", "--quiet", f"--max-connections={CONNECTIONS}", *extra, *log,
@@ -67,8 +67,10 @@ def galley(*extra):
     return make
 
 
-def handlers(place, port, variant):
-    return [str(port)] if variant == "handlers" else None
+def handlers(*extra):
+    def make(place, port, variant):
+        return [*extra, str(port), place.www] if variant in ("handlers", "sleepers", "overload") else None
+    return make
 
 
 def floor(place, port, variant):
@@ -166,7 +168,11 @@ KINDS = [
     Kind("galley", "galley", "./galley", "", galley()),  # --io=auto
     Kind("galley_epoll", "galley, epoll", "./galley", "", galley("--io=epoll")),
     Kind("galley_uring", "galley, io_uring", "./galley", "", galley("--io=uring")),
-    Kind("handlers", "galley's handlers", "./bench/bench_handlers", "", handlers, column="galley"),
+    Kind("handlers", "galley's handlers", "./bench/bench_handlers", "", handlers(), column="galley"),
+    Kind("handlers_epoll", "galley's handlers, epoll", "./bench/bench_handlers", "", handlers("--io=epoll"),
+         column="galley_epoll"),
+    Kind("handlers_uring", "galley's handlers, io_uring", "./bench/bench_handlers", "", handlers("--io=uring"),
+         column="galley_uring"),
     Kind("epoll", "blind epoll", "./bench/bench_floor_epoll", "", floor, is_floor=True),
     Kind("uring", "blind io_uring", "./bench/bench_floor_uring", "liburing-dev", floor, is_floor=True),
     Kind("nginx", "nginx", "nginx", "nginx", nginx, is_peer=True),
@@ -226,13 +232,14 @@ class Server:
     folder: Path  # its own
     process: subprocess.Popen
     started_s: float = field(default_factory=time.perf_counter)
+    settled: tuple = ()  # its processes, once there will be no others
 
     def pids(self):
-        return descendants(self.process.pid)
+        return self.settled or descendants(self.process.pid)
 
     def cpu_ns(self):
         """User and system time of all its processes so far, of threads that have ended too."""
-        return sum(time.clock_gettime_ns((~pid << 3) | 2) for pid in self.pids())
+        return sum(time.clock_gettime_ns((~pid << 3) | 2) for pid in self.pids() if self.process.poll() is None)
 
     def wait_until_it_listens(self):
         limit = time.monotonic() + START_LIMIT_S
@@ -289,7 +296,12 @@ class Stable:
             if server:
                 server.wait_until_it_listens()
                 time.sleep(0.1)  # its other processes
+                server.settled = tuple(server.pids())
         return self.running[kind.name, variant]
+
+    def cpu_s(self):
+        """Of all that run, so far."""
+        return sum(server.cpu_ns() for server in self.running.values() if server) / 1e9
 
     def stop_all(self):
         for server in self.running.values():

@@ -23,6 +23,8 @@ class Seen:
     status: int
     body_bytes: int
     headers: tuple
+    head_bytes: int = 0
+    head_fields: int = 0
 
 
 def request_bytes(ask, extra=()):
@@ -63,6 +65,12 @@ def check_body(ask, answer, body, root):
         raise Wrong(f"{ask.path} has another content")
 
 
+def head_bytes_of(answer):
+    """Status line, fields and the empty line."""
+    lines = [f"HTTP/1.1 {answer.status} {answer.reason}", *(f"{name}: {value}" for name, value in answer.getheaders())]
+    return sum(len(line) + 2 for line in lines) + 2
+
+
 def look(port, ask, root, is_blind=False):
     """Asks once and compares. A floor answers anything with so many bytes."""
     extra = ()
@@ -80,7 +88,8 @@ def look(port, ask, root, is_blind=False):
         raise Wrong(f"{len(body)} bytes")
     if ask.file and not is_blind:
         check_body(ask, answer, body, root)
-    return Seen(request_bytes(ask, extra), answer.status, len(body), (*ask.headers, *extra))
+    return Seen(request_bytes(ask, extra), answer.status, len(body), (*ask.headers, *extra), head_bytes_of(answer),
+                len(answer.getheaders()))
 
 
 def write_requests(path, seen, depth=1):
