@@ -5,6 +5,7 @@ release, prefix (both once for all tests) and build.
 The release build of `make` is used, or GALLEY_RELEASE_BUILD. Tests of it run once, not again for each sanitizer:
 `pytestmark = installed.NEEDED`."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -27,6 +28,7 @@ def sanitizers():
 
 
 NEEDED = [
+    pytest.mark.once,
     pytest.mark.skipif(bool(sanitizers()), reason="the release is the same under every sanitizer"),
     pytest.mark.skipif(not shutil.which("pkg-config"), reason="needs pkg-config"),
 ]
@@ -41,8 +43,15 @@ def command(*words, **how):
 
 
 def make_release():
-    """The folder of an up-to-date release build."""
+    """The folder of an up-to-date release build; of several processes that want it, one makes it."""
     folder = Path(os.environ.get("GALLEY_RELEASE_BUILD", ROOT / "build/release"))
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".tests.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return build_release(folder)
+
+
+def build_release(folder):
     if not (folder / "build.ninja").exists():
         command("cmake", "--preset", "release", "-B", folder, cwd=ROOT)
     command("cmake", "-DCMAKE_INSTALL_LIBDIR=lib", folder, cwd=ROOT)  # `make install LIBDIR=` may have set another

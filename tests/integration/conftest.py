@@ -1,12 +1,22 @@
 """Fixtures of the whole-server tests. Each server is stopped at the end of its test by TERM, must exit 0 (unless
 the test said otherwise or stopped it itself) and must not have printed a sanitizer report."""
 
+import os
 import subprocess
 
 import pytest
 
 import galley
 import installed
+
+
+def pytest_collection_modifyitems(items):
+    """Marks `once` and `alone`, see pytest.ini. What takes longest begins first, so that none is left at the end."""
+    is_repeated = bool(installed.sanitizers()) or "GALLEY_TEST_IO" in os.environ
+    for item in items:
+        if is_repeated and item.get_closest_marker("once"):
+            item.add_marker(pytest.mark.skip(reason="not repeated: neither sanitizer nor --io can change it"))
+    items.sort(key=lambda item: not item.get_closest_marker("xdist_group"))
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import galley
 RUN = galley.ROOT / "bench/load/run"
 BUILD = galley.program_path().parent
 CLIENT = galley.built("bench", "bench_client")
+pytestmark = pytest.mark.once
 
 
 def measure(tmp_path, *arguments):

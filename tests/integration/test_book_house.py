@@ -10,6 +10,7 @@ import pytest
 import galley
 
 ROOT = galley.ROOT
+pytestmark = pytest.mark.once
 
 
 def public_functions(header):

@@ -7,7 +7,7 @@ import book
 import browser
 import galley
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.once, pytest.mark.xdist_group("browser")]
 
 
 def visit(tmp_path_factory, argv, script):

@@ -7,7 +7,7 @@ import pytest
 import browser
 import galley
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.once, pytest.mark.xdist_group("browser")]
 
 
 @pytest.fixture

@@ -33,14 +33,19 @@ class Disk:
         self.gate.touch()
 
 
-@pytest.fixture
-def disk(tmp_path):
+@pytest.fixture(scope="module")
+def cold_disk(tmp_path_factory):
     if not shutil.which("cc") or b"libasan" in galley.program_path().read_bytes():
         pytest.skip("needs cc, and a program without AddressSanitizer, which wants to be loaded first")
-    library = tmp_path / "cold_disk.so"
+    library = tmp_path_factory.mktemp("disk") / "cold_disk.so"
     source = Path(__file__).with_name("cold_disk.c")
     subprocess.run(["cc", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
-    return Disk(library, tmp_path / "gate")
+    return library
+
+
+@pytest.fixture
+def disk(cold_disk, tmp_path):
+    return Disk(cold_disk, tmp_path / "gate")
 
 
 @pytest.fixture

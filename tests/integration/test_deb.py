@@ -27,7 +27,11 @@ def may_build():
     return shutil.which("dh") and shutil.which("dpkg-buildpackage") and not is_sanitized()
 
 
-pytestmark = pytest.mark.skipif(not may_build(), reason="needs debhelper; not repeated for sanitizers")
+pytestmark = [
+    pytest.mark.skipif(not may_build(), reason="needs debhelper; not repeated for sanitizers"),
+    pytest.mark.once,
+    pytest.mark.xdist_group("deb"),
+]
 
 
 def command(*words, **how):

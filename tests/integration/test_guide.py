@@ -68,10 +68,12 @@ def answer_of(launch, program, path):
         return client[0].get("/")
 
 
+@pytest.mark.once
 def test_the_checks_pass():
     installed.command(sys.executable, TOOL)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("page", [page.stem for page in PAGES])
 def test_the_file_of_a_page_compiles(files, tmp_path, page):
     for source in files(f"{page}.unit.c"):
@@ -104,6 +106,7 @@ def test_programs_serve_and_end_at_a_signal(files, launch, tmp_path):
         assert answer.status == 200 and answer.body.startswith(b"Hello"), source.name
 
 
+@pytest.mark.once
 def test_the_readme_shows_the_same_hello(files):
     (hello,) = files("02-*.serve.c")
     readme = re.findall(r"```c\n(.*?)```", (ROOT / "README.md").read_text(), re.S)[0]
@@ -111,6 +114,7 @@ def test_the_readme_shows_the_same_hello(files):
     assert code(hello.read_text()) == code(readme)
 
 
+@pytest.mark.once
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
 def test_units_of_systemd_are_units(files, tmp_path):
     units = []
@@ -122,9 +126,10 @@ def test_units_of_systemd_are_units(files, tmp_path):
     assert done.returncode == 0 and str(tmp_path) not in done.stderr, done.stderr
 
 
-for_a_prefix = pytest.mark.skipif(any(mark.args[0] for mark in installed.NEEDED), reason="as test_install.py")
+for_a_prefix = pytest.mark.skipif(any(mark.args[0] for mark in installed.NEEDED if mark.name == "skipif"), reason="as test_install.py")
 
 
+@pytest.mark.once
 @for_a_prefix
 def test_cmake_finds_galley(files, prefix, launch, tmp_path):
     (recipe,) = files("*.cmake")

@@ -37,6 +37,7 @@ def trickle_until_cut(crowd, server, every):
     return rounds
 
 
+@pytest.mark.alone
 def test_500_clients_that_trickle_a_head_are_cut_while_others_are_served(program):
     """L20: one byte every 3 s (10 s deadline; in the short form both are shorter) does not extend the head's deadline."""
     assert lab.raise_fd_limit(1200)

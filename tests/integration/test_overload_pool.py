@@ -9,6 +9,7 @@ import pytest
 import galley
 import lab
 
+pytestmark = pytest.mark.alone
 WORKERS, JOB_MS, TARGET_MS = 4, 10, 20
 CAPACITY = WORKERS * 1000 // JOB_MS  # requests a second
 

@@ -8,6 +8,7 @@ import pytest
 import galley
 import lab
 
+pytestmark = pytest.mark.alone
 COUNT = 10_000
 GET = galley.request_bytes("/")
 EVENTS = galley.request_bytes("/events")

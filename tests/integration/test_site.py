@@ -23,11 +23,13 @@ def decoded(path):
     return subprocess.run([command, "-dc", path], capture_output=True, check=True).stdout
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("path", NEIGHBOURS, ids=lambda path: str(path.relative_to(SITE)))
 def test_a_precompressed_neighbour_decodes_to_its_file(path):
     assert decoded(path) == path.with_suffix("").read_bytes(), "run tools/site/precompress examples/site"
 
 
+@pytest.mark.once
 def test_every_text_file_has_its_three_neighbours():
     texts = [path for path in SITE.rglob("*") if path.suffix in (".html", ".css", ".js", ".svg")]
     large = [path for path in texts if path.stat().st_size > 1024]
@@ -35,6 +37,7 @@ def test_every_text_file_has_its_three_neighbours():
     assert set(NEIGHBOURS) == expected
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(SITE)))
 def test_what_a_page_names_is_there(page):
     for target in re.findall(r'(?:href|src|poster)="(/[^"]*)"', page.read_text()):

@@ -77,6 +77,7 @@ def test_events_come_as_they_are_published(streams, target):
     wait_for(server, streams=0, hub=0, closed=1)
 
 
+@pytest.mark.alone
 def test_500_event_clients_and_500_slow_readers_hold_no_worker(streams):
     server = streams()
     with lab.Crowd(server) as crowd:
@@ -129,6 +130,7 @@ def test_a_deferral_whose_client_left(streams):
     wait_for(server, deferred=0, waiting=0)
 
 
+@pytest.mark.alone
 def test_a_drain_ends_500_open_streams(streams):
     """At once, and the clients see a whole answer; the program would wait 30 s for a request."""
     server = streams("drain_ms=600000")

@@ -11,6 +11,7 @@ import lab
 from bad_requests import bad_requests, good_requests
 
 BAD, GOOD = bad_requests(), good_requests()
+pytestmark = pytest.mark.xdist_group("bad requests")  # the last test looks at what the others did
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
 
 

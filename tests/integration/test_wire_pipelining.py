@@ -105,6 +105,7 @@ def trickled_cpu_per_byte(server, size, rounds):
         return (lab.cpu_ns(server) - before) / (rounds * len(raw))
 
 
+@pytest.mark.alone
 def test_a_long_head_byte_by_byte_costs_no_more_per_byte_than_a_short_one(program):
     """L27: work grows with the bytes, not with their square. The ratio of CPU times is looked at, not the time."""
     server = program("lab_server", "head_timeout_ms=60000")
