@@ -50,5 +50,6 @@ int main(void)
     run_all(micro_route);
     run_all(micro_files);
     run_all(micro_timer);
+    run_all(micro_log);
     return 0;
 }

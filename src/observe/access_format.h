@@ -11,8 +11,10 @@
 
 struct access_format {
     void (*append)(struct buf *out, const struct access_record *record,
-                   const struct access_format *format);
+                   struct access_format *format);
     int64_t wall_minus_mono_ms; /* what makes wall clock of the record's time */
+    int64_t second;             /* whose text is there: since 1970; -1: none */
+    char second_text[19];       /* "2026-11-22T13:21:09", UTC; of the JSON line */
     bool has_colours;
 };
 
@@ -20,17 +22,17 @@ struct access_format {
 void access_format_init(struct access_format *format, int kind, bool has_colours);
 /** One line with its end, at most LOG_LINE_MAX bytes. */
 static inline void access_format_append(struct buf *out, const struct access_record *record,
-                                        const struct access_format *format)
+                                        struct access_format *format)
 {
     format->append(out, record, format);
 }
 
 void access_format_dev(struct buf *out, const struct access_record *record,
-                       const struct access_format *format);
+                       struct access_format *format);
 void access_format_combined(struct buf *out, const struct access_record *record,
-                            const struct access_format *format);
+                            struct access_format *format);
 void access_format_json(struct buf *out, const struct access_record *record,
-                        const struct access_format *format);
+                        struct access_format *format);
 
 /** "\"", "\\", \t \r \n and \xHH for other control bytes and bytes above 7E. */
 void access_escape_plain(struct buf *out, struct span text);

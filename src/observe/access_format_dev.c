@@ -70,7 +70,7 @@ static void append_duration(struct buf *out, uint32_t ms)
 }
 
 void access_format_dev(struct buf *out, const struct access_record *record,
-                       const struct access_format *format)
+                       struct access_format *format)
 {
     append_time(out, record, format);
     append_status(out, record, format);

@@ -167,6 +167,56 @@ TEST(json_keeps_utf8_and_replaces_what_is_none)
     EXPECT_TEXT(escaped(access_escape_json, SPAN("\xc2\x9b")), "\\ufffd\\ufffd"); /* CSI */
 }
 
+/* The eight bytes at a time that are looked at overlap at the end of a text. */
+TEST(one_bad_byte_is_found_wherever_it_stands)
+{
+    static const char bad[] = {'"', '\\', '\n', '\x1f', '\x7f', '\0', '\x80', '\xff'};
+    char text[40];
+    for (size_t len = 1; len <= sizeof text; len++) {
+        for (size_t at = 0; at < len * sizeof bad; at++) {
+            memset(text, 'a', len);
+            text[at / sizeof bad] = bad[at % sizeof bad];
+            const char *plain = escaped(access_escape_plain, span_make(text, len));
+            EXPECT(strlen(plain) > len && plain[at / sizeof bad] == '\\');
+            const char *json = escaped(access_escape_json, span_make(text, len));
+            EXPECT(strlen(json) > len && json[at / sizeof bad] == '\\');
+        }
+        memset(text, 'a', len);
+        EXPECT(span_equal(span_of(escaped(access_escape_json, span_make(text, len))),
+                          span_make(text, len)));
+    }
+}
+
+/* Its text is kept from line to line: the day, the hour and the year must follow. */
+TEST(json_time_follows_the_second)
+{
+    struct access_record record;
+    struct access_format format;
+    struct buf out;
+    ended_init(&ended);
+    access_record_fill(&record, &ended.exchange, 0);
+    access_format_init(&format, GALLEY_ACCESS_JSON, false);
+    static const struct {
+        int64_t wall_ms;
+        const char *text;
+    } rows[] = {{0, "1970-01-01T00:00:00.000Z"},
+                {999, "1970-01-01T00:00:00.999Z"},
+                {1000, "1970-01-01T00:00:01.000Z"},
+                {INT64_C(1709251199999), "2024-02-29T23:59:59.999Z"},
+                {INT64_C(1709251200000), "2024-03-01T00:00:00.000Z"},
+                {INT64_C(1709251199000), "2024-02-29T23:59:59.000Z"},
+                {-5, "1970-01-01T00:00:00.000Z"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        format.wall_minus_mono_ms = rows[i].wall_ms;
+        buf_init(&out, 0);
+        access_format_append(&out, &record, &format);
+        size_t before = strlen("{\"time\":\"");
+        EXPECT(
+            span_equal(span_make(out.data + before, strlen(rows[i].text)), span_of(rows[i].text)));
+        buf_finish(&out);
+    }
+}
+
 TEST(a_line_is_one_line_whatever_bytes_come)
 {
     static char target[500], agent[500];
