@@ -17,7 +17,8 @@
 enum {
     FRUGAL_WINDOW_LOG = 16,
     STREAM_WINDOW_LOG = 18, /* of unknown length, or made for one request */
-    BEST_WINDOW_LOG = 22
+    BEST_WINDOW_LOG = 22,
+    MAX_BEST_BYTES = 128 * 1024 /* more takes a second for each megabyte, in steps that long */
 };
 
 /* ---- writing --------------------------------------------------------------------------------- */
@@ -72,7 +73,8 @@ static void set_parameters(struct br_encoder *encoder, const struct encoder_opti
 {
     static const uint32_t qualities[ENCODER_LEVELS] = {
         [ENCODER_FAST] = 4, [ENCODER_NORMAL] = 5, [ENCODER_BEST] = 11};
-    uint32_t quality = options->is_frugal ? 2 : qualities[options->level];
+    bool is_slow = options->level == ENCODER_BEST && options->size_bytes > MAX_BEST_BYTES;
+    uint32_t quality = options->is_frugal ? 2 : is_slow ? 9 : qualities[options->level];
     uint32_t hint = options->size_bytes < UINT32_MAX ? (uint32_t)options->size_bytes : UINT32_MAX;
     (void)BrotliEncoderSetParameter(encoder->state, BROTLI_PARAM_QUALITY, quality);
     (void)BrotliEncoderSetParameter(encoder->state, BROTLI_PARAM_LGWIN, window_log_of(options));

@@ -9,7 +9,11 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
-enum { FRUGAL_WINDOW_LOG = 15, FRUGAL_TABLE_LOG = 13 };
+enum {
+    FRUGAL_WINDOW_LOG = 15,
+    FRUGAL_TABLE_LOG = 13,
+    MAX_BEST_BYTES = 256 * 1024 /* more takes too long, and too much memory */
+};
 
 static void *take_memory(void *opaque, size_t size)
 {
@@ -36,8 +40,9 @@ static bool set_parameters(ZSTD_CCtx *state, const struct encoder_options *optio
 {
     static const int levels[ENCODER_LEVELS] = {
         [ENCODER_FAST] = 2, [ENCODER_NORMAL] = 5, [ENCODER_BEST] = 19};
-    size_t result = ZSTD_CCtx_setParameter(state, ZSTD_c_compressionLevel,
-                                           options->is_frugal ? 1 : levels[options->level]);
+    bool is_slow = options->level == ENCODER_BEST && options->size_bytes > MAX_BEST_BYTES;
+    int level = options->is_frugal ? 1 : is_slow ? 12 : levels[options->level];
+    size_t result = ZSTD_CCtx_setParameter(state, ZSTD_c_compressionLevel, level);
     if (options->is_frugal) {
         result |= ZSTD_CCtx_setParameter(state, ZSTD_c_windowLog, FRUGAL_WINDOW_LOG);
         result |= ZSTD_CCtx_setParameter(state, ZSTD_c_hashLog, FRUGAL_TABLE_LOG);

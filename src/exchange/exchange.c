@@ -9,6 +9,7 @@
 
 #include "exchange/admission.h"
 #include "exchange/body_writer.h"
+#include "exchange/coded_answer.h"
 #include "exchange/deferred.h"
 #include "exchange/exchange_steps.h"
 #include "exchange/source.h"
@@ -120,6 +121,7 @@ static void release_parts(struct exchange *exchange)
     exchange_leave_gate(exchange);
     stream_detach(exchange);
     source_detach(exchange);
+    coded_answer_release(exchange);
     body_writer_destroy(exchange->response.writer);
     exchange->response.writer = NULL;
     exchange_body_release(exchange);

@@ -36,6 +36,7 @@
 #include "exchange/route_gate.h"
 #include "exchange/services.h"
 
+struct coded_answer;
 struct exchange;
 struct exchange_end_hook;
 struct exchange_pool;
@@ -145,6 +146,9 @@ struct exchange {
     struct exchange_turn turn;
     struct owner owner; /* whose thread it is: exchange/owner.h */
     struct exchange *next_free;
+    const struct exchange_driver *real_driver; /* of a route that compresses: coded_answer.h */
+    struct coded_answer *coded;                /* its work, as soon as there is any */
+    uint8_t coded_tag; /* enum coding: which the client's If-None-Match speaks of */
     struct request request;
 };
 

@@ -8,6 +8,7 @@
 #include "exchange/body_reader.h"
 #include "exchange/body_sink.h"
 #include "exchange/body_spool.h"
+#include "exchange/coded_answer.h"
 #include "exchange/exchange_steps.h"
 
 /* A hint: between this look and the submission others may take the room; submission decides. */
@@ -109,6 +110,9 @@ void exchange_want_body(struct exchange *exchange)
 {
     const struct route_target *route = exchange->route;
     bool has_body = exchange->request.content_length != 0;
+    if (route->compresses) {
+        coded_answer_begin(exchange);
+    }
     if (!exchange_admit(exchange)) {
         return;
     }

@@ -51,7 +51,7 @@ static bool is_drivers_own(struct span name)
     }
 }
 
-static void append_node(struct response *response, struct response_field *field)
+void response_append_field(struct response *response, struct response_field *field)
 {
     field->next = NULL;
     if (response->last_field) {
@@ -99,7 +99,7 @@ void response_put_field(struct response *response, struct response_field *field)
 {
     if (field) {
         response_remove_field(response, field->name);
-        append_node(response, field);
+        response_append_field(response, field);
     }
 }
 
@@ -118,7 +118,7 @@ int response_add_field(struct exchange *exchange, struct span name, struct span 
     struct response_field *field = NULL;
     int rc = response_prepare_field(exchange, name, value, &field);
     if (rc == GALLEY_OK) {
-        append_node(&exchange->response, field);
+        response_append_field(&exchange->response, field);
     }
     return rc;
 }
@@ -142,7 +142,7 @@ void response_add_nosniff(struct response *response)
     }
     response->nosniff.name = SPAN("X-Content-Type-Options");
     response->nosniff.value = SPAN("nosniff");
-    append_node(response, &response->nosniff);
+    response_append_field(response, &response->nosniff);
 }
 
 /* ---- body ---- */

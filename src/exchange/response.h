@@ -42,6 +42,7 @@ struct response {
     bool pieces_ended;          /* with is_begun: response.body holds the rest */
     bool must_close;            /* the connection cannot be kept (unread body, error) */
     bool waits_for_file;        /* galley_res_file(): services->send_file answers */
+    bool is_coded;              /* compressed on the way: `length` is not that of what is sent */
     bool is_upgrade;            /* 101: bytes without framing, until the connection ends */
     struct span upgrade;        /* … the token of the Upgrade field; also of 426 */
     struct span file_path;
@@ -69,6 +70,9 @@ int response_prepare_field(struct exchange *exchange, struct span name, struct s
                            struct response_field **ret_field);
 /** … and put it in the place of those of its name. NULL: nothing is done. */
 void response_put_field(struct response *response, struct response_field *field);
+/** Behind what is there, also of its name: a node that its maker keeps until the response has ended,
+ *  with a name and a value that need no check. */
+void response_append_field(struct response *response, struct response_field *field);
 /** Take all lines of that name out. */
 void response_remove_field(struct response *response, struct span name);
 /** NULL-pointer span if not set (ready_fields are not searched). */
