@@ -16,6 +16,8 @@
     X(BODY_TIMEOUT, 1, "the request body came too slowly")                                         \
     X(BODY_TOO_LARGE, 1, "the request body was over the limit")                                    \
     X(SEND_TIMEOUT, 1, "the client read the answer too slowly")                                    \
+    X(PROTOCOL_ERROR, 1, "the client broke a rule of HTTP/2")                                      \
+    X(FLOOD, 1, "the client asked for more work than a client may")                                \
     X(HANDSHAKE_FAILED, 1, "the TLS handshake failed")                                             \
     X(HANDSHAKE_TIMEOUT, 1, "the TLS handshake took too long")                                     \
     X(FILE_CHANGED, 1, "a file shrank or could not be read while it was sent")                     \

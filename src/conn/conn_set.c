@@ -61,6 +61,22 @@ static void drain_one(struct conn *conn)
     }
 }
 
+/* Idle ones have nothing to finish; but some protocols end with a word. */
+static void drain_idle(struct conn_set *set)
+{
+    struct list *next;
+    struct list *head = &set->by_state[CONN_IDLE];
+    for (struct list *link = head->next; link != head; link = next) {
+        struct conn *conn = conn_of_link(link);
+        next = link->next;
+        if (conn->protocol->says_goodbye) {
+            drain_one(conn);
+        } else {
+            conn_close(conn, CLOSE_DRAIN, false);
+        }
+    }
+}
+
 /* A drained connection may move to another list, even to one that is walked later: is_draining says
  * it had its turn. */
 static void drain_state(struct conn_set *set, enum conn_state state)
@@ -78,7 +94,7 @@ void conn_set_drain(struct conn_set *set)
     set->is_draining = true;
     close_state(set, CONN_HANDSHAKE, CLOSE_DRAIN, false);
     close_state(set, CONN_FIRST, CLOSE_DRAIN, false);
-    close_state(set, CONN_IDLE, CLOSE_DRAIN, false);
+    drain_idle(set);
     static const enum conn_state working[] = {CONN_HEAD, CONN_BODY, CONN_BUSY, CONN_SENDING};
     for (unsigned i = 0; i < sizeof working / sizeof *working; i++) {
         drain_state(set, working[i]);

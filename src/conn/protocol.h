@@ -9,6 +9,9 @@
 struct protocol {
     const char *name; /* ALPN: "http/1.1", "h2" */
     void *ctx;        /* the driver's per-loop state */
+    /** When the server drains idle connections are told, too, instead of being closed: the peer has to
+     *  be heard out (HTTP/2's GOAWAY). */
+    bool says_goodbye;
     /** Make conn->session (or leave it NULL until the first byte). 0 or GALLEY_ENOMEM. */
     int (*open)(struct conn *conn);
     /** Bytes came; valid and writable during the call only: keep a copy of what is not used up. */

@@ -179,9 +179,14 @@ void exchange_end(struct exchange *exchange, struct exchange_pool *pool)
     if (services->ended) {
         services->ended(services->ctx, exchange);
     }
+    void (*released)(void *driver_ctx) = exchange->released;
+    void *driver_ctx = exchange->driver_ctx;
     release_parts(exchange);
     exchange_forget(exchange);
     put_object(pool, exchange);
+    if (released) {
+        released(driver_ctx);
+    }
     if (pool->live == 0 && pool->emptied) {
         pool->emptied(pool, pool->emptied_ctx);
     }

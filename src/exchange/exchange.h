@@ -146,6 +146,9 @@ struct exchange {
     struct exchange_turn turn;
     struct owner owner; /* whose thread it is: exchange/owner.h */
     struct exchange *next_free;
+    /** The driver's: it has ended, or the loop has let go of it for good: driver_ctx is not needed any
+     *  more. Once, on the loop; NULL: nobody wants to know. */
+    void (*released)(void *driver_ctx);
     const struct exchange_driver *real_driver; /* of a route that compresses: coded_answer.h */
     struct coded_answer *coded;                /* its work, as soon as there is any */
     uint8_t coded_tag; /* enum coding: which the client's If-None-Match speaks of */
@@ -237,7 +240,8 @@ void exchange_forget_head(struct exchange *exchange);
 int exchange_suspend(struct exchange *exchange);
 /** On the loop: end of a suspension; `result` is a handler result. */
 void exchange_resume(struct exchange *exchange, int result);
-/** In a handler of an HTTP/1.1 request: when it returns 0 the answer is 101 with `Upgrade: token` and
+/** In a handler of an HTTP/1.1 request, or of an extended CONNECT for the token's protocol (there the
+ *  answer is 200): when it returns 0 the answer is 101 with `Upgrade: token` and
  *  the fields set so far, and then what is written to *ret_stream (exchange/stream.h), unframed, until
  *  that is closed; with it the connection ends. May be written to before; what the client sends goes
  *  to exchange_tunnel_input(). Another result answers that, and the stream ends. *ret_stream has a

@@ -236,9 +236,14 @@ unsigned exchange_pool_orphan(struct exchange_pool *pool, struct exchange_keeper
         }
         /* Off the list first: a worker that finds itself orphaned frees the memory at once. */
         list_remove(at);
+        void (*released)(void *driver_ctx) = exchange->released;
+        void *driver_ctx = exchange->driver_ctx;
         if (orphan(exchange, keeper)) {
             pool->live--;
             count++;
+            if (released) {
+                released(driver_ctx);
+            }
         } else {
             list_insert_before(next, at);
         }

@@ -38,6 +38,7 @@ static void rebase_all(struct request *request, const struct move *move)
 {
     rebase(&request->method_name, move);
     rebase(&request->raw_target, move);
+    rebase(&request->connect_protocol, move);
     rebase(&request->target.host, move);
     rebase(&request->target.raw_path, move);
     rebase(&request->target.path, move);

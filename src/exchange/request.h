@@ -30,6 +30,7 @@ struct request {
     enum method method;
     struct span method_name;
     struct span raw_target;          /* the request target byte for byte */
+    struct span connect_protocol; /* RFC 8441: of an extended CONNECT, seen as GET; else ptr NULL */
     struct target target;            /* http/target.h: path (normalized), query */
     struct fields *fields;           /* the driver's scratch until retained, then in the arena */
     const struct peer_address *peer; /* the connection's; copied when retained */
