@@ -36,7 +36,6 @@
 #include "exchange/route_gate.h"
 #include "exchange/services.h"
 
-struct coded_answer;
 struct exchange;
 struct exchange_end_hook;
 struct exchange_pool;
@@ -149,9 +148,6 @@ struct exchange {
     /** The driver's: it has ended, or the loop has let go of it for good: driver_ctx is not needed any
      *  more. Once, on the loop; NULL: nobody wants to know. */
     void (*released)(void *driver_ctx);
-    const struct exchange_driver *real_driver; /* of a route that compresses: coded_answer.h */
-    struct coded_answer *coded;                /* its work, as soon as there is any */
-    uint8_t coded_tag; /* enum coding: which the client's If-None-Match speaks of */
     struct request request;
 };
 
