@@ -51,7 +51,7 @@ static struct moment utc_moment(const struct access_record *record,
 static char *put_ipv4(char *at, const uint8_t bytes[4])
 {
     for (int i = 0; i < 4; i++) {
-        at = put_u64(at, bytes[i]);
+        at = put_small(at, bytes[i]);
         *at++ = '.';
     }
     return at - 1;

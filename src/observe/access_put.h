@@ -22,9 +22,22 @@ static inline char *put_span(char *at, struct span text)
 #define PUT_LITERAL(at, literal)                                                                   \
     ((char *)memcpy((at), "" literal, sizeof(literal) - 1) + sizeof(literal) - 1)
 
+/* 0..999, without zeros in front. */
+static inline char *put_small(char *at, unsigned number)
+{
+    if (number >= 100) {
+        *at++ = (char)('0' + number / 100);
+    }
+    if (number >= 10) {
+        *at++ = (char)('0' + number / 10 % 10);
+    }
+    *at++ = (char)('0' + number % 10);
+    return at;
+}
+
 static inline char *put_u64(char *at, uint64_t number)
 {
-    return at + text_write_u64(at, number);
+    return number < 1000 ? put_small(at, (unsigned)number) : at + text_write_u64(at, number);
 }
 
 /* 0..999, three digits. */

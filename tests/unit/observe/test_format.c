@@ -167,7 +167,7 @@ TEST(json_keeps_utf8_and_replaces_what_is_none)
     EXPECT_TEXT(escaped(access_escape_json, SPAN("\xc2\x9b")), "\\ufffd\\ufffd"); /* CSI */
 }
 
-/* The eight bytes at a time that are looked at overlap at the end of a text. */
+/* The blocks of bytes that are looked at at once overlap at the end of a text. */
 TEST(one_bad_byte_is_found_wherever_it_stands)
 {
     static const char bad[] = {'"', '\\', '\n', '\x1f', '\x7f', '\0', '\x80', '\xff'};
