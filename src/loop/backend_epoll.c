@@ -14,12 +14,12 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "loop/direct.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -242,12 +242,7 @@ static void epoll_close(struct loop *loop, struct loop_socket *socket, bool is_r
     if (!take_fresh(loop, socket)) {
         remove_from_epoll(loop, socket);
     }
-    if (is_reset) {
-        /* socket(7): lingering for 0 s makes close(2) send RST */
-        const struct linger no_linger = {.l_onoff = 1, .l_linger = 0};
-        (void)setsockopt(socket->fd, SOL_SOCKET, SO_LINGER, &no_linger, sizeof(no_linger));
-    }
-    fd_close(&socket->fd);
+    direct_close(&socket->fd, is_reset);
 }
 
 static int epoll_shutdown_write(struct loop *loop, struct loop_socket *socket)
@@ -262,11 +257,7 @@ static ssize_t epoll_recv(struct loop *loop, struct loop_socket *socket, char *d
                           size_t max_bytes)
 {
     (void)loop;
-    ssize_t got;
-    do {
-        got = recv(socket->fd, data, max_bytes, 0);
-    } while (got < 0 && errno == EINTR);
-    return got < 0 ? -errno : got;
+    return direct_recv(socket->fd, data, max_bytes);
 }
 
 static ssize_t epoll_send(struct loop *loop, struct loop_socket *socket, const struct iovec *iov,
@@ -291,12 +282,7 @@ static ssize_t epoll_send_file(struct loop *loop, struct loop_socket *socket,
                                const struct loop_file *file)
 {
     (void)loop;
-    ssize_t sent;
-    do {
-        off_t position = file->offset;
-        sent = sendfile(socket->fd, file->fd, &position, file->len);
-    } while (sent < 0 && errno == EINTR);
-    return sent < 0 ? -errno : sent;
+    return direct_send_file(socket->fd, file);
 }
 
 const struct loop_backend loop_backend_epoll = {

@@ -119,7 +119,7 @@ void uring_listener_disarm(struct loop *loop, struct loop_socket *socket)
 static int accept_direct(struct loop *loop, struct loop_socket *socket)
 {
     socket->uring.flags &= (uint8_t)~URING_IS_DIRECT;
-    int fd = direct_accept(socket->fd);
+    int fd = direct_accept(socket->fd, NULL, NULL);
     if (fd == -EAGAIN) {
         int result = accept_more(loop, socket);
         return result < 0 ? result : -EAGAIN;

@@ -30,18 +30,22 @@ static bool is_accept_retried(int error)
     }
 }
 
-int direct_accept(int listener)
+int direct_accept(int listener, struct sockaddr *addr, socklen_t *len)
 {
+    socklen_t room = len ? *len : 0;
     for (int i = 0; i < MAX_ACCEPT_RETRIES; i++) {
-        int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd = accept4(listener, addr, len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
             return fd;
         }
         if (!is_accept_retried(errno)) {
             return errno == EWOULDBLOCK ? -EAGAIN : -errno;
         }
+        if (len) {
+            *len = room;
+        }
     }
-    return -EAGAIN;
+    return -EAGAIN; /* the next look at the listener goes on */
 }
 
 ssize_t direct_recv(int fd, char *data, size_t max_bytes)
@@ -78,7 +82,7 @@ void direct_close(int *fd, bool is_reset)
  * it. */
 int direct_refuse(int listener, const void *data, size_t len)
 {
-    int fd = direct_accept(listener);
+    int fd = direct_accept(listener, NULL, NULL);
     if (fd < 0) {
         return fd;
     }

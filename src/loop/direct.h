@@ -6,8 +6,9 @@
 #include "loop/loop.h"
 
 /** As accept4(2) of a non-blocking, close-on-exec descriptor; connections that are gone already are
- *  passed over, a few at a time. -EAGAIN: nobody waits. */
-int direct_accept(int listener);
+ *  passed over, a few at a time. Who came is written to addr, if that is not NULL. -EAGAIN: nobody
+ *  waits. */
+int direct_accept(int listener, struct sockaddr *addr, socklen_t *len);
 /** -EAGAIN: nothing there; 0: the peer's end. */
 ssize_t direct_recv(int fd, char *data, size_t max_bytes);
 /** sendfile(2) of a part: 0 where the file ends. */
