@@ -33,6 +33,24 @@ enum {
     GALLEY_BODY_REFUSE = 3  /* a request with a body is answered with 413             */
 };
 
+/**
+ * Are answers compressed on the way (RFC 9110 §8.4: br, zstd or gzip, as the client
+ * accepts)? Of the types that are worth it (text, JSON, XML, SVG, wasm and the
+ * like) those from 1 KiB on, in one piece or in many; what was written to a
+ * stream can be decoded as soon as it is sent. They get Vary: Accept-Encoding, and
+ * a strong ETag gets the coding's name ("v1" becomes "v1-br"), which is taken off
+ * again before the handler sees If-None-Match or If-Match. Left alone: answers
+ * with Content-Encoding or Content-Range, 206, `Cache-Control: no-transform`, files
+ * (which have their own way: galley/static.h), upgrades. A secret in the same
+ * answer as what a stranger can choose may be guessed from its length (BREACH):
+ * turn it off there.
+ */
+enum {
+    GALLEY_COMPRESS_DEFAULT = 0, /* of a route: the server's; of a server: off */
+    GALLEY_COMPRESS_ON = 1,
+    GALLEY_COMPRESS_OFF = 2
+};
+
 /** What is special about a route. Start from GALLEY_ROUTE_OPTIONS_INIT; zero means the default. */
 typedef struct galley_route_options {
     size_t size;
@@ -48,10 +66,11 @@ typedef struct galley_route_options {
     galley_pool *pool;       /* a pool of its own, so that slow work cannot crowd out the
                                 rest; it must outlive the server                         */
     const char *label;       /* in logs and the live view; default: the pattern          */
+    int compress;            /* GALLEY_COMPRESS_...; default: the server's               */
 } galley_route_options;
 #define GALLEY_ROUTE_OPTIONS_INIT                                                                  \
     {                                                                                              \
-        sizeof(galley_route_options), 0, 0, 0, 0, 0, 0, 0, 0                                       \
+        sizeof(galley_route_options), 0, 0, 0, 0, 0, 0, 0, 0, 0                                    \
     }
 
 /**

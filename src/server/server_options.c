@@ -147,6 +147,11 @@ static int take_spool_dir(struct server_config *config, const char *wanted, gall
                              : error_set(err, GALLEY_ENOMEM, "server options: out of memory");
 }
 
+static bool is_compress(int compress)
+{
+    return compress >= GALLEY_COMPRESS_DEFAULT && compress <= GALLEY_COMPRESS_OFF;
+}
+
 static int check_numbers(const galley_server_options *opt, galley_error *err)
 {
     if (opt->loops > SERVER_MAX_LOOPS) {
@@ -173,6 +178,10 @@ static int check_numbers(const galley_server_options *opt, galley_error *err)
     if (opt->io < GALLEY_IO_AUTO || opt->io > GALLEY_IO_URING) {
         return error_set(err, GALLEY_EINVAL, "server options: io is none of AUTO, EPOLL and URING");
     }
+    if (!is_compress(opt->compress)) {
+        return error_set(err, GALLEY_EINVAL,
+                         "server options: compress is none of DEFAULT, ON and OFF");
+    }
     return GALLEY_OK;
 }
 
@@ -194,6 +203,7 @@ static void take_numbers(struct server_config *config, const galley_server_optio
                                   ? 0
                                   : or_default(opt->queue_target_ms, DEFAULT_QUEUE_TARGET_MS);
     config->io = opt->io;
+    config->compresses = opt->compress == GALLEY_COMPRESS_ON;
     config->drain_ms = opt->drain_ms == GALLEY_NO_LIMIT
                            ? GALLEY_FOREVER
                            : (int64_t)or_default(opt->drain_ms, DEFAULT_DRAIN_MS);
@@ -255,6 +265,10 @@ static int check_route(const galley_route_options *opt, galley_error *err)
         return error_set(err, GALLEY_EINVAL,
                          "route options: a pool for a route that runs on the loop");
     }
+    if (!is_compress(opt->compress)) {
+        return error_set(err, GALLEY_EINVAL,
+                         "route options: compress is none of DEFAULT, ON and OFF");
+    }
     bool is_bounded = opt->max_running != 0 && opt->max_running != GALLEY_NO_LIMIT;
     if (opt->max_waiting != 0 && !is_bounded) {
         return error_set(err, GALLEY_EINVAL,
@@ -287,6 +301,9 @@ int server_route_from_options(struct route_target *target, const galley_route_op
     target->max_running = limit_or_none(own.max_running);
     target->max_waiting = target->max_running ? or_default(own.max_waiting, DEFAULT_WAITING) : 0;
     target->pool = own.pool;
+    target->compresses = own.compress == GALLEY_COMPRESS_DEFAULT
+                             ? config->compresses
+                             : own.compress == GALLEY_COMPRESS_ON;
     target->label = own.label;
     return GALLEY_OK;
 }

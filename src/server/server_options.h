@@ -27,6 +27,7 @@ struct server_config {
     int64_t drain_ms;         /* GALLEY_FOREVER: no deadline */
     uint32_t stall_warn_ms;
     int io;                            /* GALLEY_IO_… */
+    bool compresses;                   /* routes that do not say */
     char *spool_dir;                   /* owned; never NULL once it is made */
     char server_name[SERVER_NAME_MAX]; /* "": none */
     galley_pool *pool;                 /* the user's, or NULL */

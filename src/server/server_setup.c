@@ -89,6 +89,7 @@ static int adjust_for_static(struct route_target *target, galley_error *err)
     target->never_stalls = true;
     target->body_mode = EXCHANGE_BODY_DISCARD;
     target->pool = NULL;
+    target->compresses = false; /* files are compressed once, and kept */
     return target->arg ? GALLEY_OK
                        : error_set(err, GALLEY_EINVAL,
                                    "route: galley_static_serve needs a galley_static as its arg");

@@ -38,6 +38,9 @@ TEST(test_bad_options_are_refused_with_a_sentence)
     opt.io = 3;
     expect_refused_options(&opt, "io is none of");
     opt = options();
+    opt.compress = 3;
+    expect_refused_options(&opt, "compress is none of");
+    opt = options();
     opt.max_target_bytes = 20000;
     expect_refused_options(&opt, "max_target_bytes");
     galley_error err;
