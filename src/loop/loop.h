@@ -36,6 +36,7 @@ enum loop_op_kind {
     LOOP_OP_SEND,
     LOOP_OP_SEND_FILE,
     LOOP_OP_POLL,
+    LOOP_OP_AWAIT_FILE,
 };
 
 /** A part of a file to send. */
@@ -61,7 +62,7 @@ struct loop_op {
             const struct iovec *iov;
             int iov_count;
         };
-        struct loop_file file; /* send_file */
+        struct loop_file file; /* send_file, await_file */
     };
     uint8_t kind;
     bool is_pending;
@@ -93,7 +94,7 @@ struct loop_socket_uring {
 /** A descriptor known to the loop: a stream, a listener, or a foreign one to poll. */
 struct loop_socket {
     struct loop_op *reading; /* accept, recv or poll */
-    struct loop_op *writing; /* send or send_file */
+    struct loop_op *writing; /* send, send_file or await_file */
     /* After close: the last call, memory may be freed in it. */
     void (*closed)(struct loop_socket *socket);
     struct loop_socket *next; /* the loop's: of those whose `closed` is due */
@@ -198,8 +199,13 @@ void loop_send(struct loop *loop, struct loop_socket *socket, struct loop_op *op
  *  has to ignore it. */
 void loop_send_file(struct loop *loop, struct loop_socket *socket, struct loop_op *op,
                     const struct loop_file *file, loop_done_fn *done);
-/** For how long this send_file has waited for its file to be read, until now or until it was done:
- *  what nobody should hold against the client. */
+/** Wait until the file's next bytes are in memory, for who reads them itself, to send them in
+ *  another shape; for the time being it takes the place of a send. Result: how many of them are (at
+ *  most file->len; whether the file has them is not looked at), or -errno of the disk. */
+void loop_await_file(struct loop *loop, struct loop_socket *socket, struct loop_op *op,
+                     const struct loop_file *file, loop_done_fn *done);
+/** For how long this send_file or await_file has waited for its file to be read, until now or until
+ *  it was done: what nobody should hold against the client. */
 uint32_t loop_disk_ms(const struct loop *loop, const struct loop_op *op);
 /** Result: 0 when fd is readable, or -errno. */
 void loop_poll(struct loop *loop, struct loop_socket *socket, struct loop_op *op,

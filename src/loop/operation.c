@@ -24,7 +24,8 @@ enum {
 
 static bool is_writing(const struct loop_op *op)
 {
-    return op->kind == LOOP_OP_SEND || op->kind == LOOP_OP_SEND_FILE;
+    return op->kind == LOOP_OP_SEND || op->kind == LOOP_OP_SEND_FILE ||
+           op->kind == LOOP_OP_AWAIT_FILE;
 }
 
 static struct loop_op **place_of(struct loop_op *op)
@@ -192,6 +193,12 @@ static ssize_t try_send_file(struct loop *loop, struct loop_op *op)
     return sent;
 }
 
+static ssize_t try_await_file(struct loop *loop, struct loop_op *op)
+{
+    struct loop_file part = op->file;
+    return warm_file_may_send(loop, op, &part) ? (ssize_t)part.len : -EAGAIN;
+}
+
 static ssize_t try_op(struct loop *loop, struct loop_op *op)
 {
     switch (op->kind) {
@@ -203,6 +210,8 @@ static ssize_t try_op(struct loop *loop, struct loop_op *op)
         return try_send(loop, op);
     case LOOP_OP_SEND_FILE:
         return try_send_file(loop, op);
+    case LOOP_OP_AWAIT_FILE:
+        return try_await_file(loop, op);
     default:
         op->socket->may_read = false; /* a poll: the next one asks anew */
         return 0;
@@ -376,15 +385,28 @@ void loop_send(struct loop *loop, struct loop_socket *socket, struct loop_op *op
     start(loop, socket, op, done);
 }
 
-void loop_send_file(struct loop *loop, struct loop_socket *socket, struct loop_op *op,
-                    const struct loop_file *file, loop_done_fn *done)
+static void start_file(struct loop *loop, struct loop_socket *socket, struct loop_op *op,
+                       const struct loop_file *file, loop_done_fn *done)
 {
     DEBUG_CHECK(socket->kind == LOOP_SOCKET_STREAM);
-    op->kind = LOOP_OP_SEND_FILE;
     op->is_warm = false;
     op->disk_ms = 0;
     op->file = *file;
     start(loop, socket, op, done);
+}
+
+void loop_send_file(struct loop *loop, struct loop_socket *socket, struct loop_op *op,
+                    const struct loop_file *file, loop_done_fn *done)
+{
+    op->kind = LOOP_OP_SEND_FILE;
+    start_file(loop, socket, op, file, done);
+}
+
+void loop_await_file(struct loop *loop, struct loop_socket *socket, struct loop_op *op,
+                     const struct loop_file *file, loop_done_fn *done)
+{
+    op->kind = LOOP_OP_AWAIT_FILE;
+    start_file(loop, socket, op, file, done);
 }
 
 void loop_poll(struct loop *loop, struct loop_socket *socket, struct loop_op *op,

@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "loop/sim.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <semaphore.h>
 #include <stdlib.h>
@@ -547,6 +548,52 @@ REAL(test_a_file_dropped_from_memory_is_sent_whole)
     BESIDE_UNTIL(&disk, client_received(&download.stream.client).len == 3 * MB);
     expect_pattern(&download, 3 * MB);
     stream_close(&disk.rig, &download.stream);
+    disk_close(&disk);
+    close(fd);
+}
+
+/* ---- awaited, to be read by who asked --------------------------------------------------------- */
+
+struct awaited {
+    struct loop_op op;
+    ssize_t result;
+    unsigned calls;
+};
+
+static void note_awaited(struct loop_op *op)
+{
+    struct awaited *awaited = CONTAINER_OF(op, struct awaited, op);
+    awaited->result = op->result;
+    awaited->calls++;
+}
+
+TEST(test_an_awaited_file_is_read_by_a_job_and_sends_nothing)
+{
+    struct disk disk;
+    struct stream stream;
+    struct awaited awaited = {.calls = 0};
+    disk_open(&disk);
+    stream_open(&disk.rig, &stream);
+    int fd = make_file(MB);
+    const struct loop_file part = {fd, 0, 64 * KB};
+    disk_hold(&disk);
+    loop_await_file(disk.rig.loop, &stream.socket, &awaited.op, &part, note_awaited);
+    sim_run(disk.rig.loop);
+    EXPECT(awaited.calls == 0 && awaited.op.is_cold);
+    disk_release(&disk);
+    BESIDE_UNTIL(&disk, awaited.calls > 0);
+    EXPECT_INT(awaited.result, 64 * KB);
+    EXPECT_INT(warm_files_read_count(disk.rig.loop), 1);
+    sim_set_probe(disk.rig.loop, 0);
+    loop_await_file(disk.rig.loop, &stream.socket, &awaited.op, &part, note_awaited);
+    EXPECT_INT(awaited.calls, 1); /* never inside the start */
+    sim_run(disk.rig.loop);
+    EXPECT_INT(awaited.calls, 2);
+    EXPECT_INT(awaited.result, 64 * KB);
+    EXPECT_INT(client_received(&stream.client).len, 0);
+    loop_await_file(disk.rig.loop, &stream.socket, &awaited.op, &part, note_awaited);
+    stream_close(&disk.rig, &stream);
+    EXPECT(awaited.calls == 3 && awaited.result == -ECANCELED);
     disk_close(&disk);
     close(fd);
 }
