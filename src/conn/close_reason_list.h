@@ -19,7 +19,13 @@
     X(PROTOCOL_ERROR, 1, "the client broke a rule of HTTP/2")                                      \
     X(FLOOD, 1, "the client asked for more work than a client may")                                \
     X(HANDSHAKE_FAILED, 1, "the TLS handshake failed")                                             \
+    X(HANDSHAKE_REFUSED, 1, "the client refused the TLS handshake with an alert")                  \
+    X(HANDSHAKE_GIVEN_UP, 1, "the client went away during the TLS handshake")                      \
     X(HANDSHAKE_TIMEOUT, 1, "the TLS handshake took too long")                                     \
+    X(PLAIN_ON_TLS, 1, "the client spoke plain HTTP to a TLS port")                                \
+    X(NOT_TLS, 1, "what the client spoke was not TLS")                                             \
+    X(TLS_FAILED, 1, "the client broke a rule of TLS")                                             \
+    X(TLS_TRUNCATED, 1, "the client ended TCP without ending TLS, in the middle of a request")     \
     X(FILE_CHANGED, 1, "a file shrank or could not be read while it was sent")                     \
     X(HANDLER_FAILED, 1, "a handler broke off its answer")                                         \
     X(OUT_OF_MEMORY, 1, "memory was used up")                                                      \

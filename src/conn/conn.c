@@ -10,6 +10,7 @@
 #include "conn/conn_set.h"
 #include "conn/protocol.h"
 
+#include <errno.h>
 #include <sys/socket.h>
 
 /* ---- the end --------------------------------------------------------------------------------- */
@@ -30,7 +31,7 @@ static void leave_set(struct conn *conn)
 
 static void on_transport_closed(struct transport *transport)
 {
-    struct conn *conn = CONTAINER_OF(transport, struct conn, transport);
+    struct conn *conn = conn_of_transport(transport);
     conn->protocol->closed(conn);
     chain_clear(&conn->out);
     conn_send_release(conn); /* only if the transport has dropped a send without a call */
@@ -72,9 +73,11 @@ static void log_close(const struct conn *conn)
     }
     char peer[ADDRESS_TEXT_MAX];
     peer_address_format(peer, &conn->peer);
+    const char *why = transport_why(&conn->transport);
     log_write_limited(set->log, &set->log_limits[reason], level_of(reason),
-                      "connection of %s closed while %s: %s", peer,
-                      conn_state_name((enum conn_state)conn->state), close_reason_sentence(reason));
+                      "connection of %s closed while %s: %s%s%s%s", peer,
+                      conn_state_name((enum conn_state)conn->state), close_reason_sentence(reason),
+                      why ? " (" : "", why ? why : "", why ? ")" : "");
 }
 
 void conn_close(struct conn *conn, enum close_reason reason, bool is_reset)
@@ -164,12 +167,10 @@ static void join_set(struct conn *conn)
 }
 
 /* The transport has no way back but closing, so a protocol that fails goes the usual way. */
-static struct conn *open_protocol(struct conn *conn)
+bool conn_open_protocol(struct conn *conn)
 {
     conn_begin_call(conn);
-    if (!conn->is_tls) {
-        conn_enter(conn, CONN_FIRST);
-    }
+    conn_enter(conn, CONN_FIRST);
     bool is_open = conn->protocol->open(conn) == GALLEY_OK;
     if (is_open) {
         conn_read(conn, true);
@@ -177,7 +178,7 @@ static struct conn *open_protocol(struct conn *conn)
         conn_close(conn, CLOSE_OUT_OF_MEMORY, true);
     }
     conn_end_call(conn);
-    return is_open ? conn : NULL;
+    return is_open;
 }
 
 uint64_t conn_idle_bytes(void)
@@ -185,26 +186,60 @@ uint64_t conn_idle_bytes(void)
     return mem_cost(sizeof(struct conn));
 }
 
-struct conn *conn_create(struct conn_set *set, int fd, const struct protocol *protocol)
+static struct conn *make_conn(struct conn_set *set)
 {
     struct conn *conn = mem_alloc_zero(1, sizeof *conn);
-    if (!conn) {
-        counter_add(&set->counters.closed[CLOSE_OUT_OF_MEMORY], 1);
-        loop_close_fd(set->loop, fd);
-        return NULL;
+    if (conn) {
+        conn->set = set;
+        list_init(&conn->link);
+        chain_init(&conn->out, &set->chains);
     }
-    conn->set = set;
+    return conn;
+}
+
+/* conn is NULL or has no transport. */
+static struct conn *refuse(struct conn_set *set, int fd, struct conn *conn,
+                           enum close_reason reason)
+{
+    counter_add(&set->counters.closed[reason], 1);
+    loop_close_fd(set->loop, fd);
+    mem_free(conn);
+    return NULL;
+}
+
+struct conn *conn_create(struct conn_set *set, int fd, const struct protocol *protocol)
+{
+    struct conn *conn = make_conn(set);
+    if (!conn) {
+        return refuse(set, fd, NULL, CLOSE_OUT_OF_MEMORY);
+    }
     conn->protocol = protocol;
-    list_init(&conn->link);
-    chain_init(&conn->out, &set->chains);
-    int rc = transport_plain_open(&conn->transport, set->loop, fd, on_transport_closed);
-    if (rc < 0) {
-        counter_add(&set->counters.closed[CLOSE_SYSTEM_ERROR], 1);
-        loop_close_fd(set->loop, fd);
-        mem_free(conn);
-        return NULL;
+    if (transport_plain_open(&conn->transport, set->loop, fd, on_transport_closed) < 0) {
+        return refuse(set, fd, conn, CLOSE_SYSTEM_ERROR);
     }
     read_peer(conn);
     join_set(conn);
-    return open_protocol(conn);
+    return conn_open_protocol(conn) ? conn : NULL;
+}
+
+struct conn *conn_create_by(struct conn_set *set, int fd, const struct conn_entry *entry)
+{
+    if (!entry->opener) {
+        return conn_create(set, fd, entry->protocols[0]);
+    }
+    struct conn *conn = make_conn(set);
+    if (!conn) {
+        return refuse(set, fd, NULL, CLOSE_OUT_OF_MEMORY);
+    }
+    conn->is_tls = true;
+    conn_handshake_begin(conn, entry);
+    const struct transport_told told = {conn_handshake_done, on_transport_closed};
+    int result = entry->opener->open(entry->opener, &conn->transport, fd, &told);
+    if (result < 0) {
+        bool is_memory = result == -ENOMEM;
+        return refuse(set, fd, conn, is_memory ? CLOSE_OUT_OF_MEMORY : CLOSE_SYSTEM_ERROR);
+    }
+    read_peer(conn);
+    join_set(conn);
+    return conn;
 }

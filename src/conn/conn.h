@@ -105,6 +105,18 @@ struct conn {
  *  closed, counted, and NULL returned. */
 struct conn *conn_create(struct conn_set *set, int fd, const struct protocol *protocol);
 
+/** How the connections of a listener begin, when that is not plain. Made by the server; must stay as
+ *  long as one of them is in its handshake. */
+struct conn_entry {
+    const struct transport_opener *opener;   /* NULL: plain */
+    const struct protocol *const *protocols; /* by ALPN name; the first also when none was agreed */
+    unsigned protocol_count;
+};
+
+/** As conn_create(), with a transport of the entry's and the protocol that its handshake finds
+ *  (CONN_HANDSHAKE until then). */
+struct conn *conn_create_by(struct conn_set *set, int fd, const struct conn_entry *entry);
+
 /** What a connection takes of the heap while it is idle, and more while a send is under way. */
 uint64_t conn_idle_bytes(void);
 uint64_t conn_send_bytes(void);

@@ -41,7 +41,19 @@ bool conn_waits_for_disk(const struct conn *conn);
 /** For how long that send has waited so, of the time in CONN_SENDING: the rate is the client's. */
 int64_t conn_disk_ms(const struct conn *conn);
 
+/* conn_handshake.c */
+/** Until the handshake is done the conn knows only of its entry. */
+void conn_handshake_begin(struct conn *conn, const struct conn_entry *entry);
+/** The transport's word: the protocol begins, or the end. */
+void conn_handshake_done(struct transport *transport, int result);
+
 /* conn.c */
+static inline struct conn *conn_of_transport(struct transport *transport)
+{
+    return CONTAINER_OF(transport, struct conn, transport);
+}
+/** conn->protocol begins. False: it could not, and the connection ends. */
+bool conn_open_protocol(struct conn *conn);
 /** All of `out` has gone and the connection is to end. */
 void conn_finish_output(struct conn *conn);
 

@@ -53,13 +53,35 @@ void conn_end_call(struct conn *conn)
 static bool is_peer_gone(ssize_t result)
 {
     return result == -ECONNRESET || result == -EPIPE || result == -ETIMEDOUT ||
-           result == -ENOTCONN || result == -EHOSTUNREACH || result == -ENETUNREACH;
+           result == -ENOTCONN || result == -EHOSTUNREACH || result == -ENETUNREACH ||
+           result == TRANSPORT_REFUSED;
+}
+
+/* RFC 9112 §9.8: between requests an incomplete close takes nothing away, and many clients do not
+ * say goodbye. In the middle of something it may be an attacker's. */
+static void end_truncated(struct conn *conn)
+{
+    if (conn->state == CONN_LINGER) {
+        conn_close(conn, (enum close_reason)conn->close_reason, false);
+    } else if (conn->state == CONN_IDLE || conn->state == CONN_FIRST) {
+        conn_close(conn, CLOSE_CLIENT_CLOSED, false);
+    } else {
+        conn_close(conn, CLOSE_TLS_TRUNCATED, true);
+    }
 }
 
 static void close_on_error(struct conn *conn, ssize_t result)
 {
     if (result == -ECANCELED) {
         return; /* our own close */
+    }
+    if (result == TRANSPORT_TRUNCATED) {
+        end_truncated(conn);
+        return;
+    }
+    if (result == TRANSPORT_BROKEN) {
+        conn_close(conn, CLOSE_TLS_FAILED, false); /* an alert says so to the client */
+        return;
     }
     enum close_reason reason = is_peer_gone(result) ? CLOSE_CLIENT_RESET : CLOSE_SYSTEM_ERROR;
     if (result == -ENOMEM || result == -ENOBUFS) {
@@ -198,8 +220,8 @@ void conn_sends_finish(struct conn_set *set)
 static bool is_file_broken(const struct conn_send *send)
 {
     ssize_t result = send->op.result;
-    return send->is_file &&
-           (result == 0 || (result < 0 && result != -ECANCELED && !is_peer_gone(result)));
+    return send->is_file && (result == 0 || (result < 0 && result != -ECANCELED &&
+                                             result != TRANSPORT_BROKEN && !is_peer_gone(result)));
 }
 
 static void end_output(struct conn *conn)

@@ -21,11 +21,12 @@ struct conn_state_row {
 
 /* An answer may leave at once, so that BODY, BUSY and SENDING are passed over: hence the many edges
  * between the states of an open connection. BODY and SENDING may follow themselves: the rate of the
- * next body or answer counts anew. None leads back to HANDSHAKE or FIRST, none out of LINGER but
- * the end. */
+ * next body or answer counts anew. A handshake that has failed lingers, so that the alert arrives.
+ * None leads back to HANDSHAKE or FIRST, none out of LINGER but the end. */
 static const struct conn_state_row rows[CONN_STATE_COUNT] = {
     /*                  name         timeout                 may go to */
-    [CONN_HANDSHAKE] = {"handshake", CONN_TIMEOUT_HANDSHAKE, EDGE(CONN_FIRST) | EDGE(CONN_CLOSED)},
+    [CONN_HANDSHAKE] = {"handshake", CONN_TIMEOUT_HANDSHAKE,
+                        EDGE(CONN_FIRST) | EDGE(CONN_LINGER) | EDGE(CONN_CLOSED)},
     [CONN_FIRST] = {"first", CONN_TIMEOUT_HEAD, OPEN_EDGES},
     [CONN_IDLE] = {"idle", CONN_TIMEOUT_IDLE, OPEN_EDGES},
     [CONN_HEAD] = {"head", CONN_TIMEOUT_HEAD, OPEN_EDGES & ~EDGE(CONN_HEAD)},

@@ -54,6 +54,7 @@ int transport_plain_open(struct transport *transport, struct loop *loop, int fd,
 {
     transport->ops = &plain_ops;
     transport->loop = loop;
+    transport->state = NULL;
     transport->closed = closed;
     return loop_socket_open(loop, &transport->socket, fd, LOOP_SOCKET_STREAM, socket_closed);
 }

@@ -17,7 +17,7 @@ static unsigned edges_from(enum conn_state from)
 {
     switch (from) {
     case CONN_HANDSHAKE:
-        return BIT(CONN_FIRST) | BIT(CONN_CLOSED);
+        return BIT(CONN_FIRST) | BIT(CONN_LINGER) | BIT(CONN_CLOSED);
     case CONN_FIRST:
     case CONN_IDLE:
     case CONN_BODY:
