@@ -68,6 +68,11 @@ uint64_t cpu_ns_of(const struct options *options)
     return sum;
 }
 
+double warm_up_of(const struct options *options)
+{
+    return options->warm_up < 0 ? options->seconds / 4 : options->warm_up;
+}
+
 /* ---- sockets ---- */
 
 int connect_to(uint16_t port)

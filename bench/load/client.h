@@ -26,6 +26,7 @@ struct options {
     unsigned connections, depth; /* depth: requests that are sent at once */
     double seconds;              /* of measuring                          */
     double rate;                 /* requests a second, of an open loop    */
+    double warm_up;              /* seconds before; negative: a quarter   */
     bool closes;                 /* the server closes after each answer   */
     pid_t pids[MAX_PIDS];        /* whose CPU time is counted             */
     unsigned pid_count;
@@ -74,6 +75,8 @@ void reader_init(struct reader *reader);
  * bytes it took. The answer must be the one that is due. */
 size_t reader_take(struct reader *reader, const struct request *due, const char *data, size_t len,
                    unsigned *finished);
+
+double warm_up_of(const struct options *options); /* seconds */
 
 /* The modes. Each prints one line of JSON. */
 void run_load(const struct options *options);

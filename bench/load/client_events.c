@@ -110,7 +110,7 @@ void run_events(const struct options *options)
     struct fan fan = {.options = options, .epoll = epoll_create1(EPOLL_CLOEXEC)};
     fan.listeners = need(calloc(options->connections, sizeof *fan.listeners));
     open_all(&fan);
-    run_for(&fan, options->seconds / 4);
+    run_for(&fan, warm_up_of(options));
 
     fan.events = 0;
     memset(&fan.latency, 0, sizeof fan.latency);

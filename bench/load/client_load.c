@@ -168,7 +168,7 @@ void run_load(const struct options *options)
         load.conns[i].next = i % options->request_count;
         open_conn(&load, &load.conns[i]);
     }
-    run_for(&load, options->seconds / 4);
+    run_for(&load, warm_up_of(options));
 
     load.is_measuring = true;
     uint64_t begin = now_ns(), cpu_begin = cpu_ns_of(options);

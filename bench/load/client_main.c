@@ -1,7 +1,7 @@
 /* bench/load/client_main.c — command line of the measuring client:
  *
  *     bench_client load|hold|events|open PORT REQUESTS [--connections N] [--depth N] [--seconds S]
- *                  [--rate N] [--closes] [--pids 1,2]
+ *                  [--warm-up S] [--rate N] [--closes] [--pids 1,2]
  *
  * REQUESTS is a file: for each request a line "STATUS BODY_BYTES LENGTH", then LENGTH bytes to send;
  * status 0 and body -1 are any. With a depth the bytes hold so many requests. Prints one line of JSON. Used by bench/load/run. */
@@ -55,6 +55,8 @@ static void read_option(struct options *options, const char *name, const char *v
         options->seconds = strtod(value, NULL);
     } else if (strcmp(name, "--rate") == 0) {
         options->rate = strtod(value, NULL);
+    } else if (strcmp(name, "--warm-up") == 0) {
+        options->warm_up = strtod(value, NULL);
     } else if (strcmp(name, "--pids") == 0) {
         read_pids(options, value);
     } else {
@@ -73,7 +75,7 @@ static void raise_limit(void)
 
 int main(int argc, char **argv)
 {
-    static struct options options = {.connections = 1, .depth = 1, .seconds = 1};
+    static struct options options = {.connections = 1, .depth = 1, .seconds = 1, .warm_up = -1};
     if (argc < 4) {
         fail_with("usage: bench_client load|hold|events|open PORT REQUESTS [OPTION VALUE]...");
     }

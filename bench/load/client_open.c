@@ -10,14 +10,8 @@
 #include <sys/socket.h>
 #include <time.h>
 
-enum {
-    BUFFER_BYTES = 16 * 1024,
-    NS_PER_S = 1000000000,
-    PATIENCE_NS = 2000000000,
-    STEP_NS = 10 * 1000 * 1000,
-    SERVED = 200,
-    REFUSED = 503
-};
+enum { BUFFER_BYTES = 16 * 1024, NS_PER_S = 1000000000, SERVED = 200, REFUSED = 503 };
+static const uint64_t patience_ns = 10 * (uint64_t)NS_PER_S, step_ns = NS_PER_S / 100;
 
 struct waiting {
     uint64_t due_ns;
@@ -125,12 +119,12 @@ static uint64_t ask_until(struct open_loop *loop, uint64_t due_ns, uint64_t end_
 
 static void wait_for_the_rest(struct open_loop *loop)
 {
-    uint64_t limit_ns = now_ns() + PATIENCE_NS;
+    uint64_t limit_ns = now_ns() + patience_ns;
     while (loop->busy_count > 0) {
         if (now_ns() > limit_ns) {
             fail_with("%u requests are not answered", loop->busy_count);
         }
-        receive_until(loop, now_ns() + STEP_NS);
+        receive_until(loop, now_ns() + step_ns);
     }
 }
 
@@ -143,7 +137,7 @@ void run_open(const struct options *options)
     loop.conns = need(calloc(count, sizeof *loop.conns));
     loop.idle = need(calloc(count, sizeof *loop.idle));
     uint64_t begin = now_ns();
-    loop.measured_from_ns = begin + (uint64_t)(options->seconds / 4 * NS_PER_S);
+    loop.measured_from_ns = begin + (uint64_t)(warm_up_of(options) * NS_PER_S);
     uint64_t end = loop.measured_from_ns + (uint64_t)(options->seconds * NS_PER_S);
     uint64_t due = ask_until(&loop, begin, loop.measured_from_ns), cpu_begin = cpu_ns_of(options);
     ask_until(&loop, due, end);

@@ -19,7 +19,7 @@ def columns_of_goals():
 
 def rounds_of(row, kind, rounds, judged):
     """So many of `rounds` rounds does this column of the row take part in: one at least."""
-    is_judged = (kind.column or kind.name) in judged.get(row.name, ())
+    is_judged = (kind.column or kind.name) in {"galley", *judged.get(row.name, ())}
     wanted = row.rounds if is_judged else row.others or row.rounds / 2
     wanted = min(wanted, RARE.get(kind.name, wanted))
     return max(1, min(rounds, round(wanted * rounds / ROUNDS)))

@@ -17,19 +17,20 @@ pytestmark = pytest.mark.once
 
 def measure(tmp_path, *arguments):
     """-> what it printed, what it wrote as JSON."""
-    command = [sys.executable, RUN, "--build", BUILD, "--quick", "--seconds", str(0.1 * galley.SLOW),
+    command = [sys.executable, RUN, "--build", BUILD, "--quick", "--seconds", str(0.1 * galley.SLOW), "--repeats", "0",
                "--json", tmp_path / "out.json", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60 * galley.SLOW)
     assert done.returncode == 0, done.stderr
     return done.stdout, json.loads((tmp_path / "out.json").read_text())
 
 
-def ask(tmp_path, server, expected, mode="load"):
+def ask(tmp_path, server, expected, mode="load", *options):
     """bench_client against a server, told to expect that -> CompletedProcess."""
     request = b"GET /page.html HTTP/1.1\r\nHost: x\r\n\r\n"
     path = tmp_path / "requests"
     path.write_bytes(f"{expected} {len(request)}\n".encode() + request)
-    return subprocess.run([CLIENT, mode, str(server.port), path, "--seconds", "0.05", "--pids", str(server.pid)],
+    return subprocess.run([CLIENT, mode, str(server.port), path, "--seconds", "0.05", "--pids", str(server.pid),
+                           *options],
                           capture_output=True, text=True, timeout=30 * galley.SLOW)
 
 
@@ -75,6 +76,13 @@ def test_the_client_counts_right_answers(tmp_path, page):
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout)
     assert figures["requests"] > 0 and figures["cpu_ns"] > 0 and figures["sent"] >= figures["requests"]
+
+
+def test_an_open_loop_asks_as_often_as_it_is_told(tmp_path, page):
+    done = ask(tmp_path, page, "200 7", "open", "--rate", "400", "--warm-up", "0.05", "--connections", "100")
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)
+    assert (figures["served"], figures["refused"], figures["sent"]) == (20, 0, 40)
 
 
 @pytest.mark.parametrize("expected, words", [("404 -1", "status 200, expected 404"), ("200 8", "a body of 7 bytes")])

@@ -2,6 +2,7 @@
 What is asserted is what the server counted and how long its pool let jobs wait; the times that clients saw are
 printed, and judged only with GALLEY_TEST_FULL=1 on a machine that has nothing else to do."""
 
+import json
 import subprocess
 
 import pytest
@@ -30,16 +31,23 @@ def counters(server):
     return {name: int(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
 
 
-def load(server, path, rate, seconds):
-    """An open-loop load: {status: (count, p50_ms, p99_ms, max_ms)}; nothing may be lost."""
-    tool = galley.built("programs", "open_loop")
-    argv = [str(tool), str(server.port), path, str(rate), str(seconds)]
-    out = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=seconds + 30).stdout
-    print(f"{rate}/s for {seconds} s on {path}:\n{out}")
-    *rows, last = out.splitlines()
-    assert last == "errors 0"
-    rows = [[int(number) for number in row.split()] for row in rows]
-    return {status: (count, *(us / 1000 for us in times)) for status, count, *times in rows}
+@pytest.fixture
+def load(tmp_path):
+    """load(server, path, rate, seconds), an open loop -> {status: (count, p50_ms, p99_ms)}; nothing may be lost."""
+    def run(server, path, rate, seconds):
+        requests = tmp_path / "requests"
+        requests.write_bytes(f"0 -1 {len(get(path))}\n".encode() + get(path))
+        argv = [galley.built("bench", "bench_client"), "open", str(server.port), requests, "--rate", str(rate),
+                "--seconds", str(seconds), "--warm-up", "0", "--connections", "4096"]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=seconds + 30)
+        assert done.returncode == 0, done.stderr
+        print(f"{rate}/s for {seconds} s on {path}:\n{done.stdout}")
+        found = json.loads(done.stdout)
+        assert found["requests"] == found["sent"]
+        every = {200: ("served", "p50_us", "p99_us"), 503: ("refused", "refused_p50_us", "refused_p99_us")}
+        return {status: (found[count], *(found[time] / 1000 for time in times))
+                for status, (count, *times) in every.items() if found[count]}
+    return run
 
 
 def difference(before, after):
@@ -49,7 +57,7 @@ def difference(before, after):
 # ---- 2x overload -----------------------------------------------------------------------------------------------
 
 
-def test_a_load_that_fits_is_not_shed(overloaded):
+def test_a_load_that_fits_is_not_shed(overloaded, load):
     server = overloaded()
     seen = load(server, "/work", CAPACITY // 4, 2)
     assert list(seen) == [200]
@@ -57,7 +65,7 @@ def test_a_load_that_fits_is_not_shed(overloaded):
     assert (counted["shed_full"], counted["shed_late"]) == (0, 0)
 
 
-def test_twice_what_the_pool_can_do(overloaded):
+def test_twice_what_the_pool_can_do(overloaded, load):
     server = overloaded()
     unloaded = load(server, "/work", CAPACITY // 4, 4 if lab.FULL else 1)
     load(server, "/work", 2 * CAPACITY, 1)  # until it is seen
@@ -77,7 +85,7 @@ def test_twice_what_the_pool_can_do(overloaded):
         assert seen[503][1] < 5
 
 
-def test_without_a_target_the_queue_fills(overloaded):
+def test_without_a_target_the_queue_fills(overloaded, load):
     server = overloaded(-1)
     seen = load(server, "/work", 2 * CAPACITY, 1)
     assert list(seen) == [200]
