@@ -44,6 +44,7 @@ endfunction()
 # Libraries of Debian that a room stands on, by the names the linker knows.
 set(ROOM_LINKS_loop uring)
 set(ROOM_LINKS_coding z brotlienc brotlidec zstd)
+set(ROOM_LINKS_tls ssl crypto)
 set(ROOM_LINKS_h2 nghttp2)
 set(ROOM_LINKS_ws wslay crypto)
 

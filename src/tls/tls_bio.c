@@ -1,0 +1,107 @@
+/* tls/tls_bio.c — the two ends of OpenSSL: it reads what has been received, without a system call,
+ * and writes into the output buffer; and what its errors mean. Called from inside OpenSSL's own
+ * functions, which the other files of the transport call, on the loop's thread. Neither end ever
+ * fails but for memory: there is something, or there is not now. */
+#include "tls/tls_link.h"
+
+#include <openssl/err.h>
+
+enum { FIRST_ALERT = 1000 }; /* reasons from here on are alerts that the peer has sent */
+
+static int read_input(BIO *bio, char *data, int len)
+{
+    struct tls_link *link = BIO_get_data(bio);
+    struct tls_input *input = &link->input;
+    BIO_clear_retry_flags(bio);
+    if (input->len == 0 || len <= 0) {
+        BIO_set_retry_read(bio);
+        return -1;
+    }
+    size_t n = (size_t)len < input->len ? (size_t)len : input->len;
+    memcpy(data, input->data, n);
+    input->data += n;
+    input->len -= n;
+    return (int)n;
+}
+
+static int write_output(BIO *bio, const char *data, int len)
+{
+    struct tls_link *link = BIO_get_data(bio);
+    BIO_clear_retry_flags(bio);
+    struct tls_out *out = len > 0 ? tls_out_for(link, 0) : NULL;
+    if (!out) {
+        if (!link->is_out_of_memory) {
+            BIO_set_retry_write(bio);
+        }
+        return -1;
+    }
+    size_t room = TLS_OUT_BYTES - out->end;
+    size_t n = (size_t)len < room ? (size_t)len : room;
+    memcpy(out->data + out->end, data, n);
+    out->end += n;
+    return (int)n;
+}
+
+static long control(BIO *bio, int command, long number, void *pointer)
+{
+    (void)bio, (void)number, (void)pointer;
+    return command == BIO_CTRL_FLUSH; /* what leaves when is ours to say */
+}
+
+BIO_METHOD *tls_bio_method(void)
+{
+    BIO_METHOD *method = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "galley");
+    if (method) {
+        BIO_meth_set_read(method, read_input);
+        BIO_meth_set_write(method, write_output);
+        BIO_meth_set_ctrl(method, control);
+    }
+    return method;
+}
+
+int tls_bio_attach(struct tls_link *link)
+{
+    BIO *bio = BIO_new(link->shared->method);
+    if (!bio) {
+        return -ENOMEM;
+    }
+    BIO_set_data(bio, link);
+    BIO_set_init(bio, 1);
+    SSL_set_bio(link->ssl, bio, bio); /* takes it over */
+    return 0;
+}
+
+void tls_bio_prepare(void)
+{
+    if (ERR_peek_error()) {
+        ERR_clear_error(); /* somebody else's: SSL_get_error() would take it for ours */
+    }
+}
+
+static ssize_t fail(struct tls_link *link)
+{
+    unsigned long first = ERR_peek_error();
+    ERR_clear_error();
+    link->is_broken = true;
+    link->error = first;
+    if (link->is_out_of_memory || ERR_GET_REASON(first) == ERR_R_MALLOC_FAILURE) {
+        return -ENOMEM;
+    }
+    return ERR_GET_REASON(first) > FIRST_ALERT ? TRANSPORT_REFUSED : TRANSPORT_BROKEN;
+}
+
+ssize_t tls_bio_result(struct tls_link *link, int rc, uint8_t *ret_wish)
+{
+    switch (SSL_get_error(link->ssl, rc)) {
+    case SSL_ERROR_WANT_READ:
+        *ret_wish = TLS_WISH_READ;
+        return -EAGAIN;
+    case SSL_ERROR_WANT_WRITE:
+        *ret_wish = TLS_WISH_WRITE;
+        return -EAGAIN;
+    case SSL_ERROR_ZERO_RETURN:
+        return 0;
+    default: /* contexts that want to wait for something else are not ours */
+        return fail(link);
+    }
+}

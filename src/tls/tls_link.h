@@ -1,0 +1,176 @@
+/* tls/tls_link.h — inside the tls room: what its transport consists of, and what its files do for
+ * each other; nobody else includes this. On the loop's thread.
+ *
+ * One rule keeps the order: everything happens in tls_run(), which callbacks of the loop call and
+ * starts never do. It goes through the steps (handshake, reading, writing, farewell, sending) until
+ * each of them waits for something. The owner's callbacks run inside it; what they start is found
+ * by the next step. */
+#ifndef TLS_TLS_LINK_H
+#define TLS_TLS_LINK_H
+
+#include "tls/tls_transport.h"
+
+enum {
+    TLS_RECORD_BYTES = 16 * 1024,      /* RFC 8446 §5.1: the most that a record carries */
+    TLS_RECORD_EXTRA = 512,            /* header, padding, check; and room for a key update */
+    TLS_CHUNK_BYTES = 64 * 1024,       /* plaintext that is taken at once */
+    TLS_OUT_BYTES = 70 * 1024,         /* a chunk in records, and messages of a handshake */
+    TLS_PLAIN_BYTES = 64 * 1024,       /* given to one callback at most */
+    TLS_INPUT_BYTES = 16 * 1024,       /* asked for when nobody wants plaintext */
+    TLS_SMALL_RECORD = 1360,           /* with what is added it fits one packet */
+    TLS_SMALL_RECORDS_FOR = 16 * 1024, /* how much goes out in such records at first */
+    TLS_SMALL_AGAIN_MS = 1000,         /* and again after such a silence */
+    TLS_FAREWELL_MS = 1000,            /* how long a last word may take to leave */
+    TLS_SPARE_OUTS = 8,                /* buffers that a loop keeps for the next */
+    TLS_MAX_EMPTY = 32                 /* records in a row that carry nothing for the owner */
+};
+
+/* Ciphertext on its way out. It never moves: the kernel may be reading it. */
+struct tls_out {
+    struct loop_op op;
+    struct iovec piece;
+    struct tls_link *link;
+    struct tls_out *next_free;
+    struct timer farewell;
+    size_t begin, end;
+    char data[TLS_OUT_BYTES];
+};
+
+struct tls_shared {
+    struct loop *loop;
+    BIO_METHOD *method;
+    struct tls_out *free_outs;
+    unsigned free_out_count;
+    unsigned live;                   /* links */
+    char plain[TLS_PLAIN_BYTES];     /* what a recv is given, for the time of its callback */
+    char gathered[TLS_RECORD_BYTES]; /* small pieces, or a file's bytes, on the way into a record */
+};
+
+/* Ciphertext that has been received and that OpenSSL has not asked for. */
+struct tls_input {
+    const char *data;
+    size_t len;
+};
+
+enum tls_phase {
+    TLS_SHAKING,
+    TLS_OPEN,
+    TLS_RAW, /* no handshake: bytes are passed as they come, nothing is encrypted */
+};
+
+enum { TLS_NOT_ENDED = 1 };
+
+/* As a send_result: a file has ended early, which the owner is told as 0. */
+enum { TLS_FILE_ENDED = -100000 };
+
+/* An OpenSSL call waits for what it wants; see tls_wish_of(). */
+enum tls_wish { TLS_WISH_NONE, TLS_WISH_READ, TLS_WISH_WRITE };
+
+struct tls_link {
+    struct transport *transport;
+    struct tls_shared *shared;
+    SSL *ssl;
+    struct tls_out *out; /* NULL: nothing waits to be sent */
+    struct tls_input input;
+    char *kept; /* the block that `input` lies in, while it is not the loop's */
+    struct loop_op in_op;
+    struct loop_post later;
+    struct loop_op *recv_op, *send_op; /* the owner's, while they are pending */
+    loop_done_fn *recv_done, *send_done;
+    void (*ready)(struct transport *transport, int result);
+    size_t ahead;        /* of the send: taken, and not known to be sent */
+    ssize_t send_result; /* known, to be told by tls_run(); 0: not */
+    ssize_t input_end;   /* what recv says behind all bytes: 0 or -errno; TLS_NOT_ENDED */
+    ssize_t write_error; /* -errno of a send that nobody was waiting for; 0 */
+    unsigned long error; /* OpenSSL's code of the last failure */
+    int64_t last_sent_ms;
+    uint32_t small_left; /* bytes that still go in small records */
+    uint8_t phase;       /* enum tls_phase */
+    uint8_t empty_records;
+    uint8_t first_byte;           /* that ever came */
+    uint8_t recv_wish, send_wish; /* enum tls_wish */
+    bool is_running : 1;          /* inside tls_run() */
+    bool is_later : 1;            /* `later` will run */
+    bool is_awaiting : 1;         /* the owner's op is the loop's: await_file */
+    bool is_closing : 1;          /* the owner has closed */
+    bool is_socket_closed : 1;
+    bool was_called_closed : 1; /* the loop's last call has come */
+    bool resets : 1;
+    bool has_input : 1; /* a byte has come */
+    bool is_broken : 1; /* OpenSSL has met a fatal error: nothing more may be asked of it */
+    bool is_out_of_memory : 1;
+    bool wants_fin : 1; /* shut down when the output has gone */
+    bool has_fin : 1;
+    bool wants_alert : 1; /* close_notify could not be put into the output yet */
+    bool holds_back : 1;  /* another send follows at once: wait for it */
+};
+
+/* tls_transport.c */
+void tls_run(struct tls_link *link);
+/** tls_run() soon, from the loop. */
+void tls_run_later(struct tls_link *link);
+
+/* tls_bio.c: OpenSSL's side */
+/** NULL: no memory. BIO_meth_free() it. */
+BIO_METHOD *tls_bio_method(void);
+/** 0 or -ENOMEM. */
+int tls_bio_attach(struct tls_link *link);
+/** What an SSL_… call that has failed means: -EAGAIN (then *ret_wish says what it waits for), 0 for
+ *  the peer's close_notify, or -errno. The thread's error queue is empty afterwards. */
+ssize_t tls_bio_result(struct tls_link *link, int rc, uint8_t *ret_wish);
+/** To be called before each call of OpenSSL. */
+void tls_bio_prepare(void);
+
+/* tls_out.c: the output buffer */
+/** A buffer with room for len more bytes, or for one at least if len is 0; NULL: no room now, or no
+ *  memory (then link->is_out_of_memory). */
+struct tls_out *tls_out_for(struct tls_link *link, size_t len);
+/** Append bytes as they are; they are dropped if there is no room. */
+void tls_out_add(struct tls_link *link, const void *data, size_t len);
+static inline bool tls_out_has_bytes(const struct tls_link *link)
+{
+    return link->out && link->out->begin < link->out->end;
+}
+static inline bool tls_out_is_sending(const struct tls_link *link)
+{
+    return link->out && link->out->op.is_pending;
+}
+/** Send what there is, if it is not being sent. */
+void tls_out_flush(struct tls_link *link);
+void tls_out_release(struct tls_link *link);
+/** The output has a deadline: the socket is closed then. */
+void tls_out_hurry(struct tls_link *link);
+void tls_outs_finish(struct tls_shared *shared);
+
+/* tls_recv.c */
+void tls_recv_start(struct transport *transport, struct loop_op *op, size_t max_bytes,
+                    loop_done_fn *done);
+/** Give the owner what can be decrypted. */
+void tls_recv_run(struct tls_link *link);
+/** Ask the loop for ciphertext, if somebody waits for it. */
+void tls_recv_want(struct tls_link *link);
+/** Copy what of the input the loop will take back. */
+void tls_recv_keep(struct tls_link *link);
+void tls_recv_finish(struct tls_link *link, ssize_t result);
+
+/* tls_send.c */
+void tls_send_start(struct transport *transport, struct loop_op *op, const struct iovec *iov,
+                    int iov_count, loop_done_fn *done);
+void tls_send_file_start(struct transport *transport, struct loop_op *op, int file_fd, off_t offset,
+                         size_t len, loop_done_fn *done);
+/** Tell a result that is known. */
+void tls_send_tell(struct tls_link *link);
+/** Encrypt what the owner wants to send, as far as there is room. */
+void tls_send_run(struct tls_link *link);
+/** So many bytes of output have gone, or -errno. */
+void tls_send_moved(struct tls_link *link, ssize_t result);
+void tls_send_finish(struct tls_link *link, ssize_t result);
+
+/* tls_close.c */
+int tls_shutdown_write(struct transport *transport);
+void tls_close(struct transport *transport, bool is_reset);
+/** What is due when output has gone: close_notify, FIN, close. */
+void tls_farewell_run(struct tls_link *link);
+void tls_socket_close(struct tls_link *link);
+
+#endif

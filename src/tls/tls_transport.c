@@ -1,0 +1,355 @@
+/* tls/tls_transport.c — a TLS connection from its first byte to its last call: the handshake, the
+ * order in which everything is done (tls_run), and what all connections of a loop share; see
+ * tls_transport.h. On the loop's thread. The memory goes in the socket's last call, never inside a
+ * call of the owner's. */
+#include "tls/tls_transport.h"
+
+#include "base/alloc.h"
+#include "base/check.h"
+#include "tls/tls_link.h"
+
+#include <openssl/err.h>
+
+enum { HANDSHAKE_RECORD = 0x16 }; /* RFC 8446 §5.1: the first byte of who speaks TLS */
+
+/* ---- handshake ------------------------------------------------------------------------------- */
+
+static void answer_plain_http(struct tls_link *link)
+{
+#define PLAIN_TEXT "This port speaks TLS. The address begins with https://\n"
+    static const char answer[] = "HTTP/1.1 400 Bad Request\r\n"
+                                 "Content-Type: text/plain; charset=utf-8\r\n"
+                                 "Content-Length: 55\r\n"
+                                 "Connection: close\r\n\r\n" PLAIN_TEXT;
+    _Static_assert(sizeof PLAIN_TEXT - 1 == 55, "Content-Length");
+#undef PLAIN_TEXT
+    tls_out_add(link, answer, sizeof answer - 1);
+}
+
+/* RFC 8446 §6: a fatal alert, unexpected_message. */
+static void answer_garbage(struct tls_link *link)
+{
+    static const unsigned char alert[] = {0x15, 3, 3, 0, 2, 2, 10};
+    tls_out_add(link, alert, sizeof alert);
+}
+
+/* Who does not speak TLS is answered before OpenSSL sees it: 0 or why not. */
+static int look_at_first_byte(struct tls_link *link)
+{
+    if (link->first_byte == HANDSHAKE_RECORD) {
+        return 0;
+    }
+    if (link->first_byte >= 'A' && link->first_byte <= 'Z') {
+        answer_plain_http(link);
+        return TRANSPORT_PLAIN_HTTP;
+    }
+    answer_garbage(link);
+    return TRANSPORT_GARBAGE;
+}
+
+/* 0, -EAGAIN when it waits for the peer, or why not. */
+static int shake_hands(struct tls_link *link)
+{
+    if (link->write_error) {
+        return (int)link->write_error;
+    }
+    if (link->input_end != TLS_NOT_ENDED) {
+        return (int)link->input_end;
+    }
+    if (!link->has_input) {
+        return -EAGAIN;
+    }
+    int result = look_at_first_byte(link);
+    if (result < 0) {
+        return result;
+    }
+    tls_bio_prepare();
+    link->recv_wish = TLS_WISH_NONE;
+    int rc = SSL_do_handshake(link->ssl);
+    if (rc == 1) {
+        return 0;
+    }
+    ssize_t why = tls_bio_result(link, rc, &link->recv_wish);
+    return why == 0 ? TRANSPORT_REFUSED : (int)why;
+}
+
+static void run_handshake(struct tls_link *link)
+{
+    if (link->phase != TLS_SHAKING || link->is_closing) {
+        return;
+    }
+    int result = shake_hands(link);
+    if (result == -EAGAIN) {
+        return;
+    }
+    link->phase = result == 0 ? TLS_OPEN : TLS_RAW;
+    link->recv_wish = TLS_WISH_NONE;
+    if (result < 0) {
+        ERR_clear_error();
+    }
+    link->ready(link->transport, result);
+}
+
+/* ---- the order of things --------------------------------------------------------------------- */
+
+static void cancel_owner(struct tls_link *link)
+{
+    if (link->recv_op) {
+        tls_recv_finish(link, -ECANCELED);
+    }
+    if (link->send_op && !link->is_awaiting) {
+        tls_send_finish(link, -ECANCELED);
+    }
+}
+
+/* What tells of one send may start the next, which is known at once if yet another follows it. */
+static void run_sends(struct tls_link *link)
+{
+    tls_send_run(link);
+    if (link->send_result != 0 && !link->is_closing) {
+        tls_send_tell(link);
+        tls_send_run(link);
+    }
+    if (link->send_result != 0) {
+        tls_run_later(link);
+    }
+}
+
+void tls_run(struct tls_link *link)
+{
+    if (link->is_socket_closed) {
+        return;
+    }
+    link->is_running = true;
+    if (!link->is_closing) {
+        tls_send_tell(link);
+        run_handshake(link);
+        tls_recv_run(link);
+        run_sends(link);
+    }
+    if (link->is_closing) {
+        cancel_owner(link);
+    }
+    tls_farewell_run(link);
+    if (!link->holds_back) {
+        tls_out_flush(link);
+    }
+    tls_recv_want(link);
+    link->is_running = false;
+}
+
+static void end_link(struct tls_link *link);
+
+static void on_later(struct loop_post *post)
+{
+    struct tls_link *link = CONTAINER_OF(post, struct tls_link, later);
+    link->is_later = false;
+    if (link->was_called_closed) {
+        end_link(link);
+    } else {
+        tls_run(link);
+    }
+}
+
+void tls_run_later(struct tls_link *link)
+{
+    if (!link->is_later) {
+        link->is_later = true;
+        link->later.run = on_later;
+        loop_later(link->shared->loop, &link->later);
+    }
+}
+
+/* ---- the end --------------------------------------------------------------------------------- */
+
+/* A session that OpenSSL takes for broken would be looked for in a list that all threads share. */
+static void free_ssl(SSL *ssl)
+{
+    if (ssl) {
+        SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+        SSL_free(ssl);
+    }
+}
+
+static void free_link(struct tls_link *link)
+{
+    tls_out_release(link);
+    free_ssl(link->ssl);
+    mem_free(link->kept);
+    link->shared->live--;
+    mem_free(link);
+}
+
+/* What the owner starts in its last callbacks is called back too. */
+static void end_link(struct tls_link *link)
+{
+    struct transport *transport = link->transport;
+    cancel_owner(link);
+    if (link->is_later) {
+        return;
+    }
+    free_link(link);
+    transport->state = NULL;
+    transport->closed(transport);
+}
+
+static void on_socket_closed(struct loop_socket *socket)
+{
+    struct transport *transport = CONTAINER_OF(socket, struct transport, socket);
+    struct tls_link *link = transport->state;
+    link->was_called_closed = true;
+    end_link(link);
+}
+
+/* ---- birth ----------------------------------------------------------------------------------- */
+
+static struct span agreed(const struct transport *transport)
+{
+    const struct tls_link *link = transport->state;
+    const unsigned char *name = NULL;
+    unsigned len = 0;
+    SSL_get0_alpn_selected(link->ssl, &name, &len);
+    return name ? span_make((const char *)name, len) : SPAN_NONE;
+}
+
+static const char *why(const struct transport *transport)
+{
+    const struct tls_link *link = transport->state;
+    return link->error ? ERR_reason_error_string(link->error) : NULL;
+}
+
+static const struct transport_ops tls_ops = {
+    .name = "tls",
+    .recv = tls_recv_start,
+    .send = tls_send_start,
+    .send_file = tls_send_file_start,
+    .shutdown_write = tls_shutdown_write,
+    .close = tls_close,
+    .agreed = agreed,
+    .why = why,
+};
+
+static int make_ssl(struct tls_link *link, SSL_CTX *context)
+{
+    tls_bio_prepare();
+    link->ssl = SSL_new(context);
+    int result = link->ssl ? tls_bio_attach(link) : -ENOMEM;
+    if (result < 0) {
+        ERR_clear_error();
+        return result;
+    }
+    /* A record that carries nothing for us comes back to us: tls_recv.c counts them. */
+    SSL_clear_mode(link->ssl, SSL_MODE_AUTO_RETRY);
+    SSL_set_mode(link->ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_set_read_ahead(link->ssl, 0); /* what OpenSSL has not asked for stays ours */
+    SSL_set_accept_state(link->ssl);
+    return 0;
+}
+
+static struct tls_link *make_link(struct tls_shared *shared, SSL_CTX *take_context)
+{
+    struct tls_link *link = take_context ? mem_alloc_zero(1, sizeof *link) : NULL;
+    if (link) {
+        shared->live++;
+        link->shared = shared;
+        link->input_end = TLS_NOT_ENDED;
+        link->small_left = TLS_SMALL_RECORDS_FOR;
+        link->last_sent_ms = loop_now_ms(shared->loop);
+        if (make_ssl(link, take_context) < 0) {
+            free_link(link);
+            link = NULL;
+        }
+    }
+    SSL_CTX_free(take_context); /* the SSL has a reference of its own */
+    return link;
+}
+
+int tls_transport_open(struct transport *transport, struct tls_shared *shared, int fd,
+                       SSL_CTX *take_context, const struct transport_told *told)
+{
+    struct tls_link *link = make_link(shared, take_context);
+    if (!link) {
+        return -ENOMEM;
+    }
+    link->transport = transport;
+    link->ready = told->ready;
+    transport->ops = &tls_ops;
+    transport->loop = shared->loop;
+    transport->closed = told->closed;
+    transport->state = link;
+    int result = loop_socket_open(shared->loop, &transport->socket, fd, LOOP_SOCKET_STREAM,
+                                  on_socket_closed);
+    if (result < 0) {
+        free_link(link);
+        return result;
+    }
+    tls_recv_want(link);
+    return 0;
+}
+
+static int open_tls(const struct transport_opener *base, struct transport *transport, int fd,
+                    const struct transport_told *told)
+{
+    const struct tls_opener *opener =
+        (const struct tls_opener *)((const char *)base - offsetof(struct tls_opener, opener));
+    return tls_transport_open(transport, opener->shared, fd, opener->take_context(opener->arg),
+                              told);
+}
+
+void tls_opener_init(struct tls_opener *opener, struct tls_shared *shared,
+                     SSL_CTX *(*take_context)(void *arg), void *arg)
+{
+    *opener = (struct tls_opener){
+        .opener = {.open = open_tls}, .shared = shared, .take_context = take_context, .arg = arg};
+}
+
+SSL *tls_transport_ssl(const struct transport *transport)
+{
+    return transport->ops == &tls_ops ? ((struct tls_link *)transport->state)->ssl : NULL;
+}
+
+/* ---- a loop's ---------------------------------------------------------------------------------
+ */
+
+struct tls_shared *tls_shared_create(struct loop *loop)
+{
+    struct tls_shared *shared = mem_alloc(sizeof *shared);
+    if (!shared) {
+        return NULL;
+    }
+    shared->loop = loop;
+    shared->free_outs = NULL;
+    shared->free_out_count = 0;
+    shared->live = 0;
+    shared->method = tls_bio_method();
+    if (!shared->method) {
+        mem_free(shared);
+        return NULL;
+    }
+    return shared;
+}
+
+void tls_shared_destroy(struct tls_shared *shared)
+{
+    if (shared) {
+        CHECK(shared->live == 0);
+        tls_outs_finish(shared);
+        BIO_meth_free(shared->method);
+        mem_free(shared);
+    }
+}
+
+uint64_t tls_transport_idle_bytes(void)
+{
+    return mem_cost(sizeof(struct tls_link));
+}
+
+uint64_t tls_transport_output_bytes(void)
+{
+    return mem_cost(sizeof(struct tls_out));
+}
+
+uint64_t tls_shared_bytes(void)
+{
+    return mem_cost(sizeof(struct tls_shared)) + TLS_SPARE_OUTS * tls_transport_output_bytes();
+}
