@@ -5,18 +5,42 @@
 
 #include "base/text.h"
 
+enum { WORD = sizeof(uint64_t) };
+
+static bool are_bytes_equal(const char *a, const char *b, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        /* Mostly they are the same as they stand. */
+        if (a[i] != b[i] && text_lower(a[i]) != text_lower(b[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool are_words_equal(const char *a, const char *b)
+{
+    uint64_t words[2];
+    memcpy(&words[0], a, WORD);
+    memcpy(&words[1], b, WORD);
+    return words[0] == words[1] || are_bytes_equal(a, b, WORD);
+}
+
 bool span_equal_nocase(struct span a, struct span b)
 {
     if (a.len != b.len) {
         return false;
     }
-    for (size_t i = 0; i < a.len; i++) {
-        /* Mostly they are the same as they stand. */
-        if (a.ptr[i] != b.ptr[i] && text_lower(a.ptr[i]) != text_lower(b.ptr[i])) {
+    if (a.len < WORD) {
+        return are_bytes_equal(a.ptr, b.ptr, a.len);
+    }
+    for (size_t i = 0; i + WORD < a.len; i += WORD) {
+        if (!are_words_equal(a.ptr + i, b.ptr + i)) {
             return false;
         }
     }
-    return true;
+    /* The last one may overlap the one before. */
+    return are_words_equal(a.ptr + a.len - WORD, b.ptr + a.len - WORD);
 }
 
 bool span_starts_with(struct span s, struct span prefix)

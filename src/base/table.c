@@ -45,6 +45,16 @@ static inline uint64_t load_le(const char *bytes, size_t count)
     return word;
 }
 
+/* 1 to 7 bytes, in loads that overlap instead of a loop. */
+static inline uint64_t load_le_tail(const char *bytes, size_t count)
+{
+    if (count >= 4) {
+        return load_le(bytes, 4) | load_le(bytes + count - 4, 4) << (8 * (count - 4));
+    }
+    return load_le(bytes, 1) | load_le(bytes + count / 2, 1) << (8 * (count / 2)) |
+           load_le(bytes + count - 1, 1) << (8 * (count - 1));
+}
+
 static inline void sip_word(struct sip *s, uint64_t word)
 {
     s->v3 ^= word;
@@ -66,7 +76,7 @@ uint64_t table_hash(const uint64_t seed[2], struct span key)
         sip_word(&s, load_le(key.ptr + i, 8));
     }
     uint64_t last = (uint64_t)key.len << 56;
-    sip_word(&s, whole < key.len ? last | load_le(key.ptr + whole, key.len - whole) : last);
+    sip_word(&s, whole < key.len ? last | load_le_tail(key.ptr + whole, key.len - whole) : last);
     s.v2 ^= 0xff;
     sip_round(&s);
     sip_round(&s);

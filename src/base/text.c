@@ -5,7 +5,7 @@
 
 #include <limits.h>
 
-enum { U64_DIGITS = 20, HEX_DIGITS_MAX = 15, DISTANCE_MAX_LEN = 63 };
+enum { U64_DIGITS = 20, SAFE_DIGITS = 19, HEX_DIGITS_MAX = 15, DISTANCE_MAX_LEN = 63 };
 
 bool text_parse_u64(struct span s, uint64_t *ret)
 {
@@ -18,7 +18,7 @@ bool text_parse_u64(struct span s, uint64_t *ret)
             return false;
         }
         uint64_t digit = (uint64_t)(s.ptr[i] - '0');
-        if (number > (UINT64_MAX - digit) / 10) {
+        if (i >= SAFE_DIGITS && number > (UINT64_MAX - digit) / 10) {
             return false;
         }
         number = number * 10 + digit;

@@ -3,8 +3,6 @@
  * stand alone. */
 #include "http/field_name.h"
 
-#include "base/text.h"
-
 enum { SLOTS = 256 };
 
 #define HASH(len, a, b, c) (((len)*25u + (a)*11u + (b)*2u + (c)*23u) % SLOTS)
@@ -31,9 +29,10 @@ enum field_id field_id_of(struct span name)
     if (name.len == 0) {
         return FIELD_OTHER;
     }
+    /* Letters in lower case; the other bytes of known names, digits and '-', have the bit anyway. */
     size_t hash =
-        HASH(name.len, LETTER(text_lower(name.ptr[0])), LETTER(text_lower(name.ptr[name.len / 2])),
-             LETTER(text_lower(name.ptr[name.len * 3 / 4])));
+        HASH(name.len, LETTER(name.ptr[0]) | 0x20u, LETTER(name.ptr[name.len / 2]) | 0x20u,
+             LETTER(name.ptr[name.len * 3 / 4]) | 0x20u);
     enum field_id id = (enum field_id)slots[hash];
     return span_equal_nocase(name, names[id]) ? id : FIELD_OTHER;
 }

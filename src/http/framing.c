@@ -60,9 +60,8 @@ static enum framing_reason judge_host(int version, const struct fields *fields)
     if (fields_count_of(fields, FIELD_HOST) > 1) {
         return FRAMING_REASON_HOST_TWICE;
     }
-    struct host host;
-    bool is_valid = host_parse(fields_get(fields, FIELD_HOST), &host) == 0;
-    return is_valid ? FRAMING_REASON_NONE : FRAMING_REASON_HOST_BAD;
+    return host_is_valid(fields_get(fields, FIELD_HOST)) ? FRAMING_REASON_NONE
+                                                         : FRAMING_REASON_HOST_BAD;
 }
 
 static enum framing_reason judge(int version, enum method method, const struct fields *fields,

@@ -139,6 +139,18 @@ int host_parse(struct span value, struct host *ret)
     return 0;
 }
 
+/* An IPv4 address is made of what names are made of, so to be valid it need not be told apart. */
+bool host_is_valid(struct span value)
+{
+    size_t len = chars_skip(value, CHARS_REG_NAME);
+    bool is_plain = len > 0 && len <= NAME_MAX_BYTES && (len == value.len || value.ptr[len] == ':');
+    struct host host;
+    if (is_plain) {
+        return parse_port(span_from(value, len + 1), &host);
+    }
+    return host_parse(value, &host) == GALLEY_OK; /* in brackets, with escapes, or wrong */
+}
+
 struct span host_bare_name(const struct host *host)
 {
     struct span name = host->name;

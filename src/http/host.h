@@ -17,6 +17,8 @@ struct host {
 
 /** 0 or GALLEY_EPROTO (answer 400). */
 int host_parse(struct span value, struct host *ret);
+/** Would host_parse() take it? Cheaper. */
+bool host_is_valid(struct span value);
 
 /** The name without the dot at its end that stands for the root of the DNS: "example.com." is
  *  "example.com". ptr NULL if nothing else is left. */

@@ -12,13 +12,16 @@ static struct span first_bytes(struct span s, size_t n)
     return span_make(s.ptr, n);
 }
 
-/* path [ "?" query ], the path not empty. */
+/* path [ "?" query ], the path not empty. Its bytes are judged by target_normalize(). */
 static int parse_path(struct span s, struct arena *arena, struct target *target)
 {
     size_t question = span_find(s, '?');
     target->raw_path = first_bytes(s, question);
     if (question < s.len) {
         target->query = span_from(s, question + 1);
+        if (!chars_all(target->query, CHARS_TARGET)) {
+            return GALLEY_EPROTO;
+        }
     }
     return target_normalize(target->raw_path, arena, &target->path, &target->has_encoded_slash);
 }
@@ -102,8 +105,9 @@ int target_parse(struct span raw, enum method method, struct arena *arena, struc
                             .raw_path = SPAN_NONE,
                             .path = SPAN_NONE,
                             .query = SPAN_NONE};
-    /* RFC 9112 §3.2: no space, no fragment; RFC 3986 §2: ASCII only. */
-    if (raw.len == 0 || !chars_all(raw, CHARS_TARGET)) {
+    /* RFC 9112 §3.2: no space, no fragment; RFC 3986 §2: ASCII only. A path's bytes are judged on
+     * the way. */
+    if (raw.len == 0 || (raw.ptr[0] != '/' && !chars_all(raw, CHARS_TARGET))) {
         return GALLEY_EPROTO;
     }
     int code = parse_form(raw, method, arena, &target);

@@ -1,7 +1,7 @@
 /* wire/field_section.c — the machine behind field_section.h: one small function a state.
  * Called for each head (fast path: the whole section in one call) and for trailers. Invariant: a
- * byte that `at` has passed is never looked at again, except white space at the ends of a value.
- * Pure; any thread. */
+ * byte that `at` has passed is never looked at again, except white space at the ends of a value and
+ * a line that take_line() has not taken, once. Pure; any thread. */
 #include "wire/field_section.h"
 
 #include "base/check.h"
@@ -124,6 +124,30 @@ static inline enum section_state end_lf(struct cursor *c)
     return DONE;
 }
 
+/* A good line that lies here whole, as most do, in one go. False: nothing is taken, the steps above
+ * find out what is wrong with it, or take what is there of it. */
+static inline bool take_line(struct cursor *c)
+{
+    const char *name = c->at;
+    const char *colon = scan_token(name, c->end);
+    if (colon == name || colon == c->end || *colon != ':' || c->section->count >= c->max_fields) {
+        return false;
+    }
+    const char *cr = scan_value(colon + 1, c->end);
+    if (c->end - cr < 2 || cr[0] != '\r' || cr[1] != '\n') {
+        return false;
+    }
+    c->section->count++;
+    c->name = name;
+    c->colon = colon;
+    c->at = cr + 1;
+    if (c->fields) {
+        collect(c);
+    }
+    c->at++;
+    return true;
+}
+
 static inline enum section_state step(struct cursor *c, enum section_state state)
 {
     switch (state) {
@@ -158,7 +182,9 @@ enum h1_result field_section_feed(struct field_section *section, const char **at
         c.fields = fields; /* fresh: every line begins in this call */
     }
     while (c.at < end && state != DONE && state != FAILED) {
-        state = step(&c, state);
+        if (state != LINE_START || !take_line(&c)) {
+            state = step(&c, state);
+        }
     }
     section->state = (uint8_t)state;
     *at = c.at;

@@ -27,6 +27,23 @@ TEST(test_bytes_are_compared_with_and_without_case)
     EXPECT(!span_equal_nocase(SPAN("\xc4"), SPAN("\xe4")));
 }
 
+TEST(test_case_is_ignored_at_every_place_of_every_length)
+{
+    char a[40], b[40];
+    for (size_t len = 1; len <= sizeof a; len++) {
+        for (size_t at = 0; at < len; at++) {
+            memset(a, 'x', len);
+            memset(b, 'x', len);
+            b[at] = 'X';
+            EXPECT(span_equal_nocase(span_make(a, len), span_make(b, len)));
+            b[at] = 'Y';
+            EXPECT(!span_equal_nocase(span_make(a, len), span_make(b, len)));
+            b[at] = 'x' ^ '\x80'; /* only letters of ASCII have a case */
+            EXPECT(!span_equal_nocase(span_make(a, len), span_make(b, len)));
+        }
+    }
+}
+
 TEST(test_starts_and_ends)
 {
     EXPECT(span_starts_with(SPAN("/a/b"), SPAN("/a")));

@@ -43,6 +43,7 @@ TEST(valid_hosts_are_taken_apart)
         if (host_parse(span_of(good[i].value), &host) != 0) {
             test_fail(__FILE__, __LINE__, "'%s' was refused", good[i].value);
         }
+        EXPECT(host_is_valid(span_of(good[i].value)));
         EXPECT_SPAN(host.name, good[i].name);
         EXPECT_INT(host.kind, good[i].kind);
         EXPECT_INT(host.has_port, good[i].port >= 0);
@@ -112,6 +113,7 @@ TEST(invalid_hosts_are_refused)
         if (host_parse(span_of(bad[i]), &host) == 0) {
             test_fail(__FILE__, __LINE__, "'%s' was taken", bad[i]);
         }
+        EXPECT(!host_is_valid(span_of(bad[i])));
     }
     EXPECT_INT(host_parse(SPAN_NONE, &(struct host){0}), GALLEY_EPROTO);
     EXPECT_INT(host_parse(span_make("a\0b", 3), &(struct host){0}), GALLEY_EPROTO);
@@ -124,6 +126,23 @@ TEST(names_are_at_most_255_bytes)
     struct host host;
     EXPECT_INT(host_parse(span_make(text, 255), &host), 0);
     EXPECT_INT(host_parse(span_make(text, 256), &host), GALLEY_EPROTO);
+    EXPECT(host_is_valid(span_make(text, 255)));
+    EXPECT(!host_is_valid(span_make(text, 256)));
+}
+
+TEST(the_short_judgement_is_that_of_the_long_one)
+{
+    static const char bytes[] = "ab1.:%2[]-_/ \0x@5";
+    for (unsigned round = 0; round < test_rounds(20000); round++) {
+        char text[12];
+        size_t len = test_random() % (sizeof text + 1);
+        for (size_t i = 0; i < len; i++) {
+            text[i] = bytes[test_random() % (sizeof bytes - 1)];
+        }
+        struct host host;
+        struct span value = span_make(text, len);
+        EXPECT_INT(host_is_valid(value), host_parse(value, &host) == 0);
+    }
 }
 
 TEST(test_a_dot_at_the_end_is_not_part_of_the_name)
