@@ -2,12 +2,18 @@
 enable_testing()
 add_library(test_harness OBJECT tests/harness/test.c)
 target_link_libraries(test_harness PRIVATE galley_flags)
+# Certificates for the tests of what stands on TLS; made by libcrypto.
+add_library(test_certs OBJECT tests/harness/tls_certs.c)
+target_link_libraries(test_certs PRIVATE galley_flags)
 
 add_custom_target(unit_tests)
 # Programs that test rooms: add_room_test(target room source...)
 function(add_room_test target room)
     room_objects(objects ${room})
     room_links(links ${room})
+    if("tls" IN_LIST ROOM_USES_${room} OR room STREQUAL "tls")
+        list(APPEND objects $<TARGET_OBJECTS:test_certs>)
+    endif()
     add_executable(${target} ${ARGN} $<TARGET_OBJECTS:test_harness> ${objects})
     target_link_libraries(${target} PRIVATE galley_flags Threads::Threads m ${links})
     target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests/harness)

@@ -1,0 +1,152 @@
+/* tls/tls_hello.c — what OpenSSL asks during a handshake: which certificate and rule (by the name
+ * that the client asks for), which protocol, which OCSP response, which ticket key. On the
+ * connection's loop; reads the set, changes only the connection.
+ *
+ * The name is looked at in the ClientHello itself, before OpenSSL considers a ticket: a session is
+ * bound to the name it was made for and to the rule for clients at that time, so that nobody gets
+ * past a rule with a ticket from next door (CVE-2025-23419). */
+#include "tls/tls_set.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/ssl.h>
+
+enum { HOST_NAME = 0, HEADER_BYTES = 5, LABEL_LIMIT = 255 };
+
+/* ---- server_name ----------------------------------------------------------------------------- */
+
+static size_t u16(const unsigned char *bytes)
+{
+    return (size_t)bytes[0] << 8 | bytes[1];
+}
+
+/* RFC 6066 §3: one name of type host_name. What is not like that is refused by OpenSSL when it
+ * reads the extension; here it is no name. In lower case in out. */
+static struct span requested_name(SSL *ssl, char out[LABEL_LIMIT])
+{
+    const unsigned char *data = NULL;
+    size_t len = 0;
+    if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &data, &len) != 1 ||
+        len < HEADER_BYTES) {
+        return SPAN_NONE;
+    }
+    size_t name_len = u16(data + 3);
+    bool is_one_name = u16(data) == len - 2 && data[2] == HOST_NAME &&
+                       name_len == len - HEADER_BYTES && name_len <= LABEL_LIMIT;
+    if (!is_one_name) {
+        return SPAN_NONE;
+    }
+    tls_name_lower(out, (const char *)data + HEADER_BYTES, name_len);
+    return span_make(out, name_len);
+}
+
+/* RFC 8446 §4.6.1, RFC 6066 §3: no session of one name for another; and none that was made under
+ * another rule, or before the authorities changed. */
+static bool bind_session(SSL *ssl, const struct tls_site *site, struct span name)
+{
+    unsigned char bound[TLS_DIGEST_BYTES + LABEL_LIMIT] = {0};
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+    if (site->rule) {
+        memcpy(bound, site->rule->digest, TLS_DIGEST_BYTES);
+    }
+    if (name.len > 0) {
+        memcpy(bound + TLS_DIGEST_BYTES, name.ptr, name.len);
+    }
+    return EVP_Digest(bound, TLS_DIGEST_BYTES + name.len, digest, &len, EVP_sha256(), NULL) == 1 &&
+           SSL_set_session_id_context(ssl, digest, SSL_MAX_SID_CTX_LENGTH) == 1;
+}
+
+static int on_client_hello(SSL *ssl, int *alert, void *arg)
+{
+    const struct tls_set *set = arg;
+    char text[LABEL_LIMIT];
+    struct span name = requested_name(ssl, text);
+    const struct tls_site *site = tls_set_site(set, name);
+    if (set->options->is_strict && !site->has_certificate) {
+        /* RFC 6066 §3. For no name at all RFC 8446 §9.2 has an alert of its own, which OpenSSL
+         * cannot send before the version is chosen. */
+        *alert = SSL_AD_UNRECOGNIZED_NAME;
+        return SSL_CLIENT_HELLO_ERROR;
+    }
+    if (!SSL_set_SSL_CTX(ssl, site->ssl_ctx) || !bind_session(ssl, site, name)) {
+        *alert = SSL_AD_INTERNAL_ERROR;
+        return SSL_CLIENT_HELLO_ERROR;
+    }
+    SSL_set_verify(ssl, tls_client_rule_verify_mode(site->rule), NULL);
+    return SSL_CLIENT_HELLO_SUCCESS;
+}
+
+/* RFC 6066 §3: a server that used the name says so with an empty extension. */
+static int on_server_name(SSL *ssl, int *alert, void *arg)
+{
+    (void)alert;
+    (void)arg;
+    return SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) ? SSL_TLSEXT_ERR_OK
+                                                              : SSL_TLSEXT_ERR_NOACK;
+}
+
+/* ---- the rest -------------------------------------------------------------------------------- */
+
+/* RFC 7301 §3.2: without a protocol in common, no_application_protocol. */
+static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+                   const unsigned char *offered, unsigned offered_len, void *arg)
+{
+    const struct tls_set *set = arg;
+    unsigned char *chosen = NULL;
+    (void)ssl;
+    if (SSL_select_next_proto(&chosen, out_len, set->protocols, set->protocols_len, offered,
+                              offered_len) != OPENSSL_NPN_NEGOTIATED) {
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
+    }
+    *out = chosen;
+    return SSL_TLSEXT_ERR_OK;
+}
+
+static struct tls_pair *pair_in_use(const SSL *ssl, const struct tls_site *site)
+{
+    const X509 *leaf = SSL_get_certificate(ssl);
+    for (unsigned i = 0; i < site->pair_count; i++) {
+        struct tls_pair *pair = &site->set->pairs[site->pairs[i]];
+        if (pair->leaf == leaf) {
+            return pair;
+        }
+    }
+    return NULL;
+}
+
+/* RFC 6066 §8: the client has asked. */
+static int on_status(SSL *ssl, void *arg)
+{
+    const struct tls_site *site = arg;
+    const struct tls_options *options = site->set->options;
+    struct tls_pair *pair = pair_in_use(ssl, site);
+    if (!pair ||
+        !tls_ocsp_is_fresh(&pair->ocsp, options->clock.wall_s(), pair->cert_file, &options->log)) {
+        return SSL_TLSEXT_ERR_NOACK;
+    }
+    unsigned char *copy = OPENSSL_memdup(pair->ocsp.der, pair->ocsp.len);
+    if (!copy) {
+        return SSL_TLSEXT_ERR_NOACK;
+    }
+    SSL_set_tlsext_status_ocsp_resp(ssl, copy, (long)pair->ocsp.len); /* takes it over */
+    return SSL_TLSEXT_ERR_OK;
+}
+
+static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
+                     EVP_MAC_CTX *mac, int is_sealing)
+{
+    return tls_tickets_use(tls_site_of(ssl)->set->tickets, name, iv, cipher, mac, is_sealing);
+}
+
+void tls_hello_attach(SSL_CTX *ssl_ctx, struct tls_site *site)
+{
+    SSL_CTX_set_client_hello_cb(ssl_ctx, on_client_hello, site->set);
+    SSL_CTX_set_tlsext_servername_callback(ssl_ctx, on_server_name);
+    SSL_CTX_set_alpn_select_cb(ssl_ctx, on_alpn, site->set);
+    (void)SSL_CTX_set_tlsext_status_cb(ssl_ctx, on_status);
+    (void)SSL_CTX_set_tlsext_status_arg(ssl_ctx, site);
+    if (site->set->tickets) {
+        (void)SSL_CTX_set_tlsext_ticket_key_evp_cb(ssl_ctx, on_ticket);
+    }
+}
