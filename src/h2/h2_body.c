@@ -1,0 +1,225 @@
+/* h2/h2_body.c — request bodies: who takes them, 100 Continue, back pressure, and the raw input of a
+ * tunnel. On the loop.
+ *
+ * What is received belongs to the client's windows until it has been taken: only then WINDOW_UPDATE
+ * gives the room back (RFC 9113 §5.2). So a body that nobody reads costs a stream's window, and all
+ * bodies of a connection cost the connection's. */
+#include "base/check.h"
+
+#include "h2/h2_session.h"
+
+/* ---- windows --------------------------------------------------------------------------------- */
+
+/* What is held was taken, or is dropped. */
+static void give_back(struct h2_stream *stream)
+{
+    uint32_t held = stream->held;
+    stream->held = 0;
+    if (held == 0 || !stream->session) {
+        return;
+    }
+    nghttp2_session *ng = stream->session->ng;
+    int rv = stream->is_open ? nghttp2_session_consume(ng, stream->id, held)
+                             : nghttp2_session_consume_connection(ng, held);
+    if (rv != 0) {
+        h2_out_of_memory(stream->session);
+    }
+}
+
+static void stop_reading(struct h2_stream *stream)
+{
+    if (stream->is_reading) {
+        stream->is_reading = false;
+        stream->session->reading--;
+    }
+}
+
+/* It is the client's turn: its rate counts from now. */
+static void start_reading(struct h2_stream *stream)
+{
+    if (!stream->is_reading && !stream->input_ended && stream->body_state == H2_BODY_READING) {
+        stream->is_reading = true;
+        stream->session->reading++;
+        stream->in_since_ms = loop_now_ms(stream->driver->services->loop);
+        stream->in_bytes = 0;
+        h2_tick_if_needed(stream->session);
+    }
+}
+
+void h2_body_drop(struct h2_stream *stream)
+{
+    stream->body_state = H2_BODY_DONE;
+    stream->is_paused = false;
+    if (stream->session) {
+        stop_reading(stream);
+    }
+    buf_finish(&stream->pending);
+    buf_init(&stream->pending, 0);
+    give_back(stream);
+}
+
+/* ---- failing --------------------------------------------------------------------------------- */
+
+static int code_of(int status)
+{
+    switch (status) {
+    case 413:
+        return GALLEY_ETOOBIG;
+    case 408:
+        return GALLEY_ETIMEDOUT;
+    case 503:
+        return GALLEY_ENOMEM;
+    default:
+        return GALLEY_EPROTO;
+    }
+}
+
+void h2_body_fail(struct h2_stream *stream, int status)
+{
+    if (status == 413) {
+        counter_add(&stream->driver->counters.bodies_too_large, 1);
+    }
+    h2_body_drop(stream);
+    struct exchange *exchange = stream->exchange;
+    if (exchange && !exchange_body_failed(exchange, code_of(status)) && !stream->has_answered) {
+        exchange_reject(exchange, status);
+    }
+}
+
+/* ---- feeding --------------------------------------------------------------------------------- */
+
+static bool is_wanted(const struct h2_stream *stream)
+{
+    return stream->exchange && !stream->is_paused &&
+           (stream->body_state == H2_BODY_READING || stream->body_state == H2_BODY_TUNNEL);
+}
+
+static void give_piece(struct h2_stream *stream, struct span piece)
+{
+    int status = exchange_body_piece(stream->exchange, piece);
+    if (status == EXCHANGE_BODY_PAUSE) {
+        stream->is_paused = true; /* the windows stay as they are until it goes on */
+        if (stream->session) {
+            stop_reading(stream);
+        }
+    } else if (status != 0) {
+        h2_body_fail(stream, status);
+    } else {
+        give_back(stream);
+    }
+}
+
+static void feed_pending(struct h2_stream *stream)
+{
+    if (stream->pending.len == 0 || !is_wanted(stream)) {
+        return;
+    }
+    struct buf pending = stream->pending; /* a piece may cause more to come */
+    buf_init(&stream->pending, 0);
+    give_piece(stream, buf_span(&pending));
+    buf_finish(&pending);
+}
+
+static void tell_end(struct h2_stream *stream)
+{
+    bool is_read = stream->body_state == H2_BODY_READING || stream->body_state == H2_BODY_TUNNEL;
+    /* A tunnel is told when it takes input again; a body's reader may be told at once. */
+    bool may_tell = is_read && (stream->body_state == H2_BODY_READING || !stream->is_paused);
+    if (!stream->input_ended || stream->input_told || stream->pending.len > 0 || !may_tell ||
+        !stream->exchange) {
+        return;
+    }
+    stream->input_told = true;
+    stop_reading(stream);
+    if (stream->body_state == H2_BODY_READING) {
+        stream->body_state = H2_BODY_DONE;
+    }
+    exchange_body_end(stream->exchange);
+}
+
+/* RFC 9110 §10.1.1: said only when the body is wanted, and has not begun to come by itself. */
+static void say_continue(struct h2_stream *stream)
+{
+    static uint8_t name[] = ":status";
+    static uint8_t value[] = "100";
+    nghttp2_nv line = {name, value, sizeof name - 1, sizeof value - 1, NGHTTP2_NV_FLAG_NONE};
+    bool is_awaited = stream->waits_for_continue && !stream->input_ended && stream->held == 0 &&
+                      !stream->has_answered;
+    stream->waits_for_continue = false;
+    if (!is_awaited) {
+        return;
+    }
+    int rv = nghttp2_submit_headers(stream->session->ng, NGHTTP2_FLAG_NONE, stream->id, NULL, &line,
+                                    1, NULL);
+    if (rv != 0) {
+        h2_out_of_memory(stream->session);
+        return;
+    }
+    counter_add(&stream->driver->counters.continues, 1);
+}
+
+void h2_body_go_on(struct h2_stream *stream)
+{
+    if (!is_wanted(stream)) {
+        return;
+    }
+    say_continue(stream);
+    start_reading(stream);
+    feed_pending(stream);
+    tell_end(stream);
+}
+
+/* ---- what comes ------------------------------------------------------------------------------ */
+
+void h2_body_received(struct h2_stream *stream, struct span piece)
+{
+    stream->held += (uint32_t)piece.len;
+    stream->in_bytes += piece.len;
+    if (stream->body_state == H2_BODY_DONE || stream->was_reset) {
+        give_back(stream);
+    } else if (is_wanted(stream) && stream->pending.len == 0) {
+        give_piece(stream, piece);
+    } else {
+        buf_append_span(&stream->pending, piece);
+        if (stream->pending.failed) {
+            counter_add(&stream->driver->counters.out_of_memory, 1);
+            h2_stream_reset(stream, NGHTTP2_INTERNAL_ERROR);
+        }
+    }
+}
+
+void h2_body_input_ended(struct h2_stream *stream)
+{
+    stream->input_ended = true;
+    stop_reading(stream);
+    tell_end(stream);
+}
+
+/* ---- exchange_driver ------------------------------------------------------------------------- */
+
+void h2_read_body(struct exchange *exchange)
+{
+    struct h2_stream *stream = h2_stream_of(exchange);
+    if (stream->body_state == H2_BODY_UNREAD && stream->is_open) {
+        stream->body_state = H2_BODY_READING;
+        h2_stream_wake(stream);
+    }
+}
+
+void h2_resume_body(struct exchange *exchange)
+{
+    struct h2_stream *stream = h2_stream_of(exchange);
+    stream->is_paused = false;
+    if (stream->is_open) {
+        give_back(stream);
+        h2_stream_wake(stream);
+    }
+}
+
+void h2_body_tunnel(struct h2_stream *stream)
+{
+    stream->body_state = H2_BODY_TUNNEL;
+    stream->is_paused = !stream->exchange->request.input;
+    counter_add(&stream->driver->counters.tunnels, 1);
+    h2_stream_wake(stream);
+}

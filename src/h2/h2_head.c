@@ -1,0 +1,202 @@
+/* h2/h2_head.c — see h2_head.h. On the loop. The bytes have room for a head of the allowed size and once
+ * more for its cookies, joined; every name and value ends in a NUL, as the public views must. */
+#include "h2/h2_head.h"
+
+#include "base/alloc.h"
+#include "base/check.h"
+
+enum {
+    MAX_FREE_HEADS = 4,
+    LINE_BYTES = 4,  /* ": " and CRLF, which an HTTP/1 head would have */
+    BOMB_FACTOR = 8, /* so many times over a limit nobody errs */
+    SPARE_BYTES = 64
+};
+
+static size_t capacity_of(const struct http_limits *limits)
+{
+    return 2 * (size_t)limits->max_head_bytes + SPARE_BYTES;
+}
+
+/* One line more: Host, made of :authority. */
+static uint32_t lines_of(const struct http_limits *limits)
+{
+    return limits->max_fields + 1;
+}
+
+uint64_t h2_head_bytes(const struct http_limits *limits)
+{
+    return mem_cost(sizeof(struct h2_head) + lines_of(limits) * sizeof(struct field)) +
+           mem_cost(capacity_of(limits));
+}
+
+static struct h2_head *create(const struct http_limits *limits)
+{
+    uint32_t lines = lines_of(limits);
+    struct h2_head *head = mem_alloc(sizeof *head + lines * sizeof head->entries[0]);
+    char *bytes = head ? mem_alloc(capacity_of(limits)) : NULL;
+    if (!bytes) {
+        mem_free(head);
+        return NULL;
+    }
+    list_init(&head->link);
+    head->bytes = bytes;
+    head->capacity = capacity_of(limits);
+    fields_init(&head->fields, head->entries, lines);
+    return head;
+}
+
+void h2_head_free(struct h2_head *head)
+{
+    mem_free(head->bytes);
+    mem_free(head);
+}
+
+struct h2_head *h2_head_take(struct h2_driver *driver)
+{
+    struct list *link = list_pop_front(&driver->free_heads);
+    struct h2_head *head = NULL;
+    if (link) {
+        driver->free_head_count--;
+        head = CONTAINER_OF(link, struct h2_head, link);
+    } else {
+        head = create(driver->options.limits);
+    }
+    if (!head) {
+        return NULL;
+    }
+    fields_clear(&head->fields);
+    head->method = head->scheme = head->authority = head->path = head->protocol = SPAN_NONE;
+    head->count = head->cookies = 0;
+    head->size = 0;
+    head->len = 0;
+    head->is_too_large = false;
+    return head;
+}
+
+void h2_head_give_back(struct h2_driver *driver, struct h2_head *head)
+{
+    if (driver->free_head_count >= MAX_FREE_HEADS) {
+        h2_head_free(head);
+        return;
+    }
+    list_push_front(&driver->free_heads, &head->link);
+    driver->free_head_count++;
+}
+
+/* There is room: sizes were added up before. */
+static struct span keep(struct h2_head *head, struct span s)
+{
+    CHECK(head->len + s.len + 1 <= head->capacity);
+    char *to = head->bytes + head->len;
+    if (s.len > 0) {
+        memcpy(to, s.ptr, s.len);
+    }
+    to[s.len] = '\0';
+    head->len += s.len + 1;
+    return span_make(to, s.len);
+}
+
+static struct span *pseudo_of(struct h2_head *head, struct span name)
+{
+    static const struct span names[] = {
+        {":method", 7}, {":scheme", 7}, {":authority", 10}, {":path", 5}, {":protocol", 9}};
+    struct span *const spans[] = {&head->method, &head->scheme, &head->authority, &head->path,
+                                  &head->protocol};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (span_equal(name, names[i])) {
+            return spans[i];
+        }
+    }
+    return NULL;
+}
+
+bool h2_head_add(struct h2_head *head, const struct http_limits *limits, struct span name,
+                 struct span value)
+{
+    bool is_pseudo = name.len > 0 && name.ptr[0] == ':';
+    head->size += name.len + value.len + LINE_BYTES;
+    head->count += !is_pseudo;
+    if (head->size > limits->max_head_bytes || head->count > limits->max_fields) {
+        head->is_too_large = true;
+        return head->size <= (uint64_t)limits->max_head_bytes * BOMB_FACTOR &&
+               head->count <= (uint64_t)limits->max_fields * BOMB_FACTOR;
+    }
+    if (is_pseudo) {
+        struct span *pseudo = pseudo_of(head, name);
+        if (pseudo) {
+            *pseudo = keep(head, value);
+        }
+        return true;
+    }
+    struct span own_name = keep(head, name);
+    struct span own_value = keep(head, value);
+    int rc = fields_add(&head->fields, own_name, own_value);
+    CHECK(rc == GALLEY_OK);
+    head->cookies += head->entries[head->fields.count - 1].id == FIELD_COOKIE;
+    return true;
+}
+
+/* ---- when all have come ---------------------------------------------------------------------- */
+
+static void append(struct h2_head *head, struct span s)
+{
+    CHECK(head->len + s.len <= head->capacity);
+    memcpy(head->bytes + head->len, s.ptr, s.len);
+    head->len += s.len;
+}
+
+/* RFC 9113 §8.2.3: crumbs are joined with "; " before anybody else sees them. */
+static struct span join_crumbs(struct h2_head *head)
+{
+    size_t begin = head->len;
+    uint32_t it = 0;
+    const struct field *crumb;
+    while ((crumb = fields_next(&head->fields, FIELD_COOKIE, &it)) != NULL) {
+        if (head->len > begin) {
+            append(head, SPAN("; "));
+        }
+        append(head, crumb->value);
+    }
+    append(head, SPAN("\0"));
+    return span_make(head->bytes + begin, head->len - begin - 1);
+}
+
+static void join_cookies(struct h2_head *head)
+{
+    struct span joined = join_crumbs(head);
+    struct fields *fields = &head->fields;
+    bool is_first = true;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < fields->count; i++) {
+        struct field *field = &fields->entries[i];
+        if (field->id == FIELD_COOKIE && !is_first) {
+            continue;
+        }
+        if (field->id == FIELD_COOKIE) {
+            field->value = joined;
+            is_first = false;
+        }
+        fields->entries[kept++] = *field;
+    }
+    fields->count = kept;
+}
+
+bool h2_head_finish(struct h2_head *head)
+{
+    if (head->is_too_large) {
+        return true; /* refused anyway */
+    }
+    if (head->cookies > 1) {
+        join_cookies(head);
+    }
+    if (!head->authority.ptr) {
+        return true;
+    }
+    if (fields_has(&head->fields, FIELD_HOST)) {
+        /* RFC 9113 §8.3.1: a Host that identifies another entity makes the request malformed. */
+        return span_equal_nocase(fields_get(&head->fields, FIELD_HOST), head->authority);
+    }
+    int rc = fields_add_id(&head->fields, FIELD_HOST, SPAN("host"), head->authority);
+    CHECK(rc == GALLEY_OK);
+    return true;
+}

@@ -1,0 +1,139 @@
+/* h2/h2_send.c — DATA: pieces of an answer's chain behind the heads of frames, without a copy. On the
+ * loop; nghttp2 calls, from h2_settle().
+ *
+ * A frame may end in the middle of a part. Its first bytes then go to conn->out as a piece without the
+ * part's release function, which goes with the last of its bytes; as long as such a piece waits there
+ * (stream->pieces), neither the rest of the part nor an exchange that owns the memory may go. */
+#include "h2/h2_session.h"
+
+#include "base/check.h"
+
+static void piece_gone(void *arg)
+{
+    struct h2_stream *stream = arg;
+    if (--stream->pieces == 0) {
+        h2_stream_wake(stream);
+    }
+    h2_stream_unref(stream);
+}
+
+/* ---- into conn->out -------------------------------------------------------------------------- */
+
+static int add_part(struct chain *out, const struct chain_part *part, size_t len,
+                    chain_release_fn *release, void *arg)
+{
+    return part->ptr ? chain_add(out, part->ptr, len, release, arg)
+                     : chain_add_file(out, part->fd, part->offset, len, release, arg);
+}
+
+/* Bytes that stay where they are, for as long as piece_gone() has not been called. */
+static int add_lent(struct h2_stream *stream, const struct chain_part *part, size_t len)
+{
+    int rc = add_part(&stream->session->conn->out, part, len, piece_gone, stream);
+    if (rc == GALLEY_OK) {
+        stream->pieces++;
+        h2_stream_ref(stream);
+    }
+    return rc;
+}
+
+/* Small ones are cheaper copied; but the end of a part, of which pieces may be in conn->out, goes
+ * behind them. */
+static bool shall_copy(const struct h2_stream *stream, const struct chain_part *part, size_t n)
+{
+    bool frees_others = n == part->len && part->release && stream->pieces > 0;
+    return part->ptr && n <= H2_COPY_BYTES && !frees_others;
+}
+
+/* The next bytes of the front part, at most len: how many, or an error. */
+static int64_t move_front(struct h2_stream *stream, uint64_t len)
+{
+    struct chain *out = &stream->session->conn->out;
+    struct chain_part *part = &stream->body.parts[stream->body.first];
+    size_t n = part->len < len ? part->len : (size_t)len;
+    int rc = GALLEY_OK;
+    if (shall_copy(stream, part, n)) {
+        rc = chain_add_copy(out, part->ptr, n);
+    } else if (n == part->len && part->release) {
+        rc = add_part(out, part, n, part->release, part->arg);
+        if (rc == GALLEY_OK) {
+            part->release = NULL; /* it is the piece's now */
+        }
+    } else {
+        rc = add_lent(stream, part, n);
+    }
+    if (rc != GALLEY_OK) {
+        return rc;
+    }
+    chain_consume(&stream->body, n);
+    return (int64_t)n;
+}
+
+int h2_send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head, size_t len,
+                 nghttp2_data_source *source, void *user_data)
+{
+    enum { FRAME_HEAD_BYTES = 9, CREDIT_BYTES = 256 };
+    struct h2_stream *stream = source->ptr;
+    struct h2_session *session = user_data;
+    (void)ng, (void)frame;
+    bool has_room = chain_add_copy(&session->conn->out, head, FRAME_HEAD_BYTES) == GALLEY_OK;
+    session->waiting_bytes -= len;
+    stream->out_bytes += len;
+    if (stream->exchange) {
+        stream->exchange->bytes_sent += len;
+    }
+    h2_guard_credit(session, H2_GUARD_WINDOW_UPDATES, (uint32_t)(len / CREDIT_BYTES));
+    while (len > 0 && has_room) {
+        int64_t n = move_front(stream, len);
+        has_room = n > 0;
+        len -= has_room ? (size_t)n : 0;
+    }
+    if (!has_room) {
+        h2_out_of_memory(session); /* what is in conn->out ends in the middle of a frame */
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    }
+    return 0;
+}
+
+/* ---- what nghttp2 asks for ------------------------------------------------------------------- */
+
+static ssize_t read_body(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t room,
+                         uint32_t *flags, nghttp2_data_source *source, void *user_data)
+{
+    struct h2_stream *stream = source->ptr;
+    (void)ng, (void)id, (void)buf, (void)user_data;
+    uint64_t len = stream->body.bytes < room ? stream->body.bytes : room;
+    if (len == 0 && !stream->answer_ended) {
+        stream->is_deferred = true;
+        stream->wants_pieces = true;
+        h2_stream_wake(stream);
+        return NGHTTP2_ERR_DEFERRED;
+    }
+    *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+    if (len == stream->body.bytes && stream->answer_ended) {
+        *flags |= NGHTTP2_DATA_FLAG_EOF;
+    }
+    return (ssize_t)len;
+}
+
+nghttp2_data_provider h2_body_provider(struct h2_stream *stream)
+{
+    return (nghttp2_data_provider){.source = {.ptr = stream}, .read_callback = read_body};
+}
+
+int h2_take_body(struct h2_stream *stream, struct chain *body)
+{
+    uint64_t bytes = body->bytes;
+    if (bytes == 0) {
+        return GALLEY_OK;
+    }
+    if (stream->body.bytes == 0) {
+        stream->out_since_ms = loop_now_ms(stream->driver->services->loop);
+        stream->out_bytes = 0;
+    }
+    int rc = chain_move(&stream->body, body);
+    if (rc == GALLEY_OK) {
+        stream->session->waiting_bytes += bytes;
+    }
+    return rc;
+}

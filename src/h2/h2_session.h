@@ -1,0 +1,237 @@
+/* h2/h2_session.h — inside the h2 room: the driver's, a connection's and a stream's state. Nobody else
+ * includes this. On the loop.
+ *
+ * The rules that hold everywhere:
+ * - nghttp2 is called from one place at a time: what happens outside of it (an answer from a worker)
+ *   only notes what is to be done (h2_later), and h2_settle() does it, for all streams at once.
+ * - a stream object lives as long as somebody refers to it: nghttp2 (until the stream is closed), its
+ *   exchange (until that has ended, which may be long after), and each piece of its body in conn->out. */
+#ifndef H2_H2_SESSION_H
+#define H2_H2_SESSION_H
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "conn/conn_set.h"
+#include "http/date.h"
+
+#include <nghttp2/nghttp2.h>
+
+#include "h2/h2_driver.h"
+
+struct h2_head;
+
+enum { H2_ID_NONE = 0, H2_COPY_BYTES = 1024 };
+
+/** A leaky bucket for each row of h2_guard_list.h. */
+struct h2_guard {
+    int64_t leaked_ms[H2_GUARD_COUNT]; /* up to when it has leaked */
+    uint32_t level[H2_GUARD_COUNT];
+};
+
+enum h2_drain {
+    H2_DRAIN_NONE,
+    H2_DRAIN_NOTICE, /* GOAWAY with the highest id was said: requests on their way are still taken */
+    H2_DRAIN_FINAL,  /* … and with the last one taken */
+};
+
+struct h2_session {
+    struct conn *conn;
+    struct h2_driver *driver;
+    nghttp2_session *ng;
+    struct list streams;  /* whose `session` is this one, whatever their state */
+    struct list ready;    /* streams that have something to do: h2_stream.ready */
+    struct list link;     /* in driver->dirty */
+    struct timer tick;    /* slow streams, the grace of a drain */
+    struct h2_head *head; /* of the header block that is being received */
+    int32_t head_id;
+    int64_t head_began_ms;
+    int64_t drain_began_ms;
+    uint64_t waiting_bytes; /* of answers: theirs, and not in conn->out */
+    uint32_t trailer_bytes;
+    uint32_t trailers;
+    unsigned open_streams;
+    unsigned abandoned; /* exchanges that still run and whose stream has gone */
+    unsigned reading;   /* streams whose body is waited for */
+    struct h2_guard guard;
+    uint8_t drain;      /* enum h2_drain */
+    uint8_t end_reason; /* enum close_reason, when there will be no more streams */
+    uint8_t flood;      /* 1 + enum h2_guard_kind, when a guard has spoken */
+    bool is_working;    /* h2_settle() comes */
+    bool has_settings;  /* the client's preface was whole */
+};
+
+enum h2_body {
+    H2_BODY_DONE,    /* all of it was taken, or nobody wants it: what comes is dropped */
+    H2_BODY_UNREAD,  /* nobody has asked for it yet */
+    H2_BODY_READING, /* goes to the exchange */
+    H2_BODY_TUNNEL,  /* behind an extended CONNECT: raw bytes */
+};
+
+struct h2_stream {
+    struct list link;  /* session->streams; or free */
+    struct list ready; /* session->ready */
+    struct h2_driver *driver;
+    struct h2_session *session; /* NULL: the connection has gone */
+    struct exchange *exchange;  /* NULL: it has ended, or was given up */
+    struct chain body;          /* of the answer: taken from the exchange, not in conn->out */
+    struct buf pending;         /* of the request's body: received, not taken */
+    uint64_t out_left;          /* of an answer in pieces with a declared length */
+    int64_t in_since_ms;        /* the rate of its body counts from here … */
+    int64_t out_since_ms;       /* … and that of its answer from here */
+    uint64_t in_bytes;
+    uint64_t out_bytes;
+    uint32_t held; /* received and not yet given back to the client's windows */
+    uint32_t refs;
+    uint32_t pieces; /* of its memory in conn->out */
+    int32_t id;
+    uint8_t body_state;          /* enum h2_body */
+    bool is_open : 1;            /* nghttp2 has it */
+    bool has_exchange : 1;       /* that has not ended, whoever has it */
+    bool is_paused : 1;          /* nothing of the body is handed on before h2_resume_body() */
+    bool is_reading : 1;         /* counted in session->reading */
+    bool input_ended : 1;        /* END_STREAM was received … */
+    bool input_told : 1;         /* … and its reader knows */
+    bool waits_for_continue : 1; /* the client sends no body before 100 Continue */
+    bool is_tunnel : 1;          /* the request is an extended CONNECT */
+    bool has_answered : 1;       /* the head of the answer was submitted … */
+    bool answer_ended : 1;       /* … its last byte is in `body` or gone … */
+    bool is_sent : 1;            /* … and END_STREAM is in conn->out */
+    bool is_counted : 1;         /* pieces are counted against out_left */
+    bool is_muted : 1;           /* HEAD: pieces are dropped */
+    bool in_pieces : 1;
+    bool is_deferred : 1;  /* nghttp2 waits for more of the body */
+    bool wants_pieces : 1; /* exchange_pieces_wanted() is due */
+    bool was_reset : 1;    /* RST_STREAM was submitted */
+};
+
+struct h2_driver {
+    struct protocol protocol;
+    struct exchange_driver exchange_driver;
+    struct exchange_pool *exchanges;
+    const struct exchange_services *services;
+    struct h2_options options;
+    struct h2_counters counters;
+    nghttp2_session_callbacks *callbacks;
+    nghttp2_option *nghttp2_options;
+    struct list dirty; /* sessions that h2_settle() must look at */
+    struct loop_post go_on;
+    bool is_posted;
+    struct list free_heads;
+    unsigned free_head_count;
+    struct list free_streams;
+    unsigned free_stream_count;
+    unsigned streams; /* alive */
+    int64_t date_s;
+    char date[DATE_LEN];
+};
+
+static inline struct h2_stream *h2_stream_of(const struct exchange *exchange)
+{
+    return exchange->driver_ctx;
+}
+static inline struct h2_driver *h2_driver_of(const struct conn *conn)
+{
+    return conn->protocol->ctx;
+}
+
+/* h2_session.c */
+
+/** 0 or GALLEY_ENOMEM. */
+int h2_session_open(struct conn *conn);
+void h2_session_received(struct h2_session *session, const char *data, size_t len);
+/** The connection has gone. */
+void h2_session_close(struct h2_session *session);
+/** Do what is to be done, send, and give the connection its state. */
+void h2_settle(struct h2_session *session);
+/** h2_settle() will come, in this turn of the loop. */
+void h2_later(struct h2_session *session);
+/** The last word: GOAWAY with this code, and the end. */
+void h2_end(struct h2_session *session, uint32_t code, enum close_reason reason);
+/** Nothing can be promised any more. */
+void h2_out_of_memory(struct h2_session *session);
+
+/* h2_callbacks.c: what nghttp2 calls */
+
+/** Fill driver->callbacks and driver->nghttp2_options. 0 or GALLEY_ENOMEM. */
+int h2_callbacks_create(struct h2_driver *driver);
+
+/* h2_guard.c */
+
+/** One more of that kind: false, and session->flood is set, if it was one too many. */
+bool h2_guard_charge(struct h2_session *session, enum h2_guard_kind kind);
+/** So many of that kind are explained. */
+void h2_guard_credit(struct h2_session *session, enum h2_guard_kind kind, uint32_t count);
+
+/* h2_drain.c */
+
+/** Say in two steps that no more requests are taken; the connection ends with the last stream. */
+void h2_drain_begin(struct h2_session *session, enum close_reason reason);
+/** The client has answered our PING: what it sent before it knew has come. */
+void h2_drain_answered(struct h2_session *session, const uint8_t opaque[8]);
+/** Does something need the tick? It is armed. */
+void h2_tick_if_needed(struct h2_session *session);
+
+/* h2_stream.c */
+
+/** Of a stream whose request is whole, with its exchange. NULL: out of memory. */
+struct h2_stream *h2_stream_create(struct h2_session *session, int32_t id);
+static inline void h2_stream_ref(struct h2_stream *stream)
+{
+    stream->refs++;
+}
+void h2_stream_unref(struct h2_stream *stream);
+/** h2_stream_go_on() is due. */
+void h2_stream_wake(struct h2_stream *stream);
+void h2_stream_go_on(struct h2_stream *stream);
+/** Call fn for every stream of the session, which may end any of them. */
+void h2_streams_each(struct h2_session *session, void (*fn)(struct h2_stream *stream));
+/** RST_STREAM. */
+void h2_stream_reset(struct h2_stream *stream, uint32_t code);
+/** nghttp2 has closed it, or the connection has gone. */
+void h2_stream_closed(struct h2_stream *stream);
+/** END_STREAM of the answer is in conn->out. */
+void h2_stream_sent(struct h2_stream *stream);
+/** exchange_driver.released */
+void h2_stream_released(void *driver_ctx);
+
+/* h2_request.c */
+
+/** The header block of a request is whole. 0, or an nghttp2 error. */
+int h2_request_begin(struct h2_session *session, int32_t id, bool end_stream);
+
+/* h2_body.c */
+
+/** exchange_driver.read_body, .resume_body */
+void h2_read_body(struct exchange *exchange);
+void h2_resume_body(struct exchange *exchange);
+/** A piece of DATA. */
+void h2_body_received(struct h2_stream *stream, struct span piece);
+/** END_STREAM. */
+void h2_body_input_ended(struct h2_stream *stream);
+/** Hand on what waits, if it is wanted. */
+void h2_body_go_on(struct h2_stream *stream);
+/** READING: the rest will not come. */
+void h2_body_fail(struct h2_stream *stream, int status);
+/** Nobody wants the rest. */
+void h2_body_drop(struct h2_stream *stream);
+/** The answer opens a tunnel. */
+void h2_body_tunnel(struct h2_stream *stream);
+
+/* h2_respond.c: exchange_driver */
+
+void h2_respond(struct exchange *exchange);
+void h2_pieces(struct exchange *exchange);
+void h2_abort(struct exchange *exchange, int galley_code);
+void h2_give_up(struct exchange *exchange, int status);
+
+/* h2_send.c */
+
+/** Where nghttp2 gets DATA from. */
+nghttp2_data_provider h2_body_provider(struct h2_stream *stream);
+/** nghttp2_send_data_callback: a frame of it, into conn->out. */
+int h2_send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head, size_t len,
+                 nghttp2_data_source *source, void *user_data);
+/** Move all of `body` behind the stream's. 0 or GALLEY_ENOMEM. */
+int h2_take_body(struct h2_stream *stream, struct chain *body);
+
+#endif
