@@ -4,8 +4,8 @@ if(GALLEY_DEBUG_CHECKS)
     set(wrapped_calls accept4 bind epoll_create1 epoll_ctl epoll_wait eventfd getpeername listen recv send sendfile
         sendmsg setsockopt socket write)
     list(TRANSFORM wrapped_calls PREPEND "-Wl,--wrap=" OUTPUT_VARIABLE wrap_options)
-    set(wrapped_uring_calls io_uring_queue_init_params io_uring_register io_uring_register_buf_ring
-        io_uring_register_probe io_uring_submit io_uring_submit_and_get_events io_uring_submit_and_wait
+    set(wrapped_uring_calls io_uring_queue_init_params io_uring_register_buf_ring io_uring_register_probe
+        io_uring_register_ring_fd io_uring_submit io_uring_submit_and_get_events io_uring_submit_and_wait
         io_uring_submit_and_wait_timeout mmap)
     list(TRANSFORM wrapped_uring_calls PREPEND "-Wl,--wrap=" OUTPUT_VARIABLE wrap_uring_options)
     file(GLOB fault_tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/fault/test_*.c)

@@ -11,7 +11,8 @@ static struct {
 } plans[WRAP_URING_COUNT];
 static unsigned nth_left;
 static int nth_errno;
-static bool nth_has_failed, is_old;
+static bool nth_has_failed, is_old, is_small;
+static unsigned overflows;
 
 void wrap_uring_fail(enum wrapped_uring call, unsigned skip, unsigned times, int sys_errno)
 {
@@ -35,6 +36,16 @@ bool wrap_uring_has_failed(void)
 void wrap_uring_be_old(void)
 {
     is_old = true;
+}
+
+void wrap_uring_shrink(void)
+{
+    is_small = true;
+}
+
+unsigned wrap_uring_overflows(void)
+{
+    return overflows;
 }
 
 unsigned wrap_uring_calls(enum wrapped_uring call)
@@ -70,21 +81,42 @@ static int failure_of(enum wrapped_uring call)
         return failure ? -failure : __real_##name arguments;                                       \
     }
 
-WRAP(io_uring_queue_init_params, WRAP_URING_INIT,
-     (unsigned entries, struct io_uring *ring, struct io_uring_params *params),
-     (entries, ring, params))
+/* Those that wait may leave completions behind. */
+#define WRAP_WAIT(name, parameters, arguments)                                                     \
+    int __real_##name parameters;                                                                  \
+    int __wrap_##name parameters;                                                                  \
+    int __wrap_##name parameters                                                                   \
+    {                                                                                              \
+        int failure = failure_of(WRAP_URING_WAIT);                                                 \
+        int result = failure ? -failure : __real_##name arguments;                                 \
+        overflows += io_uring_cq_has_overflow(ring);                                               \
+        return result;                                                                             \
+    }
+
 WRAP(io_uring_register_buf_ring, WRAP_URING_BUFFERS,
      (struct io_uring * ring, struct io_uring_buf_reg *about, unsigned flags), (ring, about, flags))
-WRAP(io_uring_register, WRAP_URING_ENABLE,
-     (unsigned fd, unsigned opcode, const void *arg, unsigned count), (fd, opcode, arg, count))
+WRAP(io_uring_register_ring_fd, WRAP_URING_RING_FD, (struct io_uring * ring), (ring))
 WRAP(io_uring_submit, WRAP_URING_SUBMIT, (struct io_uring * ring), (ring))
-WRAP(io_uring_submit_and_wait, WRAP_URING_WAIT, (struct io_uring * ring, unsigned count),
-     (ring, count))
-WRAP(io_uring_submit_and_get_events, WRAP_URING_WAIT, (struct io_uring * ring), (ring))
-WRAP(io_uring_submit_and_wait_timeout, WRAP_URING_WAIT,
-     (struct io_uring * ring, struct io_uring_cqe **cqe, unsigned count,
-      struct __kernel_timespec *time, sigset_t *mask),
-     (ring, cqe, count, time, mask))
+WRAP_WAIT(io_uring_submit_and_wait, (struct io_uring * ring, unsigned count), (ring, count))
+WRAP_WAIT(io_uring_submit_and_get_events, (struct io_uring * ring), (ring))
+WRAP_WAIT(io_uring_submit_and_wait_timeout,
+          (struct io_uring * ring, struct io_uring_cqe **cqe, unsigned count,
+           struct __kernel_timespec *time, sigset_t *mask),
+          (ring, cqe, count, time, mask))
+
+int __real_io_uring_queue_init_params(unsigned entries, struct io_uring *ring,
+                                      struct io_uring_params *params);
+int __wrap_io_uring_queue_init_params(unsigned entries, struct io_uring *ring,
+                                      struct io_uring_params *params);
+int __wrap_io_uring_queue_init_params(unsigned entries, struct io_uring *ring,
+                                      struct io_uring_params *params)
+{
+    int failure = failure_of(WRAP_URING_INIT);
+    if (is_small) {
+        params->cq_entries = entries;
+    }
+    return failure ? -failure : __real_io_uring_queue_init_params(entries, ring, params);
+}
 
 int __real_io_uring_register_probe(struct io_uring *ring, struct io_uring_probe *probe,
                                    unsigned count);

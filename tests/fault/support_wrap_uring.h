@@ -10,7 +10,7 @@ enum wrapped_uring {
     WRAP_URING_INIT,
     WRAP_URING_PROBE,
     WRAP_URING_BUFFERS,
-    WRAP_URING_ENABLE,
+    WRAP_URING_RING_FD,
     WRAP_URING_SUBMIT,
     WRAP_URING_WAIT,
     WRAP_URING_MMAP,
@@ -24,6 +24,10 @@ void wrap_uring_fail_nth(unsigned n, int sys_errno);
 bool wrap_uring_has_failed(void);
 /* Let the kernel look as if it lacked what came with 6.0: the probe says so. */
 void wrap_uring_be_old(void);
+/* Rings made from now on have room for no more completions than requests. */
+void wrap_uring_shrink(void);
+/* How many waits left completions with the kernel, because the ring had no room for them. */
+unsigned wrap_uring_overflows(void);
 unsigned wrap_uring_calls(enum wrapped_uring call);
 
 #endif
