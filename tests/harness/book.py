@@ -40,6 +40,16 @@ def wait_started(server, number):
     galley.wait_until(lambda: count(server, "start") >= number, 10, f"{number} jobs started")
 
 
+def wait_done(server, number):
+    """A worker says it after the answer has gone."""
+    galley.wait_until(lambda: count(server, "done") >= number, 10, f"{number} jobs done")
+
+
+def sleep_for(seconds):
+    """--sleep for a job that lasts while something else happens: so many seconds, more where all is slow."""
+    return f"--sleep={max(seconds, round(galley.SLOW))}"
+
+
 def is_sanitized(program):
     """Built with a sanitizer? These reserve so much address space that it cannot be limited."""
     content = program.read_bytes()

@@ -12,10 +12,6 @@ import galley
 WORKERS = 4
 
 
-def sleep_option(seconds=1):
-    return f"--sleep={max(1, round(seconds * galley.SLOW))}"
-
-
 def test_row_08_a_pool_of_no_threads_is_an_error_with_a_sentence():
     done = book.run("--workers=0", book.FOLDER)
     assert done.returncode == 1
@@ -61,7 +57,7 @@ def test_row_10_each_job_runs_once_on_whichever_worker_is_free(example):
 
 
 def test_row_10_a_free_worker_takes_what_the_busy_ones_cannot(example):
-    server = example("book", "--port=0", sleep_option(), f"--workers={WORKERS}", book.FOLDER)
+    server = example("book", "--port=0", book.sleep_for(1), f"--workers={WORKERS}", book.FOLDER)
     sleepers = book.send_sleepers(server, WORKERS)
     for sleeper in sleepers:
         assert sleeper.read_response().status == 200
@@ -80,11 +76,12 @@ def test_row_11_workers_have_numbers_and_say_what_they_do(example):
 
 def test_row_12_two_slow_jobs_overlap(example):
     """A worker that held the queue's lock while it ran its job would let the others start one after the other."""
-    server = example("book", "--port=0", sleep_option(2), "--workers=2", book.FOLDER)
+    server = example("book", "--port=0", book.sleep_for(2), "--workers=2", book.FOLDER)
     sleepers = book.send_sleepers(server, 2)
     for sleeper in sleepers:
         assert sleeper.read_response().status == 200
         sleeper.close()
+    book.wait_done(server, 2)
     assert [what for what, _ in book.worker_lines(server)] == ["start", "start", "done", "done"]
 
 

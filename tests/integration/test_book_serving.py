@@ -12,11 +12,6 @@ import book
 import galley
 
 
-def quick(seconds=1):
-    """--sleep for tests that only need it to last while something else happens."""
-    return f"--sleep={max(1, round(seconds * galley.SLOW))}"
-
-
 def test_row_01_listens_on_127_0_0_1_7878_by_default(launch):
     """Somebody may have that port; then the sentence says so, and names the address all the same."""
     server = launch([galley.built("examples", "book"), book.FOLDER], expect_exit=None, ready=False)
@@ -116,6 +111,7 @@ def test_row_05_sleep_does_not_delay_others(example, record_property):
         assert sleeper.read_response().body == book.PAGE
         assert time.monotonic() - asked >= 5
         sleeper.close()
+    book.wait_done(server, 5)
     order = [what for what, _ in book.worker_lines(server)]
     assert order[:4] == ["start"] * 4 and order[4] == "done", "the fifth must wait for a worker"
     assert order.count("start") == order.count("done") == 5
@@ -123,8 +119,10 @@ def test_row_05_sleep_does_not_delay_others(example, record_property):
 
 def test_row_05_a_sleeper_that_waits_too_long_is_refused(example):
     """book lets them wait for a minute; --patience shows what a server does when the time is up."""
-    server = example("book", "--port=0", "--workers=1", quick(4), "--patience=1", book.FOLDER)
-    first, second = book.send_sleepers(server, 2)
+    server = example("book", "--port=0", "--workers=1", book.sleep_for(4), "--patience=1", book.FOLDER)
+    (first,) = book.send_sleepers(server, 1)
+    book.wait_started(server, 1)
+    (second,) = book.send_sleepers(server, 1)
     refusal = second.read_response()
     assert refusal.status == 503
     assert int(refusal.header("Retry-After")) >= 1
@@ -135,12 +133,12 @@ def test_row_05_a_sleeper_that_waits_too_long_is_refused(example):
 
 
 def test_row_06_with_one_worker_sleepers_wait_for_each_other(example):
-    server = example("book", "--port=0", "--loops=1", "--workers=1", quick(), book.FOLDER)
+    server = example("book", "--port=0", "--loops=1", "--workers=1", "--sleep=1", book.FOLDER)
     sleepers = book.send_sleepers(server, 2)
     for sleeper in sleepers:
         assert sleeper.read_response().status == 200
         sleeper.close()
-    galley.wait_until(lambda: len(book.worker_lines(server)) == 4, what="the last line: it is printed after the answer")
+    book.wait_done(server, 2)
     assert [what for what, _ in book.worker_lines(server)] == ["start", "done", "start", "done"]
 
 
@@ -161,7 +159,7 @@ def test_row_07_many_connections_need_no_more_threads(example):
 
 
 def test_row_13_shutdown_finishes_what_runs_and_joins_every_worker(example):
-    server = example("book", "--port=0", quick(2), book.FOLDER)
+    server = example("book", "--port=0", book.sleep_for(2), book.FOLDER)
     sleepers = book.send_sleepers(server, 4)
     book.wait_started(server, 4)
     server.signal(galley.signal.SIGTERM)
@@ -184,7 +182,7 @@ def test_row_13_shutdown_finishes_what_runs_and_joins_every_worker(example):
 
 
 def test_row_13_shutdown_runs_what_is_queued(example):
-    server = example("book", "--port=0", "--workers=1", quick(), book.FOLDER)
+    server = example("book", "--port=0", "--loops=1", "--workers=1", "--sleep=1", book.FOLDER)
     sleepers = book.send_sleepers(server, 3)
     book.wait_started(server, 1)
     with server.connect() as client:  # answered after the loop has read the sleepers' requests
@@ -279,14 +277,14 @@ def test_row_20_event_loops_one_or_several(example, loops):
 def test_row_20_fork_join_on_the_pool(threads):
     """A task for each call; fork/join and serial agree, and with several threads some tasks move."""
     program = galley.built("examples", "fib")
-    run = subprocess.run([program, f"--threads={threads}", "24"], capture_output=True, text=True, timeout=60, check=True)
+    run = subprocess.run([program, f"--threads={threads}", "24"], capture_output=True, text=True, timeout=60 * galley.SLOW, check=True)
     assert re.findall(r"fib\(24\) = (\d+)", run.stdout) == ["46368", "46368"]
     assert re.search(r"^ +\d+ tasks were taken by another thread$", run.stdout, re.M)
 
 
 def test_row_21_several_connections_keep_alive_and_an_icon(example):
     """What browsers do at once, by hand; test_browser.py does it with a real one."""
-    server = example("book", "--port=0", quick(), book.FOLDER)
+    server = example("book", "--port=0", "--sleep=1", book.FOLDER)
     (slow,) = book.send_sleepers(server, 1)
     spare = server.connect()  # browsers open connections that they may never use
     with server.connect() as client:

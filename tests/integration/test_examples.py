@@ -3,6 +3,7 @@ test_browser_examples.py; book has test_book_*.py."""
 
 import json
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -217,12 +218,11 @@ def test_proxy_pass_fetches(example, serve, folder):
     assert server.get("/fetch/nothing").status == 404
 
 
-def test_proxy_pass_says_when_nobody_is_there(example, serve):
-    upstream = serve()
-    port = upstream.port
-    upstream.stop()
-    server = example("proxy_pass", f"http://127.0.0.1:{port}", HERE)
-    assert server.get("/fetch/x").status == 502
+def test_proxy_pass_says_when_nobody_is_there(example):
+    with socket.socket() as taken:  # bound, so that nobody else gets the port; not listening
+        taken.bind(("127.0.0.1", 0))
+        server = example("proxy_pass", f"http://127.0.0.1:{taken.getsockname()[1]}", HERE)
+        assert server.get("/fetch/x").status == 502
 
 
 def test_proxy_pass_keeps_more_fetches_open_than_it_has_workers(example, program_that_waits):

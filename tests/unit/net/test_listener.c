@@ -97,18 +97,24 @@ TEST(a_bare_port_takes_clients_of_both_families)
 
 TEST(an_ipv6_address_takes_ipv6_only)
 {
-    struct address address;
-    struct listener six;
-    EXPECT_INT(address_parse(&address, SPAN("[::]:0"), NULL), 0);
-    if (listener_open(&six, &address, NULL) != 0) {
-        test_skip("no IPv6 here");
+    struct address any_six, same_four;
+    bool is_open = false;
+    EXPECT_INT(address_parse(&any_six, SPAN("[::]:0"), NULL), 0);
+    for (int i = 0; i < 50 && !is_open; i++) { /* another program may have the port for IPv4 */
+        struct listener six, four;
+        if (listener_open(&six, &any_six, NULL) != 0) {
+            test_skip("no IPv6 here");
+        }
+        char text[64];
+        snprintf(text, sizeof(text), "0.0.0.0:%u", listener_port(&six));
+        EXPECT_INT(address_parse(&same_four, span_of(text), NULL), 0);
+        is_open = listener_open(&four, &same_four, NULL) == 0;
+        if (is_open) {
+            listener_close(&four);
+        }
+        listener_close(&six);
     }
-    char text[64];
-    snprintf(text, sizeof(text), "0.0.0.0:%u", listener_port(&six));
-    struct listener four;
-    open_listener(&four, text); /* the same port is free for IPv4 */
-    listener_close(&four);
-    listener_close(&six);
+    EXPECT(is_open); /* the same port is free for IPv4 */
 }
 
 TEST(a_taken_port_is_one_clear_sentence)
