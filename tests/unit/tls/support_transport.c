@@ -229,21 +229,31 @@ static void make_client(struct tls_end *end)
     SSL_set_alpn_protos(end->client, names, sizeof names - 1);
 }
 
-void tls_end_open(struct tls_end *end, struct tls_world *world)
+void tls_end_prepare(struct tls_end *end, struct tls_world *world)
 {
-    *end = (struct tls_end){.world = world, .ready = NOT_TOLD, .client_fd = -1, .reads = true};
+    *end = (struct tls_end){.world = world, .ready = NOT_TOLD, .reads = true};
     end->max_bytes = 64 * KB;
     end->file.fd = -1;
     buf_init(&end->got, 0);
     buf_init(&end->client_got, 0);
     buf_init(&end->wire, 0);
-    int fd = -1;
-    end->peer = sim_pair(world->loop, &fd);
+    end->peer = sim_pair(world->loop, &end->server_fd);
     EXPECT(end->peer != NULL);
     make_client(end);
+}
+
+int tls_end_start(struct tls_end *end)
+{
     static const struct transport_told told = {told_ready, told_closed};
-    SSL_CTX_up_ref(world->server);
-    EXPECT_INT(tls_transport_open(&end->transport, world->shared, fd, world->server, &told), 0);
+    SSL_CTX_up_ref(end->world->server);
+    return tls_transport_open(&end->transport, end->world->shared, end->server_fd,
+                              end->world->server, &told);
+}
+
+void tls_end_open(struct tls_end *end, struct tls_world *world)
+{
+    tls_end_prepare(end, world);
+    EXPECT_INT(tls_end_start(end), 0);
 }
 
 void tls_end_connect(struct tls_end *end, struct tls_world *world)
@@ -261,6 +271,11 @@ void tls_end_close(struct tls_end *end)
     sim_advance(end->world->loop, 2000);
     EXPECT_INT(end->closed_calls, 1);
     EXPECT(end->ready_calls <= 1);
+    tls_end_drop(end);
+}
+
+void tls_end_drop(struct tls_end *end)
+{
     sim_peer_free(end->peer);
     sim_run(end->world->loop);
     SSL_free(end->client);

@@ -14,7 +14,6 @@ struct tls_world {
     struct loop *loop;
     struct tls_shared *shared;
     SSL_CTX *server, *client;
-    unsigned records_for; /* what the client has seen of records: see client_records() */
 };
 
 /** version: TLS1_2_VERSION or TLS1_3_VERSION, for both ends. */
@@ -29,8 +28,8 @@ SSL_CTX *tls_world_server_context(void);
 struct tls_end {
     struct tls_world *world;
     struct transport transport;
-    struct sim_peer *peer; /* NULL: over a real socket */
-    int client_fd;
+    struct sim_peer *peer;
+    int server_fd;
     SSL *client;
     bool is_in_start;
     int ready; /* what it was told; NOT_TOLD */
@@ -64,7 +63,12 @@ struct tls_end {
     void (*on_sent)(struct tls_end *end);
 };
 
-/** The connection is there, no byte has been exchanged. */
+/** Both ends without the transport: what may fail then is the transport. */
+void tls_end_prepare(struct tls_end *end, struct tls_world *world);
+/** 0 or -errno; then only tls_end_drop() is allowed. */
+int tls_end_start(struct tls_end *end);
+void tls_end_drop(struct tls_end *end);
+/** Both: the connection is there, no byte has been exchanged. */
 void tls_end_open(struct tls_end *end, struct tls_world *world);
 /** open, and the handshake; reads from then on. */
 void tls_end_connect(struct tls_end *end, struct tls_world *world);
