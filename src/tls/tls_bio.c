@@ -6,7 +6,8 @@
 
 #include <openssl/err.h>
 
-enum { FIRST_ALERT = 1000 }; /* reasons from here on are alerts that the peer has sent */
+/* SSL_AD_REASON_OFFSET: reasons in this range are alerts that the peer has sent. */
+enum { FIRST_ALERT = 1000, LAST_ALERT = FIRST_ALERT + 255 };
 
 static int read_input(BIO *bio, char *data, int len)
 {
@@ -78,6 +79,12 @@ void tls_bio_prepare(void)
     }
 }
 
+static bool is_alert(unsigned long error)
+{
+    int reason = ERR_GET_REASON(error);
+    return ERR_GET_LIB(error) == ERR_LIB_SSL && reason >= FIRST_ALERT && reason <= LAST_ALERT;
+}
+
 static ssize_t fail(struct tls_link *link)
 {
     unsigned long first = ERR_peek_error();
@@ -87,7 +94,7 @@ static ssize_t fail(struct tls_link *link)
     if (link->is_out_of_memory || ERR_GET_REASON(first) == ERR_R_MALLOC_FAILURE) {
         return -ENOMEM;
     }
-    return ERR_GET_REASON(first) > FIRST_ALERT ? TRANSPORT_REFUSED : TRANSPORT_BROKEN;
+    return is_alert(first) ? TRANSPORT_REFUSED : TRANSPORT_BROKEN;
 }
 
 ssize_t tls_bio_result(struct tls_link *link, int rc, uint8_t *ret_wish)
