@@ -2,6 +2,8 @@
  * of the others. */
 #include "coding/compressible.h"
 
+#include "http/field_list.h"
+
 static const struct span types[] = {
     {"application/eps", 15},
     {"application/javascript", 22},
@@ -56,6 +58,17 @@ bool compressible_type(struct span content_type)
     }
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         if (span_equal_nocase(type, types[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool compressible_forbidden(struct span cache_control)
+{
+    struct span member;
+    while (field_list_next(&cache_control, &member)) {
+        if (span_equal_nocase(member, SPAN("no-transform"))) {
             return true;
         }
     }

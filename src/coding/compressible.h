@@ -9,4 +9,8 @@
  *  what is not known, and for a missing one. */
 bool compressible_type(struct span content_type);
 
+/** Does this value of Cache-Control hold no-transform? Then not (RFC 9111 §5.2.2.6: whoever says so
+ *  means it, though it is written for proxies). */
+bool compressible_forbidden(struct span cache_control);
+
 #endif

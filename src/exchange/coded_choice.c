@@ -3,7 +3,6 @@
 
 #include "coding/compressible.h"
 #include "http/etag.h"
-#include "http/field_list.h"
 #include "http/status.h"
 
 #include "exchange/exchange.h"
@@ -37,25 +36,14 @@ static bool is_long_enough(const struct response *response)
     return response->body.bytes >= CODED_LEAST_BYTES || response->piece_bytes >= CODED_LEAST_BYTES;
 }
 
-/* RFC 9111 §5.2.2.6: who says so means it, though it is written for proxies. */
-static bool is_to_stay(const struct response_field *field)
-{
-    struct span rest = field->value, member;
-    while (field_list_next(&rest, &member)) {
-        if (span_equal_nocase(member, SPAN("no-transform"))) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool is_allowed_by_fields(const struct response *response)
 {
     bool is_text = false;
     for (const struct response_field *field = response->fields; field; field = field->next) {
         if (span_equal_nocase(field->name, SPAN("Content-Encoding")) ||
             span_equal_nocase(field->name, SPAN("Content-Range")) ||
-            (span_equal_nocase(field->name, SPAN("Cache-Control")) && is_to_stay(field))) {
+            (span_equal_nocase(field->name, SPAN("Cache-Control")) &&
+             compressible_forbidden(field->value))) {
             return false;
         }
         if (span_equal_nocase(field->name, SPAN("Content-Type"))) {

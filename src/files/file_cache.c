@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/table.h"
+#include "files/file_coded.h"
 
 enum { MAX_CACHED_ENTRIES = 4096, SWEEP_STEP = 64 };
 
@@ -27,6 +28,7 @@ struct file_cache {
     struct cached *found; /* by the last file_cache_find(), while it is in the table */
     unsigned loading;
     bool is_destroyed;
+    bool is_improving; /* one of the file threads at most is taken for what nobody waits for */
     struct file_listener listener;
     struct loop_post sweep;
     atomic_bool
@@ -313,4 +315,84 @@ int file_cache_load(struct file_cache *cache, struct span path, struct file_wait
     cache->loading++;
     list_push_back(&load->waiters, &waiter->link);
     return 0;
+}
+
+/* ---- compressed forms ------------------------------------------------------------------------ */
+
+struct making {
+    struct offload offload;
+    struct file_cache *cache;
+    struct file_entry *entry; /* a reference */
+    struct file_entry *fresh; /* by the worker */
+    enum coding coding;
+    enum encoder_level level;
+};
+
+static void make_on_worker(struct offload *offload)
+{
+    struct making *making = CONTAINER_OF(offload, struct making, offload);
+    making->fresh =
+        file_coded_make(making->cache->store, making->entry, making->coding, making->level);
+}
+
+static void made(struct offload *offload);
+
+static bool start_making(struct file_cache *cache, struct file_entry *entry, enum coding coding,
+                         enum encoder_level level)
+{
+    struct making *making = mem_alloc_zero(1, sizeof(*making));
+    if (!making) {
+        return false;
+    }
+    making->cache = cache;
+    making->entry = entry;
+    making->coding = coding;
+    making->level = level;
+    struct offload_options options = {.label = "compress a file"};
+    if (offload_start(&making->offload, cache->loop, cache->pool, make_on_worker, made, &options) !=
+        0) {
+        mem_free(making);
+        return false;
+    }
+    file_entry_ref(entry);
+    cache->loading++;
+    return true;
+}
+
+static bool has_nothing_else_to_do(const struct file_cache *cache)
+{
+    galley_pool_stats stats = {.size = sizeof(stats)};
+    return !cache->is_improving && cache->pool &&
+           galley_pool_get_stats(cache->pool, &stats) == GALLEY_OK && stats.queued == 0;
+}
+
+static void made(struct offload *offload)
+{
+    struct making *making = CONTAINER_OF(offload, struct making, offload);
+    struct file_cache *cache = making->cache;
+    bool was_best = making->level == ENCODER_BEST;
+    cache->loading--;
+    cache->is_improving = cache->is_improving && !was_best;
+    if (making->fresh && !cache->is_destroyed) {
+        remember(cache, making->fresh);
+        cache->is_improving = cache->is_improving ||
+                              (!was_best && has_nothing_else_to_do(cache) &&
+                               start_making(cache, making->fresh, making->coding, ENCODER_BEST));
+    }
+    file_entry_unref(making->fresh);
+    file_entry_unref(making->entry);
+    mem_free(making);
+    if (cache->is_destroyed) {
+        free_if_last(cache);
+    }
+}
+
+void file_cache_compress(struct file_cache *cache, struct file_entry *entry, enum coding coding)
+{
+    uint8_t bit = (uint8_t)CODING_BIT(coding);
+    unsigned was = atomic_fetch_and_explicit(&entry->makeable, (uint8_t)~bit, memory_order_relaxed);
+    if ((was & bit) && !start_making(cache, entry, coding, ENCODER_NORMAL)) {
+        atomic_fetch_or_explicit(&entry->makeable, bit,
+                                 memory_order_relaxed); /* the next one tries */
+    }
 }

@@ -48,6 +48,10 @@ struct file_use {
  *  returned is counted by the loop alone, beside its one reference: loops that send the same file
  *  write nothing that they share. */
 struct file_use file_cache_use(struct file_cache *cache, struct file_entry *entry);
+/** A client would rather have the entry, which the caller has borrowed, in this coding: a worker makes
+ *  it, if none has been asked to, and better once more when there is nothing else to do. For hits that
+ *  come later. */
+void file_cache_compress(struct file_cache *cache, struct file_entry *entry, enum coding coding);
 /** Load it; the waiter is called exactly once, never inside this call. GALLEY_EFULL,
  * GALLEY_ECLOSED: nothing started. */
 int file_cache_load(struct file_cache *cache, struct span path, struct file_waiter *waiter);

@@ -28,6 +28,7 @@ struct file_variant {
     int64_t mtime_s;   /* of the identity file for all; INT64_MIN: leave Last-Modified out */
     struct span bytes; /* the content if in memory, else ptr NULL */
     int fd;            /* open for reading if not in memory, else -1 */
+    bool is_made;      /* compressed here: nothing beside the file on the disk */
     struct span etag;  /* with quotes, and W/ if weak */
     struct span last_modified; /* IMF-fixdate or missing */
     struct span fields_200;    /* ready "Name: value\r\n" lines, Content-Length included */
@@ -54,6 +55,10 @@ struct file_entry {
                                   after a change, and the next look sees it) */
     _Atomic bool was_used;      /* second chance in the store; relaxed: a hint */
     _Atomic int64_t checked_ms; /* galley_now_ms() when the disk was last looked at; relaxed */
+    _Atomic uint8_t
+        makeable;      /* bits of codings that nobody has asked for yet: file_coded.h; whoever
+                                 takes one away makes it; relaxed: nothing else hangs on it */
+    bool may_be_coded; /* there are, or may come, variants that are made */
     enum file_kind kind;
     struct span path; /* normalized request path: the key; NUL-terminated */
     struct span
@@ -91,6 +96,11 @@ void file_entry_unref(struct file_entry *entry);
 void file_entry_release(void *entry);
 /** The variant of this coding, or NULL. */
 const struct file_variant *file_entry_variant(const struct file_entry *entry, enum coding coding);
+/** Does the answer depend on Accept-Encoding? */
+static inline bool file_entry_varies(const struct file_entry *entry)
+{
+    return entry->variant_count > 1 || entry->may_be_coded;
+}
 /** Bits of all codings that there are, for negotiate_coding(). */
 unsigned file_entry_codings(const struct file_entry *entry);
 

@@ -2,6 +2,7 @@
 #include "files/file_fields.h"
 
 #include "base/buf.h"
+#include "coding/compressible.h"
 #include "http/media_type.h"
 
 #include "files/file_site_state.h"
@@ -20,7 +21,7 @@ static void append_shared(struct buf *out, const galley_static *site,
                           const struct file_entry *entry, const struct file_variant *variant)
 {
     append_field(out, "ETag", variant->etag);
-    if (entry->variant_count > 1) {
+    if (file_entry_varies(entry)) {
         /* RFC 9110 §12.5.5: on every variant, also on the plain one. */
         append_field(out, "Vary", SPAN("Accept-Encoding"));
     }
@@ -65,8 +66,18 @@ static bool decorate_variant(const galley_static *site, struct file_entry *entry
     return variant->fields_304.ptr && variant->fields_206.ptr && variant->fields_200.ptr;
 }
 
+static void leave_as_it_is(const galley_static *site, struct file_entry *entry)
+{
+    struct span cache_control = file_rules_find(&site->rules, entry->file_name);
+    if (entry->may_be_coded && cache_control.ptr && compressible_forbidden(cache_control)) {
+        entry->may_be_coded = false;
+        atomic_store_explicit(&entry->makeable, 0, memory_order_relaxed);
+    }
+}
+
 int file_fields_decorate(void *site, struct file_entry *entry)
 {
+    leave_as_it_is(site, entry);
     entry->type = media_type_of_path(entry->file_name)->type;
     struct buf lines;
     buf_init(&lines, 0);

@@ -90,30 +90,40 @@ static int hash_by_pieces(const struct file_variant *variant, XXH128_hash_t *ret
     return result;
 }
 
+static int take_tag(struct file_entry *entry, struct file_variant *variant, struct span text)
+{
+    variant->etag = file_entry_text(entry, text);
+    return variant->etag.ptr ? 0 : -ENOMEM;
+}
+
+static int take_hash(struct file_entry *entry, struct file_variant *variant, XXH128_hash_t hash)
+{
+    char text[ETAG_MAX_LEN];
+    XXH128_canonical_t canonical;
+    XXH128_canonicalFromHash(&canonical, hash);
+    return take_tag(entry, variant, span_make(text, etag_write_hash(text, canonical.digest)));
+}
+
+int file_read_tag(struct file_entry *entry, struct file_variant *variant)
+{
+    return take_hash(entry, variant, XXH3_128bits(variant->bytes.ptr, variant->bytes.len));
+}
+
 /* Strong from the content up to the limit, weak from what stat says above it. */
 static int make_etag(struct file_entry *entry, const struct file_store_options *options,
                      struct file_variant *variant, const struct file_stamp *stamp)
 {
-    char text[ETAG_MAX_LEN];
-    size_t len;
     if (variant->size > options->max_hash_file) {
-        len = etag_write_weak(text, stamp->inode, stamp->size, stamp->mtime_ns);
-    } else {
-        XXH128_hash_t hash;
-        if (variant->bytes.ptr) {
-            hash = XXH3_128bits(variant->bytes.ptr, variant->bytes.len);
-        } else {
-            int result = hash_by_pieces(variant, &hash);
-            if (result < 0) {
-                return result;
-            }
-        }
-        XXH128_canonical_t canonical;
-        XXH128_canonicalFromHash(&canonical, hash);
-        len = etag_write_hash(text, canonical.digest);
+        char text[ETAG_MAX_LEN];
+        size_t len = etag_write_weak(text, stamp->inode, stamp->size, stamp->mtime_ns);
+        return take_tag(entry, variant, span_make(text, len));
     }
-    variant->etag = file_entry_text(entry, span_make(text, len));
-    return variant->etag.ptr ? 0 : -ENOMEM;
+    if (variant->bytes.ptr) {
+        return file_read_tag(entry, variant);
+    }
+    XXH128_hash_t hash;
+    int result = hash_by_pieces(variant, &hash);
+    return result < 0 ? result : take_hash(entry, variant, hash);
 }
 
 static int make_last_modified(struct file_entry *entry, struct file_variant *variant)

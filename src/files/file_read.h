@@ -14,6 +14,9 @@
 int file_read_variant(struct file_entry *entry, const struct file_store_options *options,
                       enum coding coding, int fd, const struct stat *stat);
 
+/** The strong tag of a variant that lies in memory. 0 or -ENOMEM. */
+int file_read_tag(struct file_entry *entry, struct file_variant *variant);
+
 /** The stamp of a stat. */
 struct file_stamp file_stamp_of(const struct stat *stat);
 bool file_stamp_equal(const struct file_stamp *a, const struct file_stamp *b);

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/fd.h"
+#include "files/file_coded.h"
 #include "files/file_read.h"
 #include "files/file_told.h"
 #include "files/path_guard.h"
@@ -159,6 +160,7 @@ static int fill_regular(struct resolution *r, int fd, const struct stat *stat)
     if (result < 0) {
         return code_of_errno(r, -result) == 0 ? GALLEY_ESYS : code_of_errno(r, -result);
     }
+    file_coded_prepare(entry, r->options);
     if (r->options->decorate && r->options->decorate(r->options->ctx, entry) != 0) {
         return GALLEY_EFULL;
     }
@@ -356,7 +358,8 @@ static bool are_neighbours_unchanged(const struct file_entry *entry, const struc
             continue;
         }
         const struct file_variant *variant = file_entry_variant(entry, neighbours[i].coding);
-        bool is_same = variant ? is_same_file(root, name, &entry->stamps[variant - entry->variants])
+        bool is_there = variant && !variant->is_made;
+        bool is_same = is_there ? is_same_file(root, name, &entry->stamps[variant - entry->variants])
                                : is_missing(root, name);
         if (!is_same) {
             return false;

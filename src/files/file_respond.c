@@ -52,12 +52,20 @@ static struct file_site_counters *counters_of(const struct file_answer *answer)
 }
 
 /* RFC 9110 §12.1: the representation that the answer, and every condition, is about. */
-static const struct file_variant *select_variant(const struct exchange *exchange,
-                                                 const struct file_entry *entry, bool is_for_range)
+static const struct file_variant *select_variant(galley_static *site,
+                                                 const struct exchange *exchange,
+                                                 struct file_entry *entry, bool is_for_range)
 {
     const struct fields *fields = exchange->request.fields;
-    if (entry->variant_count > 1 && fields && !is_for_range) {
-        enum coding coding = negotiate_coding(fields, file_entry_codings(entry));
+    if (file_entry_varies(entry) && fields && fields_has(fields, FIELD_ACCEPT_ENCODING) &&
+        !is_for_range) {
+        unsigned there = file_entry_codings(entry);
+        unsigned makeable = atomic_load_explicit(&entry->makeable, memory_order_relaxed);
+        enum coding coding = negotiate_coding(fields, there | makeable);
+        if (!(there & CODING_BIT(coding))) { /* now as it is, soon as it is wanted */
+            file_cache_compress(file_site_loop_of(site, exchange)->cache, entry, coding);
+            coding = negotiate_coding(fields, there);
+        }
         const struct file_variant *variant = file_entry_variant(entry, coding);
         if (variant) {
             return variant;
@@ -172,7 +180,7 @@ int file_respond(galley_static *site, struct exchange *exchange, struct file_ent
 {
     bool wants_range = file_ranges_are_asked(exchange);
     struct file_answer answer = {site, exchange, entry,
-                                 select_variant(exchange, entry, wants_range)};
+                                 select_variant(site, exchange, entry, wants_range)};
     int result;
     if (respond_to_conditions(&answer, &result) ||
         (wants_range && file_ranges_respond(&answer, &result))) {
@@ -187,12 +195,13 @@ int file_respond(galley_static *site, struct exchange *exchange, struct file_ent
 int file_respond_page(galley_static *site, struct exchange *exchange, struct file_entry *entry,
                       int status)
 {
-    struct file_answer answer = {site, exchange, entry, select_variant(exchange, entry, false)};
+    struct file_answer answer = {site, exchange, entry,
+                                 select_variant(site, exchange, entry, false)};
     count_error(counters_of(&answer), status);
     exchange->response.status = status;
     exchange->response.ready_fields = site->common_lines;
     int rc = response_set_field(exchange, SPAN("Content-Type"), entry->type);
-    if (rc == GALLEY_OK && entry->variant_count > 1) {
+    if (rc == GALLEY_OK && file_entry_varies(entry)) {
         rc = response_set_field(exchange, SPAN("Vary"), SPAN("Accept-Encoding"));
     }
     if (rc == GALLEY_OK && answer.variant->coding != CODING_IDENTITY) {

@@ -263,6 +263,7 @@ static const struct {
     {"file_marked_stale", offsetof(struct file_store_counters, marked_stale)},
     {"file_overflows", offsetof(struct file_store_counters, overflows)},
     {"file_unwatched", offsetof(struct file_store_counters, unwatched)},
+    {"file_compressed", offsetof(struct file_store_counters, compressed)},
 };
 enum {
     SITE_COUNTERS = sizeof site_counters / sizeof *site_counters,

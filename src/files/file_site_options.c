@@ -11,7 +11,7 @@
 
 enum {
     ALL_FLAGS = GALLEY_STATIC_LIST | GALLEY_STATIC_HIDDEN | GALLEY_STATIC_NO_PRECOMPRESSED |
-                GALLEY_STATIC_SPA | GALLEY_STATIC_CLEAN_URLS,
+                GALLEY_STATIC_SPA | GALLEY_STATIC_CLEAN_URLS | GALLEY_STATIC_NO_COMPRESS,
     MAX_INDEX_BYTES = 200,
     MAX_LINES_BYTES = 8192, /* a client takes no longer heads anyway */
     MAX_RULES = 256
@@ -261,6 +261,7 @@ static int take_flags(struct taking *taking, struct file_store_options *ret_stor
     taking->site->flags = options->flags;
     ret_store->serves_hidden = (options->flags & GALLEY_STATIC_HIDDEN) != 0;
     ret_store->uses_precompressed = (options->flags & GALLEY_STATIC_NO_PRECOMPRESSED) == 0;
+    ret_store->compresses = (options->flags & GALLEY_STATIC_NO_COMPRESS) == 0;
     ret_store->has_clean_urls = (options->flags & GALLEY_STATIC_CLEAN_URLS) != 0;
     ret_store->sends_directories = (options->flags & GALLEY_STATIC_LIST) != 0;
     ret_store->index = options->index;

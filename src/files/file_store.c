@@ -142,6 +142,36 @@ void file_store_keep(struct file_store *store, struct file_entry *entry,
     keep_budget(store, entry);
 }
 
+/* Lock held. On the directory before the old one leaves it, so that it is not forgotten. */
+static bool put_in_place(struct file_store *store, struct file_entry *old, struct file_entry *fresh)
+{
+    struct watch_dir *dir = old->watch_dir;
+    if (dir) {
+        file_watch_attach(dir, fresh);
+    }
+    file_watch_detach(&store->watch, old);
+    take_out(store, old);
+    if (table_put(&store->entries, fresh->path, fresh) != 0) {
+        file_watch_detach(&store->watch, fresh);
+        return false;
+    }
+    file_entry_ref(fresh);
+    fresh->is_in_store = true;
+    list_push_back(&store->order, &fresh->store_link);
+    store->used_bytes += fresh->memory_bytes + ENTRY_OVERHEAD_BYTES;
+    store->used_fds += fresh->open_fds;
+    keep_budget(store, fresh);
+    return true;
+}
+
+bool file_store_replace(struct file_store *store, struct file_entry *old, struct file_entry *fresh)
+{
+    pthread_mutex_lock(&store->lock);
+    bool is_done = old->is_in_store && put_in_place(store, old, fresh);
+    pthread_mutex_unlock(&store->lock);
+    return is_done;
+}
+
 /* ---- what the watcher tells, under the lock -------------------------------------------------- */
 
 static void on_touched(void *ctx, struct file_entry *entry)

@@ -27,6 +27,7 @@ struct file_store_options {
         max_open_files; /* descriptors kept by entries: 256, or an eighth of the process's limit if that is less */
     bool serves_hidden;      /* dotfiles and backups too */
     bool uses_precompressed; /* .br .zst .gz neighbours */
+    bool compresses;         /* what has none: file_coded.h */
     bool has_clean_urls;     /* /about -> about.html */
     bool
         sends_directories; /* FILE_DIRECTORY entries are wanted (listing); else they are FILE_MISSING */
@@ -48,6 +49,7 @@ struct file_store_counters {
     struct counter marked_stale; /* entries that a change touched */
     struct counter overflows;    /* times the system lost change events */
     struct counter unwatched;    /* entries that cannot be watched */
+    struct counter compressed;   /* forms of files made here */
 };
 
 /** Zero in any size means the default above. NULL with one sentence: "serve /srv/www: No such file

@@ -37,6 +37,10 @@ struct loading {
     bool is_touched; /* a change was seen meanwhile: what was read may be old */
 };
 
+/** Put `fresh` in the place of `old`, of the same path and content. False: old is not in the store any
+ *  more, and fresh has not become so. Takes the lock. */
+bool file_store_replace(struct file_store *store, struct file_entry *old, struct file_entry *fresh);
+
 /* Both under the lock. */
 
 /** Put the entry into the table and on its directory, unless a change was seen meanwhile; then it

@@ -43,6 +43,14 @@ TEST(test_what_is_compressed_already_or_unknown_is_not)
     EXPECT(!compressible_type(SPAN_NONE));
 }
 
+TEST(test_no_transform_is_a_member_of_its_own)
+{
+    EXPECT(compressible_forbidden(SPAN("no-transform")));
+    EXPECT(compressible_forbidden(SPAN("public, No-Transform , max-age=1")));
+    EXPECT(!compressible_forbidden(SPAN("no-transformer, x=\"no-transform\"")));
+    EXPECT(!compressible_forbidden(SPAN("")));
+}
+
 /* The table of extensions and this one speak of the same types. */
 TEST(test_the_table_of_extensions_says_the_same_of_the_usual_ones)
 {
