@@ -57,9 +57,9 @@ static void destroy_if_unused(struct coded_answer *coded)
 
 void coded_answer_release(struct exchange *exchange)
 {
-    struct coded_answer *coded = exchange->request.coding.answer;
+    struct coded_answer *coded = exchange->response.coding.answer;
     if (coded) {
-        exchange->request.coding.answer = NULL;
+        exchange->response.coding.answer = NULL;
         coded->exchange = NULL;
         destroy_if_unused(coded);
     }
@@ -151,7 +151,7 @@ static void put_fields(struct coded_answer *coded)
 
 static void respond_for_real(struct exchange *exchange)
 {
-    exchange->request.coding.real_driver->respond(exchange);
+    exchange->response.coding.real_driver->respond(exchange);
 }
 
 /* Compressed if that worked and is shorter, else as it was. */
@@ -220,7 +220,7 @@ static void fail(struct coded_answer *coded)
     if (exchange->services->counters) {
         counter_add(&exchange->services->counters->broken, 1);
     }
-    exchange->request.coding.real_driver->abort(exchange, GALLEY_ENOMEM);
+    exchange->response.coding.real_driver->abort(exchange, GALLEY_ENOMEM);
 }
 
 /* The real driver gets what is there. False: this object is gone. */
@@ -230,10 +230,10 @@ static bool call_driver(struct coded_answer *coded)
     coded->is_calling = true;
     exchange->response.pieces_ended = coded->step == ENCODER_FINISH;
     if (coded->has_head) {
-        exchange->request.coding.real_driver->pieces(exchange);
+        exchange->response.coding.real_driver->pieces(exchange);
     } else {
         coded->has_head = true;
-        exchange->request.coding.real_driver->respond(exchange);
+        exchange->response.coding.real_driver->respond(exchange);
     }
     coded->is_calling = false;
     bool lives = coded->exchange != NULL;
@@ -342,7 +342,7 @@ static struct coded_answer *create(struct exchange *exchange)
         chain_init(&coded->input, NULL);
         chain_init(&coded->waiting, NULL);
         buf_init(&coded->output, 0);
-        exchange->request.coding.answer = coded;
+        exchange->response.coding.answer = coded;
     }
     return coded;
 }
@@ -350,7 +350,7 @@ static struct coded_answer *create(struct exchange *exchange)
 /* RFC 9110 §15.4.5: a 304 says the tag that the 200 would have; the handler knows only its own. */
 static void restore_tag(struct exchange *exchange)
 {
-    enum coding coding = (enum coding)exchange->request.coding.tag;
+    enum coding coding = (enum coding)exchange->response.coding.tag;
     bool has_tag = coding != CODING_IDENTITY && response_field(&exchange->response, "ETag").ptr;
     struct coded_answer *coded = has_tag ? create(exchange) : NULL;
     if (coded && put_tag(coded, coding)) {
@@ -395,9 +395,9 @@ static void respond(struct exchange *exchange)
 
 static void pieces(struct exchange *exchange)
 {
-    struct coded_answer *coded = exchange->request.coding.answer;
+    struct coded_answer *coded = exchange->response.coding.answer;
     if (!coded || coded->is_muted || coded->is_whole) {
-        exchange->request.coding.real_driver->pieces(exchange);
+        exchange->response.coding.real_driver->pieces(exchange);
     } else if (coded->has_failed) {
         chain_clear(&exchange->response.body);
     } else if (!take_over(coded)) {
@@ -409,22 +409,22 @@ static void pieces(struct exchange *exchange)
 
 static void read_body(struct exchange *exchange)
 {
-    exchange->request.coding.real_driver->read_body(exchange);
+    exchange->response.coding.real_driver->read_body(exchange);
 }
 
 static void abort_it(struct exchange *exchange, int galley_code)
 {
-    exchange->request.coding.real_driver->abort(exchange, galley_code);
+    exchange->response.coding.real_driver->abort(exchange, galley_code);
 }
 
 static void resume_body(struct exchange *exchange)
 {
-    exchange->request.coding.real_driver->resume_body(exchange);
+    exchange->response.coding.real_driver->resume_body(exchange);
 }
 
 static void give_up(struct exchange *exchange, int status)
 {
-    exchange->request.coding.real_driver->give_up(exchange, status);
+    exchange->response.coding.real_driver->give_up(exchange, status);
 }
 
 static const struct exchange_driver coded_driver = {
@@ -438,7 +438,7 @@ static const struct exchange_driver coded_driver = {
 
 void coded_answer_begin(struct exchange *exchange)
 {
-    exchange->request.coding.real_driver = exchange->driver;
+    exchange->response.coding.real_driver = exchange->driver;
     exchange->driver = &coded_driver;
-    exchange->request.coding.tag = (uint8_t)coded_tags_take_back(exchange);
+    exchange->response.coding.tag = (uint8_t)coded_tags_take_back(exchange);
 }

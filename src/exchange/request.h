@@ -15,8 +15,6 @@
 
 #include "exchange/exchange_body.h"
 
-struct coded_answer;
-struct exchange_driver;
 struct body_reader;
 struct body_spool;
 
@@ -25,13 +23,6 @@ enum { REQUEST_MAX_PARAMS = 8 };
 struct request_param {
     struct span name;
     struct span value; /* decoded */
-};
-
-/* Of a route that compresses (coded_answer.h). */
-struct exchange_coding {
-    const struct exchange_driver *real_driver;
-    struct coded_answer *answer; /* its work, as soon as there is any */
-    uint8_t tag;                 /* enum coding: which the client's If-None-Match speaks of */
 };
 
 struct request {
@@ -64,7 +55,6 @@ struct request {
     struct span peer_text;        /* made when asked for */
     struct span host_text;        /* the same */
     struct request_value *values; /* galley_req_set(), newest first */
-    struct exchange_coding coding;
     struct request_param params[REQUEST_MAX_PARAMS]; /* last: it is never cleared */
 };
 

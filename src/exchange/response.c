@@ -23,12 +23,14 @@ void response_reset(struct exchange *exchange)
 {
     struct response *response = &exchange->response;
     struct body_writer *writer = response->writer;
+    struct response_coding coding = response->coding;
     bool must_close = response->must_close;
     stream_detach(exchange);
     source_detach(exchange);
     chain_clear(&response->body);
     response_init(response, response->body.pool);
     response->writer = writer;
+    response->coding = coding;
     response->must_close = must_close;
 }
 
@@ -185,6 +187,15 @@ int response_body_copy(struct exchange *exchange, const void *data, size_t len)
         count_body(&exchange->response);
     }
     return rc;
+}
+
+char *response_body_room(struct exchange *exchange, size_t len)
+{
+    char *room = chain_add_room(&exchange->response.body, len);
+    if (room) {
+        count_body(&exchange->response);
+    }
+    return room;
 }
 
 int response_body_file(struct exchange *exchange, int fd, off_t offset, uint64_t len,

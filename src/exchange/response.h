@@ -14,9 +14,18 @@
 #include <galley/http.h>
 
 struct exchange;
+struct exchange_driver;
 struct body_writer;
+struct coded_answer;
 struct source;
 struct stream;
+
+/* Of a route that compresses (coded_answer.h). */
+struct response_coding {
+    const struct exchange_driver *real_driver;
+    struct coded_answer *answer; /* its work, as soon as there is any */
+    uint8_t tag;                 /* enum coding: which the client's If-None-Match speaks of */
+};
 
 struct response_field {
     struct response_field *next;
@@ -46,6 +55,7 @@ struct response {
     bool is_upgrade;            /* 101: bytes without framing, until the connection ends */
     struct span upgrade;        /* … the token of the Upgrade field; also of 426 */
     struct span file_path;
+    struct response_coding coding; /* stays over a reset */
     struct response_field nosniff; /* room for a field that nearly every response has */
 };
 
@@ -87,6 +97,9 @@ int response_body_data(struct exchange *exchange, const void *data, size_t len,
                        chain_release_fn *release, void *arg);
 /** A copy: small ones go into the chain, larger ones into a block of their own. */
 int response_body_copy(struct exchange *exchange, const void *data, size_t len);
+/** The same, for who writes the bytes (at least one) itself, at once, to where the result points;
+ * NULL: out of memory. */
+char *response_body_room(struct exchange *exchange, size_t len);
 int response_body_file(struct exchange *exchange, int fd, off_t offset, uint64_t len,
                        chain_release_fn *release, void *arg);
 /** Small HTML page for a status without a body; adds Content-Type. 0 or GALLEY_ENOMEM: then without
