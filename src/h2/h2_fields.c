@@ -30,6 +30,9 @@ static int64_t length_of(const struct exchange *exchange, bool in_pieces)
     if (response->status == STATUS_RESET_CONTENT) {
         return 0; /* RFC 9110 §15.3.6: no content, and the client must know at once */
     }
+    if (response->is_coded) {
+        return -1;
+    }
     if (response->length >= 0 || in_pieces) {
         return response->length;
     }
