@@ -13,7 +13,8 @@ accepts nothing doubtful. Standard library only. tests/integration/conftest.py w
 Environment:
     GALLEY_BIN        the program; default build/dev/galley. Examples and helper programs are looked for beside
                       it: examples/NAME, programs/NAME.
-    GALLEY_TEST_IO    how galley is to wait, as its option --io has it: epoll, uring; default: it chooses
+    GALLEY_TEST_IO    how galley and the helper programs are to wait, as the option --io has it: epoll, uring; default:
+                      they choose. Helper programs look for it themselves (wanted_io.h); examples do not
     GALLEY_TEST_SLOW  factor for every waiting time (sanitizer builds); default 1
 """
 

@@ -7,6 +7,8 @@
  * exit 0 after a clean drain. Answers say how many bytes came and their sum, so that a test can
  * compare. Only public headers.
  */
+#include "wanted_io.h"
+
 #include <galley/server.h>
 
 #include <pthread.h>
@@ -244,6 +246,7 @@ static void print_log(void *ctx, int level, const char *line)
 int main(int argc, char **argv)
 {
     galley_server_options options = GALLEY_SERVER_OPTIONS_INIT;
+    options.io = wanted_io();
     galley_pool_options pool = GALLEY_POOL_OPTIONS_INIT;
     options.pool_options = &pool;
     options.log = print_log;

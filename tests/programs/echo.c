@@ -2,6 +2,8 @@
  * echo [NAME=VALUE...] with listen, loops, workers, queue, drain_ms, max_requests, max_connections,
  * idle_ms, head_ms, queue_ms, max_body, name. Prints its URL; ends by TERM with 0, after a cut
  * drain with 3, when it cannot start with 1. */
+#include "wanted_io.h"
+
 #include <galley/server.h>
 
 #include <inttypes.h>
@@ -273,6 +275,7 @@ int main(int argc, char **argv)
     galley_server_options opt = GALLEY_SERVER_OPTIONS_INIT;
     pool.threads = number(argc, argv, "workers");
     pool.queue_capacity = number(argc, argv, "queue");
+    opt.io = wanted_io();
     opt.pool_options = &pool;
     opt.loops = number(argc, argv, "loops");
     opt.drain_ms = number(argc, argv, "drain_ms");

@@ -1,6 +1,8 @@
 /* A helper server of the whole-server tests: one large file, sent in the two ways that a handler
  * has besides static sites. file_replies FILE; one loop. GET /file, GET /fd: the file; GET /small:
  * a text. Prints its URL; ends by TERM with 0, when it cannot start with 1. */
+#include "wanted_io.h"
+
 #include <galley/server.h>
 
 #include <fcntl.h>
@@ -30,6 +32,7 @@ int main(int argc, char **argv)
 {
     galley_error err = {0};
     galley_server_options options = GALLEY_SERVER_OPTIONS_INIT;
+    options.io = wanted_io();
     options.loops = 1;
     galley_server *server = argc == 2 ? galley_server_new(&options, &err) : NULL;
     if (!server) {

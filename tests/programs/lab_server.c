@@ -7,6 +7,8 @@
  * start, 2 for a bad argument. Each handler's comment says what a test can see through it. Only
  * public headers. Handlers run on the pool but where a route says loop.
  */
+#include "wanted_io.h"
+
 #include <galley/server.h>
 #include <galley/static.h>
 #include <galley/websocket.h>
@@ -345,6 +347,7 @@ int main(int argc, char **argv)
     galley_error error = {0};
     setup.options.pool_options = &setup.pool;
     setup.options.log = print_log;
+    setup.options.io = wanted_io();
     galley_static *site = setup.root ? galley_static_new(setup.root, NULL, &error) : NULL;
     galley_server *server = galley_server_new(&setup.options, &error);
     int code = error.code;

@@ -10,6 +10,8 @@
  *   /counters  on the loop: every counter, "name value" a line, and the pool's sums
  *
  * usage: overloaded [target_ms [drain_ms]]   queue_target_ms, 0: the default, -1: off */
+#include "wanted_io.h"
+
 #include <galley/server.h>
 
 #include <stdio.h>
@@ -119,6 +121,7 @@ int main(int argc, char **argv)
     pool.threads = WORKERS;
     pool.flags = GALLEY_POOL_TIMING;
     galley_server_options options = GALLEY_SERVER_OPTIONS_INIT;
+    options.io = wanted_io();
     options.pool_options = &pool;
     options.queue_target_ms = argc > 1 ? (uint32_t)strtol(argv[1], NULL, 10) : 0;
     options.drain_ms = argc > 2 ? (uint32_t)strtol(argv[2], NULL, 10) : 0;

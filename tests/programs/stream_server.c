@@ -5,6 +5,8 @@
  *
  * Prints its URL, serves until a signal; exit 0 after a clean drain, 3 when requests were cut. Four
  * workers, two loops. Only public headers. */
+#include "wanted_io.h"
+
 #include <galley/server.h>
 
 #include <pthread.h>
@@ -205,6 +207,7 @@ int main(int argc, char **argv)
     galley_pool_options pool = GALLEY_POOL_OPTIONS_INIT;
     pool.threads = 4;
     galley_server_options options = GALLEY_SERVER_OPTIONS_INIT;
+    options.io = wanted_io();
     options.send_grace_ms = 10 * 60 * 1000; /* who does not read is a part of the tests */
     options.pool_options = &pool;
     options.loops = 2;

@@ -4,6 +4,7 @@
 #define TESTS_PUBLIC_SUPPORT_SERVER_H
 
 #include "client.h"
+#include "wanted_io.h"
 
 static inline int give_text(galley_request *rq, galley_response *rs, void *arg)
 {
@@ -17,6 +18,7 @@ static inline galley_server_options options(void)
     galley_server_options opt = GALLEY_SERVER_OPTIONS_INIT;
     pool.threads = 2;
     opt.pool_options = &pool;
+    opt.io = wanted_io();
     return opt;
 }
 

@@ -4,6 +4,7 @@
  * handler or job runs, no descriptor, thread or memory is left (the harness looks). Most telling
  * under the sanitizers. A few rounds by default, for a minute with GALLEY_TEST_FULL=1. */
 #include "chaos.h"
+#include "wanted_io.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -73,6 +74,7 @@ static galley_server_options options_by_chance(struct round *round, galley_pool_
     pool->threads = 2 + chance(3);
     pool->queue_capacity = 2 + chance(10);
     opt.loops = 1 + chance(3);
+    opt.io = wanted_io();
     opt.pool_options = pool;
     opt.drain_ms = 1 + chance(100);
     opt.queue_timeout_ms = 20 + chance(200);
