@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_LISTENERS = 4096, WORKERS = 4, PORT_TEXT = 32 };
+enum { MAX_LISTENERS = 4096, WORKERS = 4, PORT_TEXT = 32, IDLE_MS = 600 * 1000 };
 static unsigned long_us = 100 * 1000; /* while every worker sleeps             */
 static unsigned work_us = 10 * 1000;  /* of which WORKERS can do 400 a second  */
 
@@ -158,7 +158,7 @@ static galley_server *new_server(int io, galley_error *err)
     options.io = io;
     options.pool_options = &pool;
     options.max_connections = 2 * MAX_LISTENERS;
-    options.idle_timeout_ms = GALLEY_NO_LIMIT;
+    options.idle_timeout_ms = IDLE_MS;
     return galley_server_new(&options, err);
 }
 
