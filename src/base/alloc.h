@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 void *mem_alloc(size_t bytes);
 /** count * bytes, zeroed; NULL also when the product overflows. */
@@ -20,6 +21,14 @@ void *mem_alloc_aligned(size_t alignment, size_t bytes);
 void mem_free(void *block);
 /** NUL-terminated copy of len bytes. */
 char *mem_copy_text(const char *text, size_t len);
+
+/** Zeros, for hundreds of bytes on the way of each request: of a length that it knows gcc makes a
+ * `rep stos`, which takes longer to begin than the C library's memset() needs for all of it. */
+static inline void mem_clear(void *block, size_t bytes)
+{
+    __asm__("" : "+r"(bytes));
+    memset(block, 0, bytes);
+}
 
 /** What a block of so many bytes takes of the C library's heap: glibc keeps a word with each and
  *  rounds up to 16. For sums that people read and limits that are checked at the start. */

@@ -182,6 +182,9 @@ void arena_finish(struct arena *arena)
 
 void arena_reset(struct arena *arena)
 {
+    if (arena->used_bytes == 0) {
+        return; /* the kept block is whole */
+    }
     struct arena_block *kept = block_worth_keeping(arena);
     arena_finish(arena);
     if (kept) {

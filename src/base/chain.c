@@ -38,7 +38,7 @@ void chain_pool_finish(struct chain_pool *pool)
 }
 
 /* pool may be NULL: then every block is an allocation. */
-static void *block_get(struct chain_pool *pool)
+static inline void *block_get(struct chain_pool *pool)
 {
     if (!pool || !pool->free_blocks) {
         return mem_alloc(BLOCK_BYTES);
@@ -49,7 +49,7 @@ static void *block_get(struct chain_pool *pool)
     return block;
 }
 
-static void block_put(struct chain_pool *pool, void *block)
+static inline void block_put(struct chain_pool *pool, void *block)
 {
     if (!pool || pool->free_count >= POOL_MAX_FREE) {
         mem_free(block);
@@ -77,7 +77,7 @@ static void release_part(struct chain_pool *pool, const struct chain_part *part)
     }
 }
 
-static void put_parts(struct chain *chain)
+static inline void put_parts(struct chain *chain)
 {
     if (chain->capacity == BLOCK_PARTS) {
         block_put(chain->pool, chain->parts);
@@ -87,6 +87,14 @@ static void put_parts(struct chain *chain)
     chain->parts = NULL;
     chain->first = 0;
     chain->capacity = 0;
+}
+
+/* The first ones of an empty chain. */
+static inline int take_parts(struct chain *chain)
+{
+    chain->parts = block_get(chain->pool);
+    chain->capacity = chain->parts ? BLOCK_PARTS : 0;
+    return chain->parts ? GALLEY_OK : GALLEY_ENOMEM;
 }
 
 static int grow_parts(struct chain *chain, uint32_t need)
@@ -117,12 +125,8 @@ static int grow_parts(struct chain *chain, uint32_t need)
     return GALLEY_OK;
 }
 
-/* Room for `more` parts behind the last one. */
-static int reserve(struct chain *chain, uint32_t more)
+static int reserve_more(struct chain *chain, uint32_t more)
 {
-    if (more <= chain->capacity - chain->first - chain->count) {
-        return GALLEY_OK;
-    }
     if (more > UINT32_MAX - chain->count) {
         return GALLEY_ENOMEM;
     }
@@ -137,7 +141,17 @@ static int reserve(struct chain *chain, uint32_t more)
     return grow_parts(chain, chain->count + more);
 }
 
-static int append(struct chain *chain, const struct chain_part *part)
+/* Room for `more` parts behind the last one. */
+static inline int reserve(struct chain *chain, uint32_t more)
+{
+    if (more <= chain->capacity - chain->first - chain->count) {
+        return GALLEY_OK;
+    }
+    bool is_first = !chain->parts && more <= BLOCK_PARTS;
+    return is_first ? take_parts(chain) : reserve_more(chain, more);
+}
+
+static inline int append(struct chain *chain, const struct chain_part *part)
 {
     if (part->len == 0) {
         release_part(chain->pool, part);
@@ -208,31 +222,40 @@ static size_t room_in_last_pack(const struct chain *chain, struct chain_part **r
     return BLOCK_BYTES - (size_t)(last->ptr + last->len - (const char *)last->arg);
 }
 
+char *chain_add_room(struct chain *chain, size_t len)
+{
+    struct chain_part *last = NULL;
+    if (len <= room_in_last_pack(chain, &last)) {
+        char *room = (char *)last->arg + (last->ptr + last->len - (const char *)last->arg);
+        last->len += len;
+        chain->bytes += len;
+        return room;
+    }
+    bool is_small = len <= BLOCK_BYTES;
+    char *room = is_small ? block_get(chain->pool) : mem_alloc(len);
+    if (!room) {
+        return NULL;
+    }
+    struct chain_part part = {
+        .ptr = room, .len = len, .fd = -1, .release = is_small ? pack_mark : mem_free, .arg = room};
+    if (append(chain, &part) != GALLEY_OK) {
+        release_part(chain->pool, &part);
+        return NULL;
+    }
+    return room;
+}
+
 int chain_add_copy(struct chain *chain, const void *data, size_t len)
 {
     if (len == 0) {
         return GALLEY_OK;
     }
-    struct chain_part *last = NULL;
-    if (len <= room_in_last_pack(chain, &last)) {
-        memcpy((char *)last->arg + (last->ptr + last->len - (const char *)last->arg), data, len);
-        last->len += len;
-        chain->bytes += len;
-        return GALLEY_OK;
-    }
-    bool is_small = len <= BLOCK_BYTES;
-    void *copy = is_small ? block_get(chain->pool) : mem_alloc(len);
-    if (!copy) {
+    char *room = chain_add_room(chain, len);
+    if (!room) {
         return GALLEY_ENOMEM;
     }
-    memcpy(copy, data, len);
-    struct chain_part part = {
-        .ptr = copy, .len = len, .fd = -1, .release = is_small ? pack_mark : mem_free, .arg = copy};
-    int rc = append(chain, &part);
-    if (rc != GALLEY_OK) {
-        release_part(chain->pool, &part);
-    }
-    return rc;
+    memcpy(room, data, len);
+    return GALLEY_OK;
 }
 
 int chain_move(struct chain *to, struct chain *from)

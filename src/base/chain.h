@@ -65,6 +65,9 @@ int chain_add(struct chain *chain, const void *data, size_t len, chain_release_f
 /** Append a copy of the bytes (owned by the chain; small pieces are packed together where
  * possible). */
 int chain_add_copy(struct chain *chain, const void *data, size_t len);
+/** The same, for who writes the bytes, len of them and at least one, itself: at once, to where the
+ * result points. NULL: out of memory, nothing was appended. */
+char *chain_add_room(struct chain *chain, size_t len);
 /** Append len bytes of fd from offset; same rules as chain_add. */
 int chain_add_file(struct chain *chain, int fd, off_t offset, uint64_t len,
                    chain_release_fn *release, void *arg);

@@ -35,10 +35,14 @@ static inline void sip_round(struct sip *s)
     s->v2 = rotate(s->v2, 32);
 }
 
-/* Little-endian by definition, on every machine; compilers make one load of it. */
+/* Little-endian by definition, on every machine. */
 static inline uint64_t load_le(const char *bytes, size_t count)
 {
     uint64_t word = 0;
+    if (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__) {
+        memcpy(&word, bytes, count);
+        return word;
+    }
     for (size_t i = 0; i < count; i++) {
         word |= (uint64_t)(unsigned char)bytes[i] << (8 * i);
     }

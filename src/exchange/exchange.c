@@ -79,7 +79,7 @@ static struct exchange *take_object(struct exchange_pool *pool)
 static void clear(struct exchange *exchange)
 {
     size_t begin = offsetof(struct exchange, driver);
-    memset((char *)exchange + begin, 0, offsetof(struct exchange, request.params) - begin);
+    mem_clear((char *)exchange + begin, offsetof(struct exchange, request.params) - begin);
 }
 
 struct exchange *exchange_create(struct exchange_pool *pool, const struct exchange_driver *driver,

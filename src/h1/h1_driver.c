@@ -34,7 +34,9 @@ struct h1_session *h1_session_get(struct conn *conn)
         conn_close(conn, CLOSE_OUT_OF_MEMORY, true);
         return NULL;
     }
-    *session = (struct h1_session){.conn = conn, .driver = driver};
+    mem_clear(session, sizeof *session);
+    session->conn = conn;
+    session->driver = driver;
     list_init(&session->link);
     buf_init(&session->pending, 0);
     h1_parser_init(&session->parser);

@@ -10,8 +10,6 @@
 
 enum { HEAD_BYTES = 2048, FIXED_BYTES = 512, U64_DIGITS = 20 };
 
-#define NOSNIFF SPAN("X-Content-Type-Options: nosniff\r\n")
-
 /* ---- how it is delimited --------------------------------------------------------------------- */
 
 static bool is_304(const struct response *response)
@@ -128,13 +126,13 @@ static void write_fields(struct h1_writer *writer, const struct response *respon
 {
     for (const struct response_field *field = response->fields; field; field = field->next) {
         if (field == &response->nosniff) {
-            h1_write_ready(writer, NOSNIFF);
+            h1_write_ready(writer, H1_NOSNIFF);
         } else {
             h1_write_field(writer, field->name, field->value);
         }
     }
     if (response->ready_fields.ptr && !response_field(response, "X-Content-Type-Options").ptr) {
-        h1_write_ready(writer, NOSNIFF);
+        h1_write_ready(writer, H1_NOSNIFF);
     }
     h1_write_ready(writer, response->ready_fields);
 }
@@ -186,8 +184,8 @@ static int write_large_head(struct h1_session *session, const struct response *r
     return rc;
 }
 
-int h1_head_write(struct h1_session *session, const struct response *response,
-                  const struct h1_answer *answer)
+static int write_any_head(struct h1_session *session, const struct response *response,
+                          const struct h1_answer *answer)
 {
     char head[HEAD_BYTES];
     struct h1_writer writer;
@@ -198,4 +196,12 @@ int h1_head_write(struct h1_session *session, const struct response *response,
     }
     return writer.fault == H1_WRITE_NO_ROOM ? write_large_head(session, response, answer)
                                             : GALLEY_EINVAL;
+}
+
+int h1_head_write(struct h1_session *session, const struct response *response,
+                  const struct h1_answer *answer)
+{
+    int rc;
+    bool is_written = h1_ready_head_write(session, response, answer, &rc);
+    return is_written ? rc : write_any_head(session, response, answer);
 }

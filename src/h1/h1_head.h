@@ -24,5 +24,11 @@ struct h1_answer h1_answer_of(const struct exchange *exchange);
  * sent. */
 int h1_head_write(struct h1_session *session, const struct response *response,
                   const struct h1_answer *answer);
+/** h1_ready_head.c: the same for ready-made fields alone. False: it is no such answer, nothing was
+ * done. */
+bool h1_ready_head_write(struct h1_session *session, const struct response *response,
+                         const struct h1_answer *answer, int *ret_rc);
+
+#define H1_NOSNIFF SPAN("X-Content-Type-Options: nosniff\r\n")
 
 #endif

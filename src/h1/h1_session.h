@@ -77,6 +77,9 @@ struct h1_driver {
     struct h1_date_line date;
     char server_line[64]; /* "Server: …\r\n" or empty */
     size_t server_line_len;
+    char common_lines[128]; /* h1_ready_head.c: Date and Server */
+    size_t common_len;      /* 0: none yet */
+    int64_t common_second;
     struct fields fields; /* scratch: of the head being parsed, until the exchange is retained */
     struct field entries[];
 };

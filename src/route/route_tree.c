@@ -63,15 +63,15 @@ static const struct route_entry *entry_at(const struct route_node *node, enum me
 static bool end_at(struct route_search *search, const struct route_node *node)
 {
     const struct route_entry *entry = entry_at(node, search->method);
-    search->match.methods |= node->methods;
+    search->match->methods |= node->methods;
     if (!entry) {
         return false;
     }
-    search->match.target = &entry->target;
-    search->match.param_count = search->value_count;
+    search->match->target = &entry->target;
+    search->match->param_count = search->value_count;
     for (unsigned i = 0; i < search->value_count; i++) {
-        search->match.params[i].name = entry->names[i];
-        search->match.params[i].value = search->values[i];
+        search->match->params[i].name = entry->names[i];
+        search->match->params[i].value = search->values[i];
     }
     return true;
 }

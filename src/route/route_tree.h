@@ -27,7 +27,7 @@ struct route_node {
 /** What a look-up is after and what it has found; matches of several trees add up. */
 struct route_search {
     enum method method;
-    struct route_match match;
+    struct route_match *match;
     struct span values[PATTERN_MAX_PARAMS];
     unsigned value_count;
 };
@@ -37,7 +37,7 @@ struct route_node *route_node_make(struct arena *arena, struct span name);
 /** Put the entry where its pattern says. False: out of memory; then nothing is found that was not
  *  before. */
 bool route_tree_insert(struct route_node *root, struct arena *arena, struct route_entry *entry);
-/** path begins with a slash. True: search->match.target is there. Else match.methods has grown by
+/** path begins with a slash. True: search->match->target is there. Else its methods have grown by
  *  the methods of the path. */
 bool route_tree_find(const struct route_node *root, struct route_search *search, struct span path);
 

@@ -138,18 +138,26 @@ int router_set_fallback(struct router *router, const struct route_target *target
 
 /* ---- finding ---- */
 
+/* Values and parameters are filled before they are counted: they need no zeros. */
 struct route_match router_find(const struct router *router, enum method method, struct span host,
                                struct span path)
 {
-    struct route_search search = {.method = method};
+    struct route_match match;
+    match.target = NULL;
+    match.methods = 0;
+    match.param_count = 0;
     if (path.len == 0 || path.ptr[0] != '/') {
-        return search.match;
+        return match;
     }
+    struct route_search search;
+    search.method = method;
+    search.match = &match;
+    search.value_count = 0;
     bool is_found = host.len > 0 && route_hosts_find(&router->hosts, &search, host, path);
     if (!is_found) {
         (void)route_tree_find(&router->root, &search, path);
     }
-    return search.match;
+    return match;
 }
 
 bool router_has_hosts(const struct router *router)

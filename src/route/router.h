@@ -42,7 +42,7 @@ struct route_match {
     const struct route_target *target; /* NULL: no pattern for this method */
     uint32_t methods; /* a bit for each method that the path has; 0: no such path */
     unsigned param_count;
-    struct request_param params[REQUEST_MAX_PARAMS];
+    struct request_param params[REQUEST_MAX_PARAMS]; /* so many are filled */
 };
 /** path: normalized (http/target.h). host: as request_host() gives it; ptr NULL: none. HEAD is served
  *  by GET's route where there is none of its own. */
