@@ -74,7 +74,11 @@ static void set_up_client(struct handshake *hs, const struct client_wish *wish)
     if (wish->alpn) {
         set_alpn(hs->client, wish->alpn);
     }
-    EXPECT(!wish->session || SSL_set_session(hs->client, wish->session) == 1);
+    if (wish->session) { /* a copy: the client spoils one that was renewed or used up */
+        SSL_SESSION *copy = SSL_SESSION_dup(wish->session);
+        EXPECT(copy && SSL_set_session(hs->client, copy) == 1);
+        SSL_SESSION_free(copy);
+    }
     if (wish->wants_staple) {
         SSL_set_tlsext_status_type(hs->client, TLSEXT_STATUSTYPE_ocsp);
     }

@@ -1,0 +1,117 @@
+/* tests/unit/tls/test_names.c — names of certificates and what they match, RFC 9525 §6.3. */
+#include "test.h"
+
+#include "base/alloc.h"
+#include "tls/tls_names.h"
+
+TEST(test_what_is_a_pattern)
+{
+    static const char *const patterns[] = {"a",          "a.example", "*.example", "*.a.b",
+                                           "xn--a.test", "A_b.Test",  "1.2.3.4"};
+    static const char *const others[] = {
+        "",    ".",       "a.",       ".a",       "a..b",          "*",   "*.",
+        "a.*", "f*.test", "*.*.test", "a b.test", "\xc3\xbc.test", "a:b", "*a.test"};
+    for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
+        EXPECT(tls_name_is_pattern(span_of(patterns[i])));
+    }
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        EXPECT(!tls_name_is_pattern(span_of(others[i])));
+    }
+    EXPECT(!tls_name_is_pattern(span_make("a\0.test", 7)));
+    EXPECT(!tls_name_is_pattern(SPAN_NONE));
+}
+
+TEST(test_labels_have_63_bytes_and_names_253)
+{
+    char text[TLS_NAME_MAX + 1];
+    memset(text, 'a', sizeof text);
+    EXPECT(tls_name_is_pattern(span_make(text, 63)));
+    EXPECT(!tls_name_is_pattern(span_make(text, 64)));
+    for (size_t i = 1; i < sizeof text; i += 2) {
+        text[i] = '.';
+    }
+    EXPECT(tls_name_is_pattern(span_make(text, TLS_NAME_MAX)));
+    EXPECT(!tls_name_is_pattern(span_make(text, TLS_NAME_MAX + 1)));
+}
+
+TEST(test_the_wildcard_of_a_name)
+{
+    char text[TLS_NAME_MAX];
+    EXPECT_SPAN(tls_name_wildcard(text, SPAN("a.example")), "*.example");
+    EXPECT_SPAN(tls_name_wildcard(text, SPAN("a.b.example")), "*.b.example");
+    EXPECT(!tls_name_wildcard(text, SPAN("localhost")).ptr);
+    EXPECT(!tls_name_wildcard(text, SPAN("")).ptr);
+    EXPECT(!tls_name_wildcard(text, SPAN(".example")).ptr);
+}
+
+static unsigned match(const struct tls_names *names, const char *name)
+{
+    size_t first = 0;
+    size_t count = tls_names_match(names, span_of(name), &first);
+    return count ? names->rows[first].value : 99;
+}
+
+TEST(test_exact_names_count_before_wildcards)
+{
+    struct tls_names names = {0};
+    EXPECT(tls_names_add(&names, SPAN("*.Example"), 1));
+    EXPECT(tls_names_add(&names, SPAN("B.example"), 2));
+    EXPECT(tls_names_add(&names, SPAN("*.b.example"), 3));
+    EXPECT(tls_names_add(&names, SPAN("not a name"), 4));
+    EXPECT(tls_names_add(&names, SPAN("*.example"), 1));
+    tls_names_seal(&names);
+    EXPECT_INT((int)names.count, 3);
+    EXPECT_INT((int)match(&names, "a.example"), 1);
+    EXPECT_INT((int)match(&names, "b.example"), 2);
+    EXPECT_INT((int)match(&names, "c.b.example"), 3);
+    EXPECT_INT((int)match(&names, "d.c.b.example"), 99);
+    EXPECT_INT((int)match(&names, "example"), 99);
+    EXPECT_INT((int)match(&names, ""), 99);
+    tls_names_finish(&names);
+}
+
+TEST(test_all_who_have_a_name_are_found_in_their_order)
+{
+    struct tls_names names = {0};
+    size_t first = 0;
+    static const unsigned values[] = {7, 3, 5, 3};
+    for (size_t i = 0; i < 4; i++) {
+        EXPECT(tls_names_add(&names, SPAN("a.example"), values[i]));
+        EXPECT(tls_names_add(&names, SPAN("a.exampla"), values[i]));
+        EXPECT(tls_names_add(&names, SPAN("a.exampl"), values[i]));
+    }
+    tls_names_seal(&names);
+    EXPECT_INT((int)tls_names_find(&names, SPAN("a.exampla"), &first), 3);
+    EXPECT_INT((int)names.rows[first].value, 3);
+    EXPECT_INT((int)names.rows[first + 1].value, 5);
+    EXPECT_INT((int)names.rows[first + 2].value, 7);
+    tls_names_finish(&names);
+}
+
+static bool fill(struct tls_names *names)
+{
+    char text[32];
+    for (unsigned i = 0; i < 20; i++) {
+        (void)snprintf(text, sizeof text, "n%u.example", i);
+        if (!tls_names_add(names, span_of(text), i)) {
+            return false;
+        }
+    }
+    tls_names_seal(names);
+    return true;
+}
+
+TEST(test_no_memory_leaves_a_list_that_can_be_freed)
+{
+    for (uint64_t n = 1;; n++) {
+        struct tls_names names = {0};
+        mem_fail_nth(n);
+        bool is_filled = fill(&names);
+        EXPECT(is_filled == !mem_fail_happened());
+        tls_names_finish(&names);
+        if (is_filled) {
+            break;
+        }
+    }
+    mem_fail_nth(0);
+}
