@@ -2,6 +2,8 @@
  * cost as much as one that is shared. docs/scaling.md tells what is written when. */
 #include "test.h"
 
+#include "exchange/stall_watch.h"
+#include "files/file_site_state.h"
 #include "loop/backend.h"
 #include "observe/log_writer.h"
 #include "pool/pool_state.h"
@@ -38,6 +40,18 @@ TEST(test_a_server_under_load_writes_to_no_line_that_loops_read)
     EXPECT(END_LINE(galley_server, routes) != LINE(galley_server, posts));
 }
 
+/* Arrays with an element for each loop or worker, which writes to its own. */
+TEST(test_what_is_one_a_loop_shares_no_line_with_its_neighbour)
+{
+    EXPECT_INT(_Alignof(struct stall_spot), 64);
+    EXPECT_INT(sizeof(struct stall_spot) % 64, 0);
+    EXPECT_INT(_Alignof(struct file_site_loop), 64);
+    EXPECT_INT(sizeof(struct file_site_loop) % 64, 0);
+    EXPECT_INT(_Alignof(struct worker), 64);
+    EXPECT_INT(sizeof(struct worker) % 64, 0);
+    EXPECT_INT(sizeof(struct job_slot), 64);
+}
+
 TEST(test_rings_and_queues_keep_their_ends_apart)
 {
     EXPECT(LINE(access_ring, head) != LINE(access_ring, tail));
@@ -45,7 +59,6 @@ TEST(test_rings_and_queues_keep_their_ends_apart)
     EXPECT(LINE(job_queue, tail) != LINE(job_queue, head));
     EXPECT(LINE(job_queue, tail) != LINE(job_queue, slots));
     EXPECT(LINE(worker, state) > END_LINE(worker, current));
-    EXPECT_INT(sizeof(struct worker) % 64, 0);
     EXPECT(LINE(galley_pool, rejected) > END_LINE(galley_pool, has_forked));
     EXPECT(LINE(galley_pool, rejected) > END_LINE(galley_pool, is_discarding));
     EXPECT(LINE(galley_pool, sleepers) > END_LINE(galley_pool, queue));
