@@ -99,10 +99,10 @@ static void wait_at_the_gate(void *arg)
     }
 }
 
-TEST(a_full_queue_refuses_and_done_is_not_called)
+REAL(a_full_queue_refuses_and_done_is_not_called)
 {
     struct rig rig;
-    rig_open(&rig, LOOP_BACKEND_EPOLL);
+    rig_open(&rig, backend);
     the_loop = rig.loop;
     galley_pool_options options = GALLEY_POOL_OPTIONS_INIT;
     options.threads = 1;
@@ -126,11 +126,11 @@ TEST(a_full_queue_refuses_and_done_is_not_called)
     rig_close(&rig);
 }
 
-TEST(a_job_that_the_pool_drops_ends_with_the_reason_and_a_closed_pool_refuses)
+REAL(a_job_that_the_pool_drops_ends_with_the_reason_and_a_closed_pool_refuses)
 {
     struct rig rig;
     struct work work = {0}, refused = {0};
-    rig_open(&rig, LOOP_BACKEND_EPOLL);
+    rig_open(&rig, backend);
     the_loop = rig.loop;
     galley_pool *pool = galley_pool_new(1, NULL);
     EXPECT_INT(galley_pool_execute(pool, wait_at_the_gate, NULL), 0);
@@ -148,11 +148,11 @@ TEST(a_job_that_the_pool_drops_ends_with_the_reason_and_a_closed_pool_refuses)
     rig_close(&rig);
 }
 
-TEST(a_job_that_waited_too_long_ends_as_expired)
+REAL(a_job_that_waited_too_long_ends_as_expired)
 {
     struct rig rig;
     struct work work = {0};
-    rig_open(&rig, LOOP_BACKEND_EPOLL);
+    rig_open(&rig, backend);
     the_loop = rig.loop;
     galley_pool *pool = galley_pool_new(1, NULL);
     EXPECT_INT(galley_pool_execute(pool, wait_at_the_gate, NULL), 0);

@@ -1,4 +1,4 @@
-/* tests/unit/loop/test_uring.c — what only the io_uring backend can get wrong: buffers shared by
+/* tests/unit/loop/test_uring.c — what the io_uring backend can get wrong before others: buffers shared by
  * all streams, bytes that come unasked, requests that outlive their operations. What it promises
  * like the others stands in the other tests of this folder. */
 #include "loop/backend_uring.h"
@@ -53,11 +53,11 @@ static void upload_send(struct upload *upload, size_t most)
     }
 }
 
-static void whole_upload(size_t bytes, size_t max_bytes)
+static void whole_upload(enum loop_backend_kind backend, size_t bytes, size_t max_bytes)
 {
     struct rig rig;
     struct upload upload = {.max_bytes = max_bytes};
-    rig_open(&rig, LOOP_BACKEND_URING);
+    rig_open(&rig, backend);
     stream_open(&rig, &upload.s);
     loop_recv(rig.loop, &upload.s.socket, &upload.s.reading, max_bytes, upload_read);
     while (upload.got < bytes) {
@@ -76,14 +76,14 @@ static void whole_upload(size_t bytes, size_t max_bytes)
     rig_close(&rig);
 }
 
-TEST(a_large_body_comes_whole_and_in_large_pieces)
+REAL(a_large_body_comes_whole_and_in_large_pieces)
 {
-    whole_upload(8 << 20, SIZE_MAX);
+    whole_upload(backend, 8 << 20, SIZE_MAX);
 }
 
-TEST(a_body_read_in_small_pieces_comes_whole)
+REAL(a_body_read_in_small_pieces_comes_whole)
 {
-    whole_upload(300 * 1000, 777);
+    whole_upload(backend, 300 * 1000, 777);
 }
 
 TEST(what_nobody_reads_stays_in_the_kernel_but_for_a_few_buffers)
@@ -228,10 +228,10 @@ TEST(closed_waits_until_the_kernel_has_let_go_of_a_send)
 enum { CROWD = 400 }; /* more than the submission queue has places */
 static struct stream crowd[CROWD];
 
-TEST(more_requests_than_the_queue_has_places_are_handed_in_in_between)
+REAL(more_requests_than_the_queue_has_places_are_handed_in_in_between)
 {
     struct rig rig;
-    rig_open(&rig, LOOP_BACKEND_URING);
+    rig_open(&rig, backend);
     loop_turn(rig.loop, 0); /* from now on it is this thread's */
     for (int i = 0; i < CROWD; i++) {
         stream_open(&rig, &crowd[i]);

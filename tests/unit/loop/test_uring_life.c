@@ -1,227 +1,16 @@
-/* tests/unit/loop/test_uring_life.c — the io_uring backend from thread to thread, its listeners, and
- * where it is forbidden. */
+/* tests/unit/loop/test_uring_life.c — the io_uring backend from thread to thread, and where it is
+ * forbidden. */
 #include "loop/backend_uring.h"
 
-#include "support_rig.h"
+#include "support_host.h"
 
-#include "base/fd.h"
-
-#include <arpa/inet.h>
-#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <netinet/in.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stddef.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-/* ---- listeners ---- */
-
-struct host {
-    struct loop_socket socket;
-    struct loop_op op;
-    struct loop *loop;
-    struct sockaddr_in address;
-    int fd;
-    unsigned accepts, closed;
-    ssize_t result;
-    bool goes_on;
-};
-
-static void accepted(struct loop_op *op)
-{
-    struct host *host = CONTAINER_OF(op, struct host, op);
-    host->result = op->result;
-    host->accepts++;
-    if (op->result >= 0) {
-        loop_close_fd(host->loop, (int)op->result);
-    }
-    if (host->goes_on && op->result >= 0) {
-        loop_accept(host->loop, &host->socket, op, accepted);
-    }
-}
-
-static void host_closed(struct loop_socket *socket)
-{
-    CONTAINER_OF(socket, struct host, socket)->closed++;
-}
-
-static void host_open(struct rig *rig, struct host *host)
-{
-    *host = (struct host){.loop = rig->loop};
-    socklen_t len = sizeof(host->address);
-    host->address =
-        (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    host->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    EXPECT_INT(bind(host->fd, (struct sockaddr *)&host->address, len), 0);
-    EXPECT_INT(listen(host->fd, 64), 0);
-    EXPECT_INT(getsockname(host->fd, (struct sockaddr *)&host->address, &len), 0);
-    EXPECT_INT(
-        loop_socket_open(rig->loop, &host->socket, host->fd, LOOP_SOCKET_LISTENER, host_closed), 0);
-}
-
-static int host_client(const struct host *host)
-{
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    EXPECT(fd >= 0);
-    EXPECT_INT(connect(fd, (const struct sockaddr *)&host->address, sizeof(host->address)), 0);
-    return fd;
-}
-
-static void host_close(struct rig *rig, struct host *host)
-{
-    loop_socket_close(rig->loop, &host->socket, false);
-    RUN_UNTIL(rig, host->closed == 1);
-    close(host->fd);
-}
-
-TEST(clients_that_come_together_are_accepted_one_by_one)
-{
-    struct rig rig;
-    struct host host;
-    int clients[40];
-    rig_open(&rig, LOOP_BACKEND_URING);
-    host_open(&rig, &host);
-    loop_accept(rig.loop, &host.socket, &host.op, accepted);
-    for (int i = 0; i < 40; i++) {
-        clients[i] = host_client(&host);
-    }
-    for (unsigned i = 1; i <= 40; i++) {
-        RUN_UNTIL(&rig, host.accepts == i);
-        EXPECT(host.result >= 0);
-        if (i < 40) {
-            loop_accept(rig.loop, &host.socket, &host.op, accepted);
-        }
-    }
-    rig_settle(&rig);
-    EXPECT_INT(host.accepts, 40);
-    for (int i = 0; i < 40; i++) {
-        close(clients[i]);
-    }
-    host_close(&rig, &host);
-    rig_close(&rig);
-}
-
-TEST(a_pause_ends_accepting_and_who_came_meanwhile_is_served_after_it)
-{
-    struct rig rig;
-    struct host host;
-    rig_open(&rig, LOOP_BACKEND_URING);
-    host_open(&rig, &host);
-    loop_accept(rig.loop, &host.socket, &host.op, accepted);
-    rig_settle(&rig);
-    loop_cancel(rig.loop, &host.op);
-    int early = host_client(&host); /* the kernel has not heard of the pause */
-    rig_settle(&rig);
-    EXPECT_INT(host.result, -ECANCELED);
-    EXPECT(!(host.socket.in_flight & 1 << URING_ACCEPT));
-    int late = host_client(&host);
-    rig_settle(&rig);
-    EXPECT_INT(host.accepts, 1);
-    host.goes_on = true;
-    loop_accept(rig.loop, &host.socket, &host.op, accepted);
-    RUN_UNTIL(&rig, host.accepts == 3);
-    close(early);
-    close(late);
-    host_close(&rig, &host);
-    rig_close(&rig);
-}
-
-TEST(a_listener_that_closes_lets_go_of_those_who_wait_and_of_its_port)
-{
-    struct rig rig;
-    struct host host;
-    rig_open(&rig, LOOP_BACKEND_URING);
-    host_open(&rig, &host);
-    loop_accept(rig.loop, &host.socket, &host.op, accepted);
-    rig_settle(&rig);
-    int clients[3];
-    for (int i = 0; i < 3; i++) {
-        clients[i] = host_client(&host);
-    }
-    RUN_UNTIL(&rig, host.accepts == 1);
-    loop_turn(rig.loop, 0); /* the others are parked by now: leaks are counted */
-    host_close(&rig, &host);
-    int again = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    EXPECT(connect(again, (struct sockaddr *)&host.address, sizeof(host.address)) < 0);
-    close(again);
-    for (int i = 0; i < 3; i++) {
-        close(clients[i]);
-    }
-    rig_close(&rig);
-}
-
-/* The kernel takes a descriptor before it looks for a client: that nobody has come must not be told
- * as an error. */
-TEST(out_of_descriptors_is_told_when_a_client_waits_and_not_before)
-{
-    struct rig rig;
-    struct host host;
-    struct rlimit before, less;
-    rig_open(&rig, LOOP_BACKEND_URING);
-    loop_turn(rig.loop, 0); /* the ring needs one too */
-    host_open(&rig, &host);
-    int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int highest = dup(0);
-    close(highest);
-    EXPECT_INT(getrlimit(RLIMIT_NOFILE, &before), 0);
-    less = before;
-    less.rlim_cur = (rlim_t)highest;
-    EXPECT_INT(setrlimit(RLIMIT_NOFILE, &less), 0);
-    loop_accept(rig.loop, &host.socket, &host.op, accepted);
-    rig_settle(&rig);
-    EXPECT_INT(host.accepts, 0);
-    EXPECT_INT(connect(client, (struct sockaddr *)&host.address, sizeof(host.address)), 0);
-    RUN_UNTIL(&rig, host.accepts == 1);
-    EXPECT_INT(host.result, -EMFILE);
-    EXPECT_INT(setrlimit(RLIMIT_NOFILE, &before), 0);
-    loop_accept(rig.loop, &host.socket, &host.op, accepted);
-    RUN_UNTIL(&rig, host.accepts == 2);
-    EXPECT(host.result >= 0);
-    close(client);
-    host_close(&rig, &host);
-    rig_close(&rig);
-}
-
-/* The kernel's own accept would give half of the clients to the loop that does not look. */
-TEST(a_loop_that_is_held_up_keeps_no_client_from_the_others)
-{
-    const struct loop_options options = {.backend = LOOP_BACKEND_URING, .shares_listeners = true};
-    struct rig rig;
-    struct host held_up, other;
-    int clients[20];
-    rig_open(&rig, LOOP_BACKEND_URING); /* skips where there is none */
-    rig_close(&rig);
-    rig.loop = loop_create(&options, NULL);
-    host_open(&rig, &held_up);
-    loop_accept(rig.loop, &held_up.socket, &held_up.op, accepted);
-    rig_settle(&rig);
-    struct rig second = {.loop = loop_create(&options, NULL)};
-    other = (struct host){.loop = second.loop, .goes_on = true};
-    EXPECT_INT(
-        loop_socket_open(second.loop, &other.socket, held_up.fd, LOOP_SOCKET_LISTENER, host_closed),
-        0);
-    loop_accept(second.loop, &other.socket, &other.op, accepted);
-    rig_settle(&second);
-    for (int i = 0; i < 20; i++) {
-        clients[i] = host_client(&held_up);
-    }
-    RUN_UNTIL(&second, other.accepts == 20);
-    loop_turn(rig.loop, 0);
-    EXPECT_INT(held_up.accepts, 0);
-    for (int i = 0; i < 20; i++) {
-        close(clients[i]);
-    }
-    loop_socket_close(second.loop, &other.socket, false);
-    RUN_UNTIL(&second, other.closed == 1);
-    rig_close(&second);
-    host_close(&rig, &held_up);
-    rig_close(&rig);
-}
 
 /* ---- from thread to thread ---- */
 
@@ -262,7 +51,7 @@ TEST(what_is_pending_when_a_thread_leaves_goes_on_with_the_next_one)
     static char block[512 * 1024];
     stream_recv(&quiet);
     stream_send(&full, block, sizeof(block));
-    loop_accept(rig.loop, &host.socket, &host.op, accepted);
+    host_accept(&host);
     for (int i = 0; i < 3; i++) {
         run_on_another_thread();
     }
