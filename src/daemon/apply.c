@@ -71,6 +71,7 @@ static int plan_site(struct plan *plan, const struct options *options)
     plan->site.flags = (options->list ? GALLEY_STATIC_LIST : 0) |
                        (options->hidden ? GALLEY_STATIC_HIDDEN : 0) |
                        (options->no_precompressed ? GALLEY_STATIC_NO_PRECOMPRESSED : 0) |
+                       (options->compress == GALLEY_COMPRESS_OFF ? GALLEY_STATIC_NO_COMPRESS : 0) |
                        (options->spa ? GALLEY_STATIC_SPA : 0) |
                        (options->clean_urls ? GALLEY_STATIC_CLEAN_URLS : 0);
     if (!options->is_given[OPTION_ID_not_found]) {

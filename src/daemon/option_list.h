@@ -31,6 +31,9 @@ OPTION(SWITCH, hidden, SELF, "hidden", 0, "", "", 0, 0, false, SERVING,
        "serve also dotfiles, private keys and what editors leave behind; think twice")
 OPTION(SWITCH, no_precompressed, SELF, "no-precompressed", 0, "", "", 0, 0, false, SERVING,
        "do not look for .br, .zst and .gz files beside the one asked for")
+OPTION(CHOICE, compress, SELF, "compress", 0, "on|off", "on", 1, 0, false, SERVING,
+       "compress files that have none of those beside them when a client asks for it: text and the "
+       "like, from 1 KiB on, in the cache's memory; the first client gets them as they are")
 
 OPTION(
     OPTIONAL, cors, SELF, "cors", 0, "ORIGIN", "", 0, 0, false, HEADERS,

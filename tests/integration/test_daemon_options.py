@@ -1,6 +1,7 @@
 """Every option of the program takes effect, or at least arrives. The table of what is tested is checked against --help,
 so that a new option needs a line here."""
 
+import gzip
 import json
 import os
 import re
@@ -120,6 +121,23 @@ def test_no_precompressed_ignores_neighbours(serve, folder):
     wants = {"Accept-Encoding": "gzip"}
     assert serve(root=root).get("/a.css", wants).header("Content-Encoding") == "gzip"
     assert serve("--no-precompressed", root=root).get("/a.css", wants).header("Content-Encoding") is None
+
+
+@about("compress")
+def test_compress_makes_what_a_client_asks_for_unless_it_is_off(serve, folder):
+    text = "p { color: red }\n" * 500
+    root = folder({"a.css": text})
+    wants = {"Accept-Encoding": "gzip"}
+    shut = serve("--compress", "off", root=root)
+    assert shut.get("/a.css", wants).header("Vary") is None
+    server = serve(root=root)
+    first = server.get("/a.css", wants)
+    assert (first.text, first.header("Content-Encoding"), first.header("Vary")) == (text, None, "Accept-Encoding")
+    galley.wait_until(lambda: server.get("/a.css", wants).header("Content-Encoding") == "gzip")
+    coded = server.get("/a.css", wants)
+    assert gzip.decompress(coded.body).decode() == text
+    assert server.get("/a.css").text == text
+    assert shut.get("/a.css", wants).header("Content-Encoding") is None
 
 
 # ---- headers
