@@ -282,6 +282,17 @@ static void await_file(struct tls_link *link)
 
 /* ---- both ------------------------------------------------------------------------------------ */
 
+/* What has been taken leaves first, and OpenSSL may wait for something. */
+static bool may_encrypt(const struct tls_link *link)
+{
+    const struct tls_out *out = link->out;
+    bool is_full = out && TLS_OUT_BYTES - out->end < TLS_RECORD_BYTES + TLS_RECORD_EXTRA;
+    bool waits_for_room = link->send_wish == TLS_WISH_WRITE && tls_out_has_bytes(link);
+    bool waits_for_peer = link->send_wish == TLS_WISH_READ && link->input.len == 0;
+    return link->ahead == 0 && !tls_out_is_sending(link) && !is_full && !waits_for_room &&
+           !waits_for_peer;
+}
+
 void tls_send_run(struct tls_link *link)
 {
     if (!link->send_op || link->send_result != 0 || link->is_closing || link->is_awaiting) {
@@ -295,8 +306,9 @@ void tls_send_run(struct tls_link *link)
         report(link, link->ahead); /* it has gone while the owner did not ask */
         return;
     }
-    if (link->ahead > 0 || tls_out_is_sending(link)) {
-        return; /* what has been taken leaves first */
+    if (!may_encrypt(link)) {
+        link->holds_back = false;
+        return;
     }
     if (link->send_op->kind == LOOP_OP_SEND) {
         run_memory(link);

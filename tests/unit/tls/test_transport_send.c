@@ -230,6 +230,30 @@ TEST(test_a_head_waits_for_the_file_that_follows)
     }
 }
 
+static void big_file_follows(struct tls_end *end)
+{
+    end->on_sent = NULL;
+    send_file(end, (int)end->max_bytes, 0, 100 * KB);
+}
+
+/* What is held back fills the buffer: it has to leave before the file is read. */
+TEST(test_a_head_as_large_as_the_buffer_and_a_file)
+{
+    struct tls_world world;
+    struct tls_end end;
+    open_connected(&world, &end, TLS1_3_VERSION);
+    int fd = make_file(100 * KB);
+    end.max_bytes = (size_t)fd;
+    end.on_sent = big_file_follows;
+    end.more_follows = true;
+    tls_end_send(&end, big, 64 * KB);
+    tls_end_run(&end);
+    EXPECT_INT(end.client_got.len, 164 * KB);
+    EXPECT(memcmp(end.client_got.data + 64 * KB, big, 100 * KB) == 0);
+    close(fd);
+    close_both(&world, &end);
+}
+
 /* The owner was wrong, or has gone another way: what was held back leaves all the same. */
 TEST(test_a_head_that_nothing_follows_leaves_alone)
 {
