@@ -75,7 +75,6 @@ struct loop {
     uint32_t turn;
     unsigned open_sockets;
     unsigned held_sockets; /* closed, but requests of theirs are in flight */
-    int uring_error;       /* why a loop that was to choose is not over io_uring: errno, or 0 */
     bool is_stopping;
     bool shares_listeners;
     _Alignas(64) struct mailbox mailbox; /* other threads write it: a line of its own, the last */

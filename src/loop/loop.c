@@ -14,20 +14,17 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 enum { DEFAULT_RECV_BYTES = 64 * 1024 };
 
-/* A loop that is to choose begins with io_uring, and takes epoll where that cannot be. */
 static const struct loop_backend *backend_of(enum loop_backend_kind kind)
 {
     switch (kind) {
     case LOOP_BACKEND_SIM:
         return &loop_backend_sim;
     case LOOP_BACKEND_URING:
-    case LOOP_BACKEND_AUTO:
         return &loop_backend_uring;
     default:
         return &loop_backend_epoll;
@@ -48,18 +45,6 @@ static void init_fields(struct loop *loop, const struct loop_options *options)
     loop->turn = 1; /* a new socket's 0 is another turn */
 }
 
-static int init_backend(struct loop *loop, bool may_choose)
-{
-    loop->received = loop->recv_buffer;
-    int result = loop->backend->init(loop);
-    if (result < 0 && may_choose) {
-        loop->uring_error = -result;
-        loop->backend = &loop_backend_epoll;
-        result = loop->backend->init(loop);
-    }
-    return result;
-}
-
 struct loop *loop_create(const struct loop_options *options, galley_error *err)
 {
     struct loop *loop = mem_alloc_aligned(_Alignof(struct loop), sizeof(*loop));
@@ -69,8 +54,8 @@ struct loop *loop_create(const struct loop_options *options, galley_error *err)
     }
     init_fields(loop, options);
     loop->recv_buffer = mem_alloc(loop->recv_bytes);
-    bool may_choose = options && options->backend == LOOP_BACKEND_AUTO;
-    int result = loop->recv_buffer ? init_backend(loop, may_choose) : -ENOMEM;
+    loop->received = loop->recv_buffer;
+    int result = loop->recv_buffer ? loop->backend->init(loop) : -ENOMEM;
     if (result < 0) {
         error_set_sys(err, -result, "event loop (%s)", loop->backend->name);
         mem_free(loop->recv_buffer);
@@ -302,15 +287,9 @@ int loop_peer_name(struct loop *loop, int fd, struct sockaddr *addr, socklen_t *
     return loop->backend->peer_name(loop, fd, addr, len);
 }
 
-void loop_describe(const struct loop *loop, char *text, size_t text_bytes)
+const char *loop_backend_name(const struct loop *loop)
 {
-    if (loop->uring_error) {
-        snprintf(text, text_bytes, "%s (io_uring: %s)", loop->backend->name,
-                 loop->uring_error == EOPNOTSUPP ? "the kernel is too old"
-                                                 : strerror(loop->uring_error));
-    } else {
-        snprintf(text, text_bytes, "%s", loop->backend->name);
-    }
+    return loop->backend->name;
 }
 
 void loop_later(struct loop *loop, struct loop_post *post)

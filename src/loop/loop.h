@@ -117,7 +117,6 @@ enum loop_backend_kind {
     LOOP_BACKEND_EPOLL,
     LOOP_BACKEND_SIM,
     LOOP_BACKEND_URING, /* or fail: forbidden, or the kernel is older than 6.0 */
-    LOOP_BACKEND_AUTO,  /* what is better where it is allowed: docs/rooms/loop.md */
 };
 
 struct loop_options {
@@ -141,9 +140,8 @@ bool loop_turn(struct loop *loop, int64_t max_wait_ms);
 /** The calling thread is done with the loop and another may turn it: loop_run() does so at its end,
  * who drives a loop by loop_turn() must. */
 void loop_leave(struct loop *loop);
-/** How this loop waits, and why not otherwise, for people: "io_uring", "epoll (io_uring: Operation
- * not permitted)". Written to text. */
-void loop_describe(const struct loop *loop, char *text, size_t text_bytes);
+/** How this loop waits, for people: "epoll", "io_uring". */
+const char *loop_backend_name(const struct loop *loop);
 /** End loop_run() after this turn. On the loop's thread. */
 void loop_stop(struct loop *loop);
 

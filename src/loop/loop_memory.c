@@ -11,7 +11,6 @@ enum { USUAL_RECV_BYTES = 64 * 1024 };
 uint64_t loop_bytes(const struct loop_options *options)
 {
     uint64_t received = options && options->recv_bytes ? options->recv_bytes : USUAL_RECV_BYTES;
-    bool may_be_uring = options && (options->backend == LOOP_BACKEND_URING ||
-                                    options->backend == LOOP_BACKEND_AUTO);
-    return mem_cost(sizeof(struct loop)) + mem_cost(received) + (may_be_uring ? uring_bytes() : 0);
+    bool is_uring = options && options->backend == LOOP_BACKEND_URING;
+    return mem_cost(sizeof(struct loop)) + mem_cost(received) + (is_uring ? uring_bytes() : 0);
 }

@@ -223,9 +223,8 @@ static int make_log_source(struct server_loop *loop, galley_error *err)
 static void say_how_it_waits(const struct server_loop *loop)
 {
     bool is_usual = loop->server->config.io == GALLEY_IO_AUTO;
-    char how[96];
-    loop_describe(loop->loop, how, sizeof how);
-    log_write(&loop->server->log, is_usual ? LOG_DEBUG : LOG_INFO, "event loops wait by %s", how);
+    log_write(&loop->server->log, is_usual ? LOG_DEBUG : LOG_INFO, "event loops wait by %s",
+              loop_backend_name(loop->loop));
 }
 
 static int make_loop(struct server_loop *loop, galley_error *err)

@@ -119,14 +119,8 @@ TEST(what_making_a_ring_needs_may_fail_and_leaves_nothing)
             EXPECT(!loop_create(&(struct loop_options){.backend = LOOP_BACKEND_URING}, &err));
             EXPECT(failures[k] == ENOMEM ? err.code == GALLEY_ENOMEM
                                          : err.sys_errno == failures[k]);
-            wrap_uring_fail(calls[i], 0, 3, failures[k]);
-            loop = loop_create(&(struct loop_options){.backend = LOOP_BACKEND_AUTO}, &err);
-            EXPECT(loop != NULL);
-            char text[96];
-            loop_describe(loop, text, sizeof(text));
-            EXPECT(strncmp(text, "epoll (io_uring: ", 17) == 0);
+            EXPECT(strstr(err.message, "event loop (io_uring): "));
             wrap_uring_fail(calls[i], 0, 0, 0);
-            loop_destroy(loop);
         }
     }
 }
@@ -153,11 +147,6 @@ TEST(an_old_kernel_is_told_by_the_probe)
     galley_error err = {0};
     EXPECT(!loop_create(&(struct loop_options){.backend = LOOP_BACKEND_URING}, &err));
     EXPECT_INT(err.sys_errno, EOPNOTSUPP);
-    loop = loop_create(&(struct loop_options){.backend = LOOP_BACKEND_AUTO}, &err);
-    char text[96];
-    loop_describe(loop, text, sizeof(text));
-    EXPECT_TEXT(text, "epoll (io_uring: the kernel is too old)");
-    loop_destroy(loop);
 }
 
 /* Without it each call looks the ring up, which is all. */
