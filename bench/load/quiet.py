@@ -15,7 +15,7 @@ FOREIGN = 0.05  # of the time: more is a disturbance
 MAX_REPEATS = 2  # of one measurement, if not told otherwise
 REPEAT_SHARE = 0.15  # of the run's time: then everything is kept as it comes
 DISTURBED_SHARE = 0.05  # of the measurements: with more of them the run was not quiet
-LOOK_S, PATIENCE_S = 1.0, 30  # before the first measurement
+LOOK_S, QUICK_LOOK_S, PATIENCE_S = 1.0, 0.3, 30  # before the first measurement
 
 
 def idle_of(text, cpus):
@@ -105,12 +105,12 @@ class Quiet:
         self.disturbed += best["foreign"] > FOREIGN
         return best
 
-    def wait(self, patience_s=PATIENCE_S):
+    def wait(self, patience_s=PATIENCE_S, look_s=LOOK_S):
         """Until nobody else is at work, for a while: a compiler may just have ended. -> the share others have."""
         limit = time.monotonic() + patience_s
         while True:
             begin = self.mark()
-            time.sleep(LOOK_S)
+            time.sleep(look_s)
             share = self.since(begin)
             if share <= FOREIGN or time.monotonic() > limit:
                 return share

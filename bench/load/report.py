@@ -109,8 +109,7 @@ def goal_table(results, columns, make):
     told = [(f"{title}: {'; '.join(found)}.") for title, found in (
         ("Missed", [each.goal.text for each in verdicts if each.is_missed and not each.is_in_noise]),
         ("Within noise", [f"{each.goal.text} ({'missed' if each.is_missed else 'met'})" for each in verdicts
-                          if each.is_in_noise]),
-        ("Not measured", [each.goal.text for each in verdicts if not each.values])) if found]
+                          if each.is_in_noise])) if found]
     yield "Goals", "\n\n".join(
         [make(GOAL_HEADER, [goal_line(verdict, columns) for verdict in verdicts]), NOISE, *told, ELSEWHERE])
 

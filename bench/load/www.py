@@ -49,27 +49,28 @@ def write(path, data):
     os.utime(path, (LONG_AGO, LONG_AGO))
 
 
-def compress(path):
+def compress(path, quality):
     """path.gz and, where the program is there, path.br."""
     write(path.with_name(path.name + ".gz"), gzip.compress(path.read_bytes(), 9, mtime=0))
     if shutil.which("brotli"):
         neighbour = path.with_name(path.name + ".br")
-        subprocess.run(["brotli", "-q", "11", "-f", "-o", neighbour, path], check=True)
+        subprocess.run(["brotli", "-q", str(quality), "-f", "-o", neighbour, path], check=True)
         os.utime(neighbour, (LONG_AGO, LONG_AGO))
 
 
-def make(folder):
-    """Writes all files into this new folder, which anybody may read."""
+def make(folder, has_mix=True, quality=11):
+    """Writes all files into this new folder, which anybody may read; compressing those of the mix takes seconds, with
+    less quality of brotli it does not."""
     folder.mkdir(mode=0o755)
     source = random.Random(173)
     write(folder / SMALL, b"<!doctype html>\n<title>small</title>\n".ljust(SMALL_BYTES - 1, b".") + b"\n")
     for name, size in SIZES.items():
         write(folder / name, source.randbytes(size))
     (folder / "mix").mkdir(mode=0o755)
-    for name, size in MIX:
+    for name, size in MIX if has_mix else ():
         path = folder / "mix" / name
         if path.suffix in TEXT:
             write(path, text(source, path.suffix, size))
-            compress(path)
+            compress(path, quality)
         else:
             write(path, source.randbytes(size))

@@ -61,6 +61,14 @@ def test_handlers_uploads_events_and_life_have_figures(tmp_path):
     assert stored["results"]["log"]["galley"][0]["logged"] > 0
 
 
+def test_overload_and_sleeping_workers_have_figures_or_a_reason(tmp_path):
+    _, stored = measure(tmp_path, "--peers", "galley", "--only", "sleepers,overload")
+    for row, reasons in (("sleepers", ["the workers did not sleep"]), ("overload", ["refused of", "requests wait"])):
+        for run in stored["results"][row]["galley"]:
+            # Where a machine is so slow that a load that fits is refused, it says so.
+            assert run.get("p99_us", 0) > 0 or any(reason in run["failed"] for reason in reasons), run
+
+
 def test_the_page_and_its_plots_are_written_between_the_marks(tmp_path):
     page = tmp_path / "README.md"
     page.write_text("before\n<!-- measured: begin -->\nold\n<!-- measured: end -->\nafter\n")
