@@ -45,9 +45,20 @@
 
 const uint16_t chars_table[256] = {ROW64(0), ROW64(64), ROW64(128), ROW64(192)};
 
+/* Of the class are all of four when they have its bit in common. */
+static bool are_four(const char *at, enum chars_class wanted)
+{
+    const unsigned char *c = (const unsigned char *)at;
+    unsigned common = chars_table[c[0]] & chars_table[c[1]] & chars_table[c[2]] & chars_table[c[3]];
+    return (common & wanted) != 0;
+}
+
 size_t chars_skip(struct span s, enum chars_class wanted)
 {
     size_t i = 0;
+    while (s.len - i >= 4 && are_four(s.ptr + i, wanted)) {
+        i += 4;
+    }
     while (i < s.len && chars_is(s.ptr[i], wanted)) {
         i++;
     }

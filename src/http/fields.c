@@ -7,7 +7,9 @@
 
 void fields_init(struct fields *fields, struct field *entries, uint32_t capacity)
 {
-    *fields = (struct fields){.entries = entries, .capacity = capacity};
+    fields->entries = entries;
+    fields->capacity = capacity;
+    fields_clear(fields);
 }
 
 void fields_clear(struct fields *fields)
@@ -15,18 +17,32 @@ void fields_clear(struct fields *fields)
     fields->count = 0;
     fields->present[0] = 0;
     fields->present[1] = 0;
+    fields->repeated = 0;
+}
+
+/* The index of its first line, or that it is not the only one. */
+static inline void note(struct fields *fields, enum field_id id)
+{
+    uint64_t bit = UINT64_C(1) << ((unsigned)id % 64);
+    uint64_t *present = &fields->present[(unsigned)id / 64];
+    if (*present & bit) {
+        fields->repeated |= bit;
+    } else {
+        *present |= bit;
+        fields->first[id] = (uint16_t)fields->count;
+    }
 }
 
 int fields_add_id(struct fields *fields, enum field_id id, struct span name, struct span value)
 {
-    if (fields->count >= fields->capacity) {
+    if (fields->count >= fields->capacity || fields->count > UINT16_MAX) {
         return GALLEY_EFULL;
     }
     if (!value.ptr) {
         value = SPAN("");
     }
+    note(fields, id);
     fields->entries[fields->count++] = (struct field){.name = name, .value = value, .id = id};
-    fields->present[(unsigned)id / 64] |= UINT64_C(1) << ((unsigned)id % 64);
     return 0;
 }
 
@@ -44,6 +60,16 @@ const struct field *fields_next(const struct fields *fields, enum field_id id, u
 {
     DEBUG_CHECK(id != FIELD_OTHER);
     if (!fields_has(fields, id)) {
+        return NULL;
+    }
+    uint32_t first = fields->first[id];
+    bool is_only = !((fields->repeated >> ((unsigned)id % 64)) & 1);
+    if (*it <= first) {
+        *it = first + 1;
+        return &fields->entries[first];
+    }
+    if (is_only) {
+        *it = fields->count;
         return NULL;
     }
     const struct field *field;

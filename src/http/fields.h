@@ -18,7 +18,9 @@ struct fields {
     struct field *entries;
     uint32_t count;
     uint32_t capacity;
-    uint64_t present[2]; /* bit id: at least one line of that name */
+    uint64_t present[2];            /* bit id: at least one line of that name */
+    uint64_t repeated;              /* bit id % 64: perhaps more than one */
+    uint16_t first[FIELD_ID_COUNT]; /* of those that are present: index of the first line */
 };
 
 /** Empty; entries has room for capacity lines and outlives the struct's use. capacity 0: entries
