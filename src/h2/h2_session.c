@@ -168,23 +168,18 @@ static enum conn_state state_of(const struct h2_session *session)
     if (session->open_streams > 0) {
         return CONN_BUSY; /* each has its own rate: h2_drain.c */
     }
-    if (session->head) {
-        return CONN_HEAD;
-    }
-    return session->has_settings ? CONN_IDLE : CONN_FIRST;
+    /* Our SETTINGS are out; until the client's are in, the time of a head runs. */
+    return session->head || !session->has_settings ? CONN_HEAD : CONN_IDLE;
 }
 
 static void enter(struct h2_session *session, enum conn_state state)
 {
     struct conn *conn = session->conn;
-    bool had_left = conn->state != CONN_FIRST;
+    bool has_left = conn->state != CONN_FIRST;
     if (conn->state == state) {
         return;
     }
-    if (state ==
-        CONN_FIRST) { /* nothing leads back: the preface has not come, our SETTINGS are out */
-        conn_enter(conn, CONN_HEAD);
-    } else if (state == CONN_HEAD && had_left) {
+    if (state == CONN_HEAD && has_left) {
         conn_enter_since(conn, CONN_HEAD, session->head_began_ms);
     } else {
         conn_enter(conn, state);
@@ -279,6 +274,7 @@ static struct h2_session *create(struct conn *conn)
     }
     session->conn = conn;
     session->driver = driver;
+    session->head_began_ms = loop_now_ms(conn_loop(conn));
     list_init(&session->streams);
     list_init(&session->ready);
     list_init(&session->link);

@@ -49,6 +49,7 @@ struct h2_session {
     uint64_t waiting_bytes; /* of answers: theirs, and not in conn->out */
     uint32_t trailer_bytes;
     uint32_t trailers;
+    uint32_t continuations; /* behind one HEADERS */
     unsigned open_streams;
     unsigned abandoned; /* exchanges that still run and whose stream has gone */
     unsigned reading;   /* streams whose body is waited for */

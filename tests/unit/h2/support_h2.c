@@ -177,10 +177,10 @@ static int handle_fields(galley_request *rq, galley_response *rs, void *arg)
 
 static int handle_hop(galley_request *rq, galley_response *rs, void *arg)
 {
-    (void)rq, (void)arg;
-    int rc = galley_res_header(rs, "Keep-Alive", "timeout=5");
-    rc = rc ? rc : galley_res_header(rs, "Upgrade", "websocket");
-    rc = rc ? rc : galley_res_header(rs, "Set-Cookie", "a=b");
+    (void)arg;
+    exchange_of_request(rq)->response.ready_fields =
+        SPAN("Keep-Alive: timeout=5\r\nUpgrade: websocket\r\n");
+    int rc = galley_res_header(rs, "Set-Cookie", "a=b");
     return rc ? rc : galley_res_text(rs, 200, "hop");
 }
 
