@@ -11,40 +11,25 @@
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
 
-enum { HOST_NAME = 0, HEADER_BYTES = 5, LABEL_LIMIT = 255 };
-
 /* ---- server_name ----------------------------------------------------------------------------- */
 
-static size_t u16(const unsigned char *bytes)
-{
-    return (size_t)bytes[0] << 8 | bytes[1];
-}
-
-/* RFC 6066 §3: one name of type host_name. What is not like that is refused by OpenSSL when it
- * reads the extension; here it is no name. In lower case in out. */
-static struct span requested_name(SSL *ssl, char out[LABEL_LIMIT])
+/* What is not as RFC 6066 §3 wants it OpenSSL refuses when it reads the extension; here it is no
+ * name. */
+static struct span requested_name(SSL *ssl, char out[TLS_ASKED_MAX])
 {
     const unsigned char *data = NULL;
     size_t len = 0;
-    if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &data, &len) != 1 ||
-        len < HEADER_BYTES) {
+    if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &data, &len) != 1) {
         return SPAN_NONE;
     }
-    size_t name_len = u16(data + 3);
-    bool is_one_name = u16(data) == len - 2 && data[2] == HOST_NAME &&
-                       name_len == len - HEADER_BYTES && name_len <= LABEL_LIMIT;
-    if (!is_one_name) {
-        return SPAN_NONE;
-    }
-    tls_name_lower(out, (const char *)data + HEADER_BYTES, name_len);
-    return span_make(out, name_len);
+    return tls_name_asked(out, span_make((const char *)data, len));
 }
 
 /* RFC 8446 §4.6.1, RFC 6066 §3: no session of one name for another; and none that was made under
  * another rule, or before the authorities changed. */
 static bool bind_session(SSL *ssl, const struct tls_site *site, struct span name)
 {
-    unsigned char bound[TLS_DIGEST_BYTES + LABEL_LIMIT] = {0};
+    unsigned char bound[TLS_DIGEST_BYTES + TLS_ASKED_MAX] = {0};
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned len = 0;
     if (site->rule) {
@@ -60,7 +45,7 @@ static bool bind_session(SSL *ssl, const struct tls_site *site, struct span name
 static int on_client_hello(SSL *ssl, int *alert, void *arg)
 {
     const struct tls_set *set = arg;
-    char text[LABEL_LIMIT];
+    char text[TLS_ASKED_MAX];
     struct span name = requested_name(ssl, text);
     const struct tls_site *site = tls_set_site(set, name);
     if (set->options->is_strict && !site->has_certificate) {

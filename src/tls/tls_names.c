@@ -7,7 +7,12 @@
 
 #include <stdlib.h>
 
-enum { LABEL_MAX = 63, FIRST_CAPACITY = 8 };
+enum {
+    LABEL_MAX = 63,
+    FIRST_CAPACITY = 8,
+    EXTENSION_HEAD = 5, /* length of the list, type, length of the name */
+    HOST_NAME = 0
+};
 
 /* ---- one name -------------------------------------------------------------------------------- */
 
@@ -57,6 +62,26 @@ struct span tls_name_wildcard(char out[TLS_NAME_MAX], struct span name)
     }
     out[0] = '*';
     memcpy(out + 1, name.ptr + dot, len - 1);
+    return span_make(out, len);
+}
+
+static size_t u16(const char *bytes)
+{
+    return (size_t)(unsigned char)bytes[0] << 8 | (unsigned char)bytes[1];
+}
+
+struct span tls_name_asked(char out[TLS_ASKED_MAX], struct span extension)
+{
+    if (extension.len < EXTENSION_HEAD) {
+        return SPAN_NONE;
+    }
+    size_t len = u16(extension.ptr + 3);
+    bool is_one_name = u16(extension.ptr) == extension.len - 2 && extension.ptr[2] == HOST_NAME &&
+                       len == extension.len - EXTENSION_HEAD && len <= TLS_ASKED_MAX;
+    if (!is_one_name) {
+        return SPAN_NONE;
+    }
+    tls_name_lower(out, extension.ptr + EXTENSION_HEAD, len);
     return span_make(out, len);
 }
 

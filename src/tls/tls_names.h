@@ -9,7 +9,10 @@
 
 #include "base/span.h"
 
-enum { TLS_NAME_MAX = 253 };
+enum {
+    TLS_NAME_MAX = 253,
+    TLS_ASKED_MAX = 255 /* that a client may ask for; longer ones OpenSSL refuses */
+};
 
 /** Can a certificate have it as a name that is ever matched: "a.example", "*.example"? */
 bool tls_name_is_pattern(struct span text);
@@ -17,6 +20,11 @@ bool tls_name_is_pattern(struct span text);
 void tls_name_lower(char *out, const char *text, size_t len);
 /** "*.example" for "a.example", written to out without NUL; SPAN_NONE when there is no such. */
 struct span tls_name_wildcard(char out[TLS_NAME_MAX], struct span name);
+
+/** The name that a ClientHello asks for, in lower case, from the content of its server_name
+ *  extension: RFC 6066 §3, one name of type host_name. Missing when it is not like that. What is in
+ *  it can be anything. */
+struct span tls_name_asked(char out[TLS_ASKED_MAX], struct span extension);
 
 struct tls_name_row {
     struct span pattern; /* in tls_names.text */

@@ -44,6 +44,42 @@ TEST(test_the_wildcard_of_a_name)
     EXPECT(!tls_name_wildcard(text, SPAN(".example")).ptr);
 }
 
+/* RFC 6066 §3 */
+TEST(test_the_name_in_a_client_hello)
+{
+    char text[TLS_ASKED_MAX];
+    static const struct span others[] = {
+        SPAN("\0\x0c\0\0\x09A.exampl"),   /* cut */
+        SPAN("\0\x0c\0\0\x09A.example!"), /* more behind it */
+        SPAN("\0\x0c\1\0\x09A.example"),  /* another type */
+        SPAN("\0\x0c\0\0\x08A.example"),  /* the name is shorter than the list */
+        SPAN("\0\x0c\0\0\x0a"
+             "A.example"),            /* and longer */
+        SPAN("\0\x06\0\0\1a\0\0\1b"), /* two */
+        SPAN("\0\3\0\0"),
+        SPAN(""),
+    };
+    EXPECT_SPAN(tls_name_asked(text, SPAN("\0\x0c\0\0\x09"
+                                          "A.example")),
+                "a.example");
+    EXPECT_INT((int)tls_name_asked(text, SPAN("\0\3\0\0\0")).len, 0);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        EXPECT(!tls_name_asked(text, others[i]).ptr);
+    }
+    EXPECT(!tls_name_asked(text, SPAN_NONE).ptr);
+}
+
+TEST(test_a_name_of_more_than_255_bytes_is_none)
+{
+    char text[TLS_ASKED_MAX];
+    char extension[5 + TLS_ASKED_MAX + 1];
+    memset(extension, 'A', sizeof extension);
+    memcpy(extension, "\1\2\0\0\xff", 5);
+    EXPECT_INT((int)tls_name_asked(text, span_make(extension, 5 + 255)).len, 255);
+    memcpy(extension, "\1\3\0\1\0", 5);
+    EXPECT(!tls_name_asked(text, span_make(extension, 5 + 256)).ptr);
+}
+
 static unsigned match(const struct tls_names *names, const char *name)
 {
     size_t first = 0;
