@@ -11,6 +11,7 @@
 #include "coding/encoder.h"
 #include "loop/offload.h"
 
+#include "exchange/coded_body.h"
 #include "exchange/coded_choice.h"
 #include "exchange/exchange_steps.h"
 
@@ -375,7 +376,8 @@ static void respond(struct exchange *exchange)
     if (exchange->response.status == 304) {
         restore_tag(exchange);
     }
-    struct coded_answer *coded = coded_is_possible(exchange) ? create(exchange) : NULL;
+    bool is_possible = exchange->route->compresses && coded_is_possible(exchange);
+    struct coded_answer *coded = is_possible ? create(exchange) : NULL;
     if (!coded) {
         respond_for_real(exchange);
         return;
@@ -419,7 +421,11 @@ static void abort_it(struct exchange *exchange, int galley_code)
 
 static void resume_body(struct exchange *exchange)
 {
-    exchange->response.coding.real_driver->resume_body(exchange);
+    if (exchange->response.coding.body) {
+        coded_body_resume(exchange);
+    } else {
+        exchange->response.coding.real_driver->resume_body(exchange);
+    }
 }
 
 static void give_up(struct exchange *exchange, int status)
@@ -440,5 +446,7 @@ void coded_answer_begin(struct exchange *exchange)
 {
     exchange->response.coding.real_driver = exchange->driver;
     exchange->driver = &coded_driver;
-    exchange->response.coding.tag = (uint8_t)coded_tags_take_back(exchange);
+    if (exchange->route->compresses) {
+        exchange->response.coding.tag = (uint8_t)coded_tags_take_back(exchange);
+    }
 }

@@ -10,7 +10,8 @@
 
 struct exchange;
 
-/** When the route is known, before the handler runs. */
+/** When the route is known, before its body is asked for: also of a route that only takes compressed
+ *  bodies, whose pauses go through here. */
 void coded_answer_begin(struct exchange *exchange);
 /** The exchange ends. */
 void coded_answer_release(struct exchange *exchange);

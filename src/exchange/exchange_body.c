@@ -9,6 +9,7 @@
 #include "exchange/body_sink.h"
 #include "exchange/body_spool.h"
 #include "exchange/coded_answer.h"
+#include "exchange/coded_body.h"
 #include "exchange/exchange_steps.h"
 
 /* A hint: between this look and the submission others may take the room; submission decides. */
@@ -106,11 +107,32 @@ static void read_body(struct exchange *exchange)
     }
 }
 
+/* RFC 9110 §15.5.16 and §12.5.3: what else would have been taken. */
+static void refuse_coding(struct exchange *exchange)
+{
+    response_be_page(exchange, 415);
+    exchange->response.must_close = true;
+    (void)response_set_field(exchange, SPAN("Accept-Encoding"), SPAN("br, zstd, gzip"));
+    exchange_respond(exchange);
+}
+
+static void read_known_body(struct exchange *exchange)
+{
+    int status = exchange->route->decodes ? coded_body_begin(exchange) : GALLEY_OK;
+    if (status == 415) {
+        refuse_coding(exchange);
+    } else if (status != GALLEY_OK) {
+        refuse_body(exchange, status);
+    } else {
+        read_body(exchange);
+    }
+}
+
 void exchange_want_body(struct exchange *exchange)
 {
     const struct route_target *route = exchange->route;
     bool has_body = exchange->request.content_length != 0;
-    if (route->compresses) {
+    if (route->compresses || route->decodes) {
         coded_answer_begin(exchange);
     }
     if (!exchange_admit(exchange)) {
@@ -131,7 +153,7 @@ void exchange_want_body(struct exchange *exchange)
         exchange->response.must_close = has_body;
         exchange_refuse(exchange);
     } else {
-        read_body(exchange);
+        read_known_body(exchange);
     }
 }
 
@@ -173,6 +195,13 @@ int exchange_body_piece(struct exchange *exchange, struct span piece)
     if (request->input) {
         return request->input(exchange, piece, request->input_arg);
     }
+    return exchange->response.coding.body ? coded_body_piece(exchange, piece)
+                                          : exchange_body_take(exchange, piece);
+}
+
+int exchange_body_take(struct exchange *exchange, struct span piece)
+{
+    struct request *request = &exchange->request;
     /* No sum of attacker's numbers that could overflow: body_bytes never passes the limit. */
     if (piece.len > exchange->route->max_body_bytes - request->body_bytes) {
         return 413;
@@ -191,6 +220,14 @@ int exchange_body_piece(struct exchange *exchange, struct span piece)
 }
 
 void exchange_body_end(struct exchange *exchange)
+{
+    bool is_coded = exchange->response.coding.body && !exchange->request.input;
+    if (!is_coded || coded_body_end(exchange)) {
+        exchange_body_end_now(exchange);
+    }
+}
+
+void exchange_body_end_now(struct exchange *exchange)
 {
     struct request *request = &exchange->request;
     if (request->input) {
@@ -262,6 +299,7 @@ void exchange_body_release(struct exchange *exchange)
     request->spool = NULL;
     body_reader_destroy(request->reader);
     request->reader = NULL;
+    coded_body_release(exchange);
 }
 
 /* ---- behind an upgrade ----------------------------------------------------------------------- */

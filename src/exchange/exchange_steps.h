@@ -53,6 +53,10 @@ void exchange_let_go(struct exchange *exchange);
 int exchange_call_handler(struct exchange *exchange);
 /** The handler is on its way to a worker: the body may begin to come, unless the client waits. */
 void exchange_body_begin(struct exchange *exchange);
+/** A piece as the route wants it, behind exchange_body_piece(); returns as it. */
+int exchange_body_take(struct exchange *exchange, struct span piece);
+/** All such pieces have come: behind exchange_body_end(). */
+void exchange_body_end_now(struct exchange *exchange);
 /** A handler has returned 0: true when its sink goes on; the exchange may be gone then. */
 bool exchange_sink_begin(struct exchange *exchange);
 /** Nobody waits for the answer: who reads the body is told. */

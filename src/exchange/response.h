@@ -17,13 +17,15 @@ struct exchange;
 struct exchange_driver;
 struct body_writer;
 struct coded_answer;
+struct coded_body;
 struct source;
 struct stream;
 
-/* Of a route that compresses (coded_answer.h). */
+/* Of a route that compresses (coded_answer.h), or takes compressed bodies (coded_body.h). */
 struct response_coding {
     const struct exchange_driver *real_driver;
     struct coded_answer *answer; /* its work, as soon as there is any */
+    struct coded_body *body;     /* of the request; NULL: it comes as it is */
     uint8_t tag;                 /* enum coding: which the client's If-None-Match speaks of */
 };
 

@@ -69,6 +69,7 @@ struct route_target {
     void *arg;
     bool on_loop;
     bool never_stalls; /* a handler of galley's own: its time on the loop is not measured */
+    bool decodes;      /* request bodies that come compressed: coded_body.h */
     bool compresses;   /* answers that are worth it: coded_answer.h */
     uint8_t body_mode; /* GALLEY_BODY_…; EXCHANGE_BODY_DISCARD for files */
     uint64_t max_body_bytes;
