@@ -220,9 +220,26 @@ static void restore_sigpipe(const sigset_t *before)
     pthread_sigmask(SIG_SETMASK, before, NULL);
 }
 
+/* recv(2), send(2) and epoll_wait(2) are cancellation points, for which the C library marks the
+ * thread by an atomic exchange before and behind each, unless it is marked already. A thread that
+ * turns a loop cannot be cancelled anyway: nothing would let go of what it holds. */
+static void forbid_cancel(int *ret_state, int *ret_type)
+{
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, ret_state);
+    pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, ret_type);
+}
+
+static void restore_cancel(int state, int type)
+{
+    pthread_setcanceltype(type, &type);
+    pthread_setcancelstate(state, &state);
+}
+
 void loop_run(struct loop *loop)
 {
     sigset_t before;
+    int cancel_state, cancel_type;
+    forbid_cancel(&cancel_state, &cancel_type);
     block_sigpipe(&before);
     bind_thread(loop, (uintptr_t)&thread_mark);
     loop->backend->read_clock(loop); /* it may have been made long ago */
@@ -232,6 +249,7 @@ void loop_run(struct loop *loop)
     loop->is_stopping = false;
     loop_leave(loop);
     restore_sigpipe(&before);
+    restore_cancel(cancel_state, cancel_type);
 }
 
 void loop_stop(struct loop *loop)

@@ -132,7 +132,7 @@ struct loop *loop_create(const struct loop_options *options, galley_error *err);
 /** NULL is allowed. All sockets must be closed and called back (run a turn), no timer armed. */
 void loop_destroy(struct loop *loop);
 
-/** Bind to the calling thread and run turns until loop_stop(). */
+/** Bind to the calling thread and run turns until loop_stop(). Until then pthread_cancel(3) waits. */
 void loop_run(struct loop *loop);
 /** One turn: wait up to max_wait_ms (0: no wait, GALLEY_FOREVER), run what is ready. True while
  * something was run. */
