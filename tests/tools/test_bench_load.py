@@ -209,6 +209,11 @@ def test_what_was_busy_and_not_ours_is_foreign(idle, own, share):
     assert quiet.foreign_share(begin, end, 2) == pytest.approx(share)
 
 
+def test_what_the_kernels_threads_did_is_not_foreign():
+    begin, end = quiet.Mark(0, 0, 0, {7: 1.0, 8: 5.0}), quiet.Mark(1, 1.0, 0.5, {7: 1.4, 9: 3.0})
+    assert quiet.foreign_share(begin, end, 2) == pytest.approx(0.08)
+
+
 class Scripted(quiet.Quiet):
     """Shares that come one after the other."""
 
@@ -230,9 +235,10 @@ class Scripted(quiet.Quiet):
 ])
 def test_a_disturbed_measurement_is_done_again_and_the_least_disturbed_is_kept(shares, kept, repeated, disturbed):
     watch, count = Scripted(*shares), []
-    run = watch.watch(lambda: count.append(0) or {"cpu_us": len(count)})
+    run = watch.watch(lambda: count.append(0) or {"cpu_us": len(count)}, "small")
     assert run["cpu_us"] == kept and not watch.shares
     assert (watch.repeated, watch.disturbed, watch.measured) == (repeated, disturbed, 1)
+    assert ("rows small 1" in watch.words(0.0)[0]) == bool(disturbed)
 
 
 def test_repeating_has_an_end_for_the_whole_run():
