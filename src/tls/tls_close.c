@@ -8,7 +8,7 @@
 
 static bool may_speak(const struct tls_link *link)
 {
-    return link->phase == TLS_OPEN && !link->is_broken && link->write_error == 0;
+    return link->phase == TLS_OPEN && !link->is_broken && link->send.error == 0;
 }
 
 /* False: an error of OpenSSL's. */
@@ -31,15 +31,15 @@ static bool add_close_notify(struct tls_link *link)
 int tls_shutdown_write(struct transport *transport)
 {
     struct tls_link *link = transport->state;
-    DEBUG_CHECK(!link->send_op);
-    if (link->write_error) {
-        return (int)link->write_error;
+    DEBUG_CHECK(!link->send.op);
+    if (link->send.error) {
+        return (int)link->send.error;
     }
     if (!add_close_notify(link)) {
         return TRANSPORT_BROKEN;
     }
     link->wants_fin = true;
-    link->holds_back = false;
+    link->send.holds_back = false;
     if (!link->is_running) {
         tls_farewell_run(link);
         tls_out_flush(link);
@@ -58,15 +58,15 @@ void tls_socket_close(struct tls_link *link)
 void tls_close(struct transport *transport, bool is_reset)
 {
     struct tls_link *link = transport->state;
-    bool is_cut = link->send_op || link->ahead > 0;
+    bool is_cut = link->send.op || link->send.ahead > 0;
     link->is_closing = true;
     link->resets = is_reset;
-    link->holds_back = false;
+    link->send.holds_back = false;
     link->input.len = 0;
     if (!is_reset && !is_cut) {
         (void)add_close_notify(link); /* there is no other way to say so */
     }
-    bool has_last_word = !is_reset && (!is_cut || link->is_broken) && !link->write_error;
+    bool has_last_word = !is_reset && (!is_cut || link->is_broken) && !link->send.error;
     if (!has_last_word || !tls_out_has_bytes(link)) {
         tls_socket_close(link);
         return;

@@ -66,6 +66,29 @@ enum { TLS_FILE_ENDED = -100000 };
 /* An OpenSSL call waits for what it wants; see tls_wish_of(). */
 enum tls_wish { TLS_WISH_NONE, TLS_WISH_READ, TLS_WISH_WRITE };
 
+/* The owner's recv, and what it will be told. */
+struct tls_reading {
+    struct loop_op *op; /* while it is pending */
+    loop_done_fn *done;
+    ssize_t end;           /* what recv says behind all bytes: 0 or -errno; TLS_NOT_ENDED */
+    uint8_t empty_records; /* in a row */
+    uint8_t wish;          /* enum tls_wish, also the handshake's */
+};
+
+/* The owner's send. */
+struct tls_sending {
+    struct loop_op *op; /* while it is pending */
+    loop_done_fn *done;
+    size_t ahead;        /* taken, and not known to have left */
+    ssize_t result;      /* known, to be told by tls_run(); 0: not */
+    ssize_t error;       /* -errno of the socket: all that follows fails too; 0 */
+    int64_t last_ms;     /* when the last record was made */
+    uint32_t small_left; /* bytes that still go in small records */
+    uint8_t wish;        /* enum tls_wish */
+    bool is_awaiting;    /* the owner's op is the loop's: await_file */
+    bool holds_back;     /* another send follows at once: wait for it */
+};
+
 struct tls_link {
     struct transport *transport;
     struct tls_shared *shared;
@@ -75,34 +98,24 @@ struct tls_link {
     char *kept; /* the block that `input` lies in, while it is not the loop's */
     struct loop_op in_op;
     struct loop_post later;
-    struct loop_op *recv_op, *send_op; /* the owner's, while they are pending */
-    loop_done_fn *recv_done, *send_done;
+    struct tls_reading recv;
+    struct tls_sending send;
     void (*ready)(struct transport *transport, int result);
-    size_t ahead;        /* of the send: taken, and not known to be sent */
-    ssize_t send_result; /* known, to be told by tls_run(); 0: not */
-    ssize_t input_end;   /* what recv says behind all bytes: 0 or -errno; TLS_NOT_ENDED */
-    ssize_t write_error; /* -errno of a send that nobody was waiting for; 0 */
     unsigned long error; /* OpenSSL's code of the last failure */
-    int64_t last_sent_ms;
-    uint32_t small_left; /* bytes that still go in small records */
     uint8_t phase;       /* enum tls_phase */
-    uint8_t empty_records;
-    uint8_t first_byte;           /* that ever came */
-    uint8_t recv_wish, send_wish; /* enum tls_wish */
-    bool is_running : 1;          /* inside tls_run() */
-    bool is_later : 1;            /* `later` will run */
-    bool is_awaiting : 1;         /* the owner's op is the loop's: await_file */
-    bool is_closing : 1;          /* the owner has closed */
+    uint8_t first_byte;  /* that ever came */
+    bool has_input : 1;  /* it has */
+    bool is_running : 1; /* inside tls_run() */
+    bool is_later : 1;   /* `later` will run */
+    bool is_closing : 1; /* the owner has closed */
     bool is_socket_closed : 1;
     bool was_called_closed : 1; /* the loop's last call has come */
     bool resets : 1;
-    bool has_input : 1; /* a byte has come */
     bool is_broken : 1; /* OpenSSL has met a fatal error: nothing more may be asked of it */
     bool is_out_of_memory : 1;
-    bool wants_fin : 1; /* shut down when the output has gone */
-    bool has_fin : 1;
     bool wants_alert : 1; /* close_notify could not be put into the output yet */
-    bool holds_back : 1;  /* another send follows at once: wait for it */
+    bool wants_fin : 1;   /* shut down when the output has gone */
+    bool has_fin : 1;
 };
 
 /* tls_transport.c */

@@ -93,7 +93,7 @@ static void on_sent(struct loop_op *op)
 void tls_out_flush(struct tls_link *link)
 {
     struct tls_out *out = link->out;
-    if (!out || out->op.is_pending || link->is_socket_closed || link->is_awaiting) {
+    if (!out || out->op.is_pending || link->is_socket_closed || link->send.is_awaiting) {
         return;
     }
     if (out->begin == out->end) {

@@ -13,7 +13,7 @@ void tls_recv_start(struct transport *transport, struct loop_op *op, size_t max_
                     loop_done_fn *done)
 {
     struct tls_link *link = transport->state;
-    DEBUG_CHECK(!op->is_pending && !link->recv_op && max_bytes > 0);
+    DEBUG_CHECK(!op->is_pending && !link->recv.op && max_bytes > 0);
     op->kind = LOOP_OP_RECV;
     op->socket = &transport->socket;
     op->is_pending = true;
@@ -21,12 +21,12 @@ void tls_recv_start(struct transport *transport, struct loop_op *op, size_t max_
     op->more = false;
     op->data = NULL;
     op->max_bytes = max_bytes;
-    link->recv_op = op;
-    link->recv_done = done;
+    link->recv.op = op;
+    link->recv.done = done;
     if (link->is_running) {
         return;
     }
-    bool has_something = link->input.len > 0 || link->input_end != TLS_NOT_ENDED ||
+    bool has_something = link->input.len > 0 || link->recv.end != TLS_NOT_ENDED ||
                          link->is_closing || SSL_has_pending(link->ssl);
     if (has_something) {
         tls_run_later(link);
@@ -37,12 +37,12 @@ void tls_recv_start(struct transport *transport, struct loop_op *op, size_t max_
 
 void tls_recv_finish(struct tls_link *link, ssize_t result)
 {
-    struct loop_op *op = link->recv_op;
-    link->recv_op = NULL;
+    struct loop_op *op = link->recv.op;
+    link->recv.op = NULL;
     op->is_pending = false;
     op->result = result;
     op->more = link->input.len > 0;
-    link->recv_done(op);
+    link->recv.done(op);
     if (DEBUG_BUILD && result > 0) {
         memset(link->shared->plain, 0xdd, (size_t)result); /* shows who keeps a pointer into it */
     }
@@ -52,14 +52,14 @@ void tls_recv_finish(struct tls_link *link, ssize_t result)
 
 static bool has_work(const struct tls_link *link)
 {
-    return link->input.len > 0 || link->recv_wish == TLS_WISH_WRITE || SSL_has_pending(link->ssl);
+    return link->input.len > 0 || link->recv.wish == TLS_WISH_WRITE || SSL_has_pending(link->ssl);
 }
 
 /* A record that carries nothing for the owner has been read: key updates, tickets, warnings, empty
  * ones. OpenSSL would go on for ever; a peer that sends nothing else wants our time. */
 static bool is_flood(struct tls_link *link)
 {
-    return ++link->empty_records > TLS_MAX_EMPTY;
+    return ++link->recv.empty_records > TLS_MAX_EMPTY;
 }
 
 /* One call of OpenSSL: bytes, -EAGAIN when it waits for something, or the end: 0 or -errno. */
@@ -68,14 +68,14 @@ static ssize_t decrypt_some(struct tls_link *link, char *data, size_t room)
     do {
         size_t got = 0;
         tls_bio_prepare();
-        link->recv_wish = TLS_WISH_NONE;
+        link->recv.wish = TLS_WISH_NONE;
         int rc = SSL_read_ex(link->ssl, data, room, &got);
         if (rc > 0) {
-            link->empty_records = 0;
+            link->recv.empty_records = 0;
             return (ssize_t)got;
         }
-        ssize_t result = tls_bio_result(link, rc, &link->recv_wish);
-        if (result != -EAGAIN || link->recv_wish != TLS_WISH_READ || link->input.len == 0) {
+        ssize_t result = tls_bio_result(link, rc, &link->recv.wish);
+        if (result != -EAGAIN || link->recv.wish != TLS_WISH_READ || link->input.len == 0) {
             return result;
         }
     } while (!is_flood(link));
@@ -99,13 +99,13 @@ static ssize_t take_raw(struct tls_link *link, char *data, size_t room)
 static ssize_t decrypt(struct tls_link *link, char *data, size_t room)
 {
     size_t filled = 0;
-    while (filled < room && link->input_end == TLS_NOT_ENDED && has_work(link)) {
+    while (filled < room && link->recv.end == TLS_NOT_ENDED && has_work(link)) {
         ssize_t got = decrypt_some(link, data + filled, room - filled);
         if (got == -EAGAIN) {
             break;
         }
         if (got <= 0) {
-            link->input_end = got;
+            link->recv.end = got;
             link->input.len = 0; /* behind the end nothing counts: RFC 8446 §6.1 */
             break;
         }
@@ -116,17 +116,17 @@ static ssize_t decrypt(struct tls_link *link, char *data, size_t room)
 
 static ssize_t next_bytes(struct tls_link *link)
 {
-    size_t room = link->recv_op->max_bytes;
+    size_t room = link->recv.op->max_bytes;
     room = room < TLS_PLAIN_BYTES ? room : TLS_PLAIN_BYTES;
     char *data = link->shared->plain;
-    link->recv_op->data = data;
+    link->recv.op->data = data;
     ssize_t got = link->phase == TLS_RAW ? take_raw(link, data, room) : decrypt(link, data, room);
-    return got == -EAGAIN && link->input_end != TLS_NOT_ENDED ? link->input_end : got;
+    return got == -EAGAIN && link->recv.end != TLS_NOT_ENDED ? link->recv.end : got;
 }
 
 void tls_recv_run(struct tls_link *link)
 {
-    while (link->recv_op && link->phase != TLS_SHAKING && !link->is_closing) {
+    while (link->recv.op && link->phase != TLS_SHAKING && !link->is_closing) {
         ssize_t got = next_bytes(link);
         if (got == -EAGAIN) {
             return;
@@ -172,7 +172,7 @@ static void on_received(struct loop_op *op)
             link->first_byte = (unsigned char)op->data[0];
         }
     } else {
-        link->input_end = op->result < 0 ? op->result : meaning_of_end(link);
+        link->recv.end = op->result < 0 ? op->result : meaning_of_end(link);
     }
     tls_run(link);
     tls_recv_keep(link);
@@ -182,13 +182,13 @@ void tls_recv_want(struct tls_link *link)
 {
     drop_kept(link);
     bool is_wanted =
-        link->phase == TLS_SHAKING || link->recv_op || link->send_wish == TLS_WISH_READ;
-    bool has_enough = link->input.len > 0 || link->recv_wish == TLS_WISH_WRITE;
+        link->phase == TLS_SHAKING || link->recv.op || link->send.wish == TLS_WISH_READ;
+    bool has_enough = link->input.len > 0 || link->recv.wish == TLS_WISH_WRITE;
     if (!is_wanted || has_enough || link->in_op.is_pending || link->is_closing ||
-        link->input_end != TLS_NOT_ENDED) {
+        link->recv.end != TLS_NOT_ENDED) {
         return;
     }
-    size_t max_bytes = link->recv_op ? link->recv_op->max_bytes : TLS_INPUT_BYTES;
+    size_t max_bytes = link->recv.op ? link->recv.op->max_bytes : TLS_INPUT_BYTES;
     loop_recv(link->shared->loop, &link->transport->socket, &link->in_op, max_bytes, on_received);
 }
 
@@ -204,7 +204,7 @@ void tls_recv_keep(struct tls_link *link)
         memcpy(block, link->input.data, link->input.len);
     } else {
         link->input.len = 0;
-        link->input_end = -ENOMEM;
+        link->recv.end = -ENOMEM;
         link->is_broken = true;
         tls_run_later(link);
     }

@@ -14,16 +14,16 @@
 
 static void start(struct tls_link *link, struct loop_op *op, uint8_t kind, loop_done_fn *done)
 {
-    DEBUG_CHECK(!op->is_pending && !link->send_op);
+    DEBUG_CHECK(!op->is_pending && !link->send.op);
     op->kind = kind;
     op->socket = &link->transport->socket;
     op->is_pending = true;
     op->is_cold = false;
     op->disk_ms = 0;
     op->result = 0;
-    link->send_op = op;
-    link->send_done = done;
-    link->send_result = 0;
+    link->send.op = op;
+    link->send.done = done;
+    link->send.result = 0;
     if (link->is_running) {
         return;
     }
@@ -32,10 +32,10 @@ static void start(struct tls_link *link, struct loop_op *op, uint8_t kind, loop_
         return;
     }
     tls_send_run(link);
-    if (link->send_result != 0) {
+    if (link->send.result != 0) {
         tls_run_later(link);
     }
-    if (!link->holds_back) {
+    if (!link->send.holds_back) {
         tls_out_flush(link);
     }
     tls_recv_want(link);
@@ -59,22 +59,22 @@ void tls_send_file_start(struct transport *transport, struct loop_op *op, int fi
 
 void tls_send_finish(struct tls_link *link, ssize_t result)
 {
-    struct loop_op *op = link->send_op;
-    link->send_op = NULL;
-    link->send_result = 0;
-    link->send_wish = TLS_WISH_NONE;
+    struct loop_op *op = link->send.op;
+    link->send.op = NULL;
+    link->send.result = 0;
+    link->send.wish = TLS_WISH_NONE;
     op->is_pending = false;
     op->more_follows = false;
     op->result = result;
-    link->send_done(op);
+    link->send.done(op);
 }
 
 void tls_send_tell(struct tls_link *link)
 {
-    if (link->send_op && link->send_result != 0) {
-        ssize_t result = link->send_result == TLS_FILE_ENDED ? 0 : link->send_result;
+    if (link->send.op && link->send.result != 0) {
+        ssize_t result = link->send.result == TLS_FILE_ENDED ? 0 : link->send.result;
         tls_send_finish(link, result);
-        link->holds_back = link->holds_back && link->send_op;
+        link->send.holds_back = link->send.holds_back && link->send.op;
     }
 }
 
@@ -93,10 +93,10 @@ static size_t op_bytes(const struct loop_op *op)
 /* So much of what is `ahead` has gone. */
 static void report(struct tls_link *link, size_t gone)
 {
-    size_t wanted = op_bytes(link->send_op);
+    size_t wanted = op_bytes(link->send.op);
     gone = gone < wanted ? gone : wanted;
-    link->ahead -= gone;
-    link->send_result = (ssize_t)gone;
+    link->send.ahead -= gone;
+    link->send.result = (ssize_t)gone;
 }
 
 /* ---- records --------------------------------------------------------------------------------- */
@@ -104,11 +104,11 @@ static void report(struct tls_link *link, size_t gone)
 static size_t record_bytes(struct tls_link *link)
 {
     int64_t now_ms = loop_now_ms(link->shared->loop);
-    if (now_ms - link->last_sent_ms > TLS_SMALL_AGAIN_MS) {
-        link->small_left = TLS_SMALL_RECORDS_FOR;
+    if (now_ms - link->send.last_ms > TLS_SMALL_AGAIN_MS) {
+        link->send.small_left = TLS_SMALL_RECORDS_FOR;
     }
-    link->last_sent_ms = now_ms;
-    return link->small_left > 0 ? TLS_SMALL_RECORD : TLS_RECORD_BYTES;
+    link->send.last_ms = now_ms;
+    return link->send.small_left > 0 ? TLS_SMALL_RECORD : TLS_RECORD_BYTES;
 }
 
 /* One record, for which there is room. Bytes, -EAGAIN, or -errno. */
@@ -116,13 +116,14 @@ static ssize_t encrypt_record(struct tls_link *link, const void *data, size_t le
 {
     size_t written = 0;
     tls_bio_prepare();
-    link->send_wish = TLS_WISH_NONE;
+    link->send.wish = TLS_WISH_NONE;
     int rc = SSL_write_ex(link->ssl, data, len, &written);
     if (rc <= 0) {
-        ssize_t result = tls_bio_result(link, rc, &link->send_wish);
+        ssize_t result = tls_bio_result(link, rc, &link->send.wish);
         return result == 0 ? -EPIPE : result;
     }
-    link->small_left -= link->small_left < written ? link->small_left : (uint32_t)written;
+    link->send.small_left -=
+        link->send.small_left < written ? link->send.small_left : (uint32_t)written;
     return (ssize_t)written;
 }
 
@@ -203,20 +204,20 @@ static ssize_t next_of_memory(struct source *source, struct tls_shared *shared, 
 /* What another send follows at once may wait for it: then both leave in one. */
 static void run_memory(struct tls_link *link)
 {
-    struct loop_op *op = link->send_op;
+    struct loop_op *op = link->send.op;
     struct source source = {.next = next_of_memory, .iov = op->iov, .iov_count = op->iov_count};
     ssize_t taken = encrypt(link, &source);
-    link->holds_back = false;
+    link->send.holds_back = false;
     if (taken == -EAGAIN) {
         return;
     }
     if (taken < 0) {
-        link->send_result = taken;
+        link->send.result = taken;
     } else if (op->more_follows && (size_t)taken == op_bytes(op)) {
-        link->holds_back = true;
-        link->send_result = taken;
+        link->send.holds_back = true;
+        link->send.result = taken;
     } else {
-        link->ahead = (size_t)taken;
+        link->send.ahead = (size_t)taken;
     }
 }
 
@@ -241,14 +242,14 @@ static ssize_t next_of_file(struct source *source, struct tls_shared *shared, si
 /* `warm` bytes of the file are in memory: reading them waits for nothing. */
 static void run_file(struct tls_link *link, size_t warm)
 {
-    struct source source = {.next = next_of_file, .file = link->send_op->file};
+    struct source source = {.next = next_of_file, .file = link->send.op->file};
     source.file.len = warm < source.file.len ? warm : source.file.len;
     ssize_t taken = encrypt(link, &source);
-    link->holds_back = false;
+    link->send.holds_back = false;
     if (taken > 0) {
-        link->ahead = (size_t)taken;
+        link->send.ahead = (size_t)taken;
     } else if (taken != -EAGAIN) {
-        link->send_result = taken == 0 ? TLS_FILE_ENDED : taken;
+        link->send.result = taken == 0 ? TLS_FILE_ENDED : taken;
     }
 }
 
@@ -256,14 +257,14 @@ static void on_file_awaited(struct loop_op *op)
 {
     struct transport *transport = CONTAINER_OF(op->socket, struct transport, socket);
     struct tls_link *link = transport->state;
-    link->is_awaiting = false;
+    link->send.is_awaiting = false;
     op->is_pending = true; /* the owner's, until it is told */
     op->kind = LOOP_OP_SEND_FILE;
     if (link->is_socket_closed) {
         return; /* on_socket_closed() tells the owner */
     }
     if (op->result < 0) {
-        link->send_result = op->result;
+        link->send.result = op->result;
     } else {
         run_file(link, (size_t)op->result);
     }
@@ -272,10 +273,10 @@ static void on_file_awaited(struct loop_op *op)
 
 static void await_file(struct tls_link *link)
 {
-    struct loop_op *op = link->send_op;
+    struct loop_op *op = link->send.op;
     struct loop_file part = op->file;
     part.len = part.len < TLS_CHUNK_BYTES ? part.len : TLS_CHUNK_BYTES;
-    link->is_awaiting = true;
+    link->send.is_awaiting = true;
     op->is_pending = false;
     loop_await_file(link->shared->loop, &link->transport->socket, op, &part, on_file_awaited);
 }
@@ -287,30 +288,30 @@ static bool may_encrypt(const struct tls_link *link)
 {
     const struct tls_out *out = link->out;
     bool is_full = out && TLS_OUT_BYTES - out->end < TLS_RECORD_BYTES + TLS_RECORD_EXTRA;
-    bool waits_for_room = link->send_wish == TLS_WISH_WRITE && tls_out_has_bytes(link);
-    bool waits_for_peer = link->send_wish == TLS_WISH_READ && link->input.len == 0;
-    return link->ahead == 0 && !tls_out_is_sending(link) && !is_full && !waits_for_room &&
+    bool waits_for_room = link->send.wish == TLS_WISH_WRITE && tls_out_has_bytes(link);
+    bool waits_for_peer = link->send.wish == TLS_WISH_READ && link->input.len == 0;
+    return link->send.ahead == 0 && !tls_out_is_sending(link) && !is_full && !waits_for_room &&
            !waits_for_peer;
 }
 
 void tls_send_run(struct tls_link *link)
 {
-    if (!link->send_op || link->send_result != 0 || link->is_closing || link->is_awaiting) {
+    if (!link->send.op || link->send.result != 0 || link->is_closing || link->send.is_awaiting) {
         return;
     }
-    if (link->write_error || link->is_broken || link->phase != TLS_OPEN) {
-        link->send_result = link->write_error ? link->write_error : TRANSPORT_BROKEN;
+    if (link->send.error || link->is_broken || link->phase != TLS_OPEN) {
+        link->send.result = link->send.error ? link->send.error : TRANSPORT_BROKEN;
         return;
     }
-    if (link->ahead > 0 && !tls_out_has_bytes(link)) {
-        report(link, link->ahead); /* it has gone while the owner did not ask */
+    if (link->send.ahead > 0 && !tls_out_has_bytes(link)) {
+        report(link, link->send.ahead); /* it has gone while the owner did not ask */
         return;
     }
     if (!may_encrypt(link)) {
-        link->holds_back = false;
+        link->send.holds_back = false;
         return;
     }
-    if (link->send_op->kind == LOOP_OP_SEND) {
+    if (link->send.op->kind == LOOP_OP_SEND) {
         run_memory(link);
     } else {
         await_file(link);
@@ -322,13 +323,13 @@ void tls_send_moved(struct tls_link *link, ssize_t result)
     struct tls_out *out = link->out;
     if (result < 0) {
         out->begin = out->end;
-        link->ahead = 0;
-        link->write_error = result;
-        link->send_result = link->send_op ? result : 0;
+        link->send.ahead = 0;
+        link->send.error = result;
+        link->send.result = link->send.op ? result : 0;
         return;
     }
     size_t waiting = out->end - out->begin; /* at least as many as the plaintext in them */
-    if (link->ahead > waiting && link->send_op) {
-        report(link, link->ahead - waiting);
+    if (link->send.ahead > waiting && link->send.op) {
+        report(link, link->send.ahead - waiting);
     }
 }

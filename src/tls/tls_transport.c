@@ -50,11 +50,11 @@ static int look_at_first_byte(struct tls_link *link)
 /* 0, -EAGAIN when it waits for the peer, or why not. */
 static int shake_hands(struct tls_link *link)
 {
-    if (link->write_error) {
-        return (int)link->write_error;
+    if (link->send.error) {
+        return (int)link->send.error;
     }
-    if (link->input_end != TLS_NOT_ENDED) {
-        return (int)link->input_end;
+    if (link->recv.end != TLS_NOT_ENDED) {
+        return (int)link->recv.end;
     }
     if (!link->has_input) {
         return -EAGAIN;
@@ -64,12 +64,12 @@ static int shake_hands(struct tls_link *link)
         return result;
     }
     tls_bio_prepare();
-    link->recv_wish = TLS_WISH_NONE;
+    link->recv.wish = TLS_WISH_NONE;
     int rc = SSL_do_handshake(link->ssl);
     if (rc == 1) {
         return 0;
     }
-    ssize_t why = tls_bio_result(link, rc, &link->recv_wish);
+    ssize_t why = tls_bio_result(link, rc, &link->recv.wish);
     return why == 0 ? TRANSPORT_REFUSED : (int)why;
 }
 
@@ -83,7 +83,7 @@ static void run_handshake(struct tls_link *link)
         return;
     }
     link->phase = result == 0 ? TLS_OPEN : TLS_RAW;
-    link->recv_wish = TLS_WISH_NONE;
+    link->recv.wish = TLS_WISH_NONE;
     if (result < 0) {
         ERR_clear_error();
     }
@@ -94,10 +94,10 @@ static void run_handshake(struct tls_link *link)
 
 static void cancel_owner(struct tls_link *link)
 {
-    if (link->recv_op) {
+    if (link->recv.op) {
         tls_recv_finish(link, -ECANCELED);
     }
-    if (link->send_op && !link->is_awaiting) {
+    if (link->send.op && !link->send.is_awaiting) {
         tls_send_finish(link, -ECANCELED);
     }
 }
@@ -106,11 +106,11 @@ static void cancel_owner(struct tls_link *link)
 static void run_sends(struct tls_link *link)
 {
     tls_send_run(link);
-    if (link->send_result != 0 && !link->is_closing) {
+    if (link->send.result != 0 && !link->is_closing) {
         tls_send_tell(link);
         tls_send_run(link);
     }
-    if (link->send_result != 0) {
+    if (link->send.result != 0) {
         tls_run_later(link);
     }
 }
@@ -131,7 +131,7 @@ void tls_run(struct tls_link *link)
         cancel_owner(link);
     }
     tls_farewell_run(link);
-    if (!link->holds_back) {
+    if (!link->send.holds_back) {
         tls_out_flush(link);
     }
     tls_recv_want(link);
@@ -252,9 +252,9 @@ static struct tls_link *make_link(struct tls_shared *shared, SSL_CTX *take_conte
     if (link) {
         shared->live++;
         link->shared = shared;
-        link->input_end = TLS_NOT_ENDED;
-        link->small_left = TLS_SMALL_RECORDS_FOR;
-        link->last_sent_ms = loop_now_ms(shared->loop);
+        link->recv.end = TLS_NOT_ENDED;
+        link->send.small_left = TLS_SMALL_RECORDS_FOR;
+        link->send.last_ms = loop_now_ms(shared->loop);
         if (make_ssl(link, take_context) < 0) {
             free_link(link);
             link = NULL;

@@ -95,7 +95,7 @@ static void told_ready(struct transport *transport, int result)
     struct tls_end *end = end_of(transport);
     EXPECT(!end->is_in_start);
     end->ready = result;
-    end->ready_calls++;
+    end->calls.ready++;
     if (end->on_ready) {
         end->on_ready(end);
     } else if (end->reads) {
@@ -107,16 +107,16 @@ static void told_closed(struct transport *transport)
 {
     struct tls_end *end = end_of(transport);
     EXPECT(!end->is_in_start);
-    EXPECT_INT(end->recv_calls, end->recv_starts);
-    EXPECT_INT(end->send_calls, end->send_starts);
-    end->closed_calls++;
+    EXPECT_INT(end->calls.recvs, end->calls.recv_starts);
+    EXPECT_INT(end->calls.sends, end->calls.send_starts);
+    end->calls.closed++;
 }
 
 static void told_received(struct loop_op *op)
 {
     struct tls_end *end = CONTAINER_OF(op, struct tls_end, recv_op);
     EXPECT(!end->is_in_start && !op->is_pending);
-    end->recv_calls++;
+    end->calls.recvs++;
     end->recv_result = op->result;
     if (op->result > 0) {
         EXPECT((size_t)op->result <= op->max_bytes);
@@ -134,7 +134,7 @@ void tls_end_recv(struct tls_end *end)
 {
     bool was_in_start = end->is_in_start;
     end->is_in_start = true;
-    end->recv_starts++;
+    end->calls.recv_starts++;
     transport_recv(&end->transport, &end->recv_op, end->max_bytes, told_received);
     end->is_in_start = was_in_start;
 }
@@ -162,7 +162,7 @@ static void told_sent(struct loop_op *op)
 {
     struct tls_end *end = CONTAINER_OF(op, struct tls_end, send_op);
     EXPECT(!end->is_in_start && !op->is_pending);
-    end->send_calls++;
+    end->calls.sends++;
     end->send_result = op->result;
     if (op->result > 0) {
         end->sent += (size_t)op->result;
@@ -180,7 +180,7 @@ void tls_end_send_pieces(struct tls_end *end)
 {
     bool was_in_start = end->is_in_start;
     end->is_in_start = true;
-    end->send_starts++;
+    end->calls.send_starts++;
     if (end->file.fd >= 0) {
         transport_send_file(&end->transport, &end->send_op, end->file.fd, end->file.offset,
                             end->file.len, told_sent);
@@ -269,8 +269,8 @@ void tls_end_close(struct tls_end *end)
         tls_end_shut(end, true);
     }
     sim_advance(end->world->loop, 2000);
-    EXPECT_INT(end->closed_calls, 1);
-    EXPECT(end->ready_calls <= 1);
+    EXPECT_INT(end->calls.closed, 1);
+    EXPECT(end->calls.ready <= 1);
     tls_end_drop(end);
 }
 

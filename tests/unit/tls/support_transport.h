@@ -24,6 +24,13 @@ void tls_world_close(struct tls_world *world);
 /** A context of the server's with a certificate made just now. */
 SSL_CTX *tls_world_server_context(void);
 
+/** How often the owner has started something, and has been called. */
+struct tls_calls {
+    unsigned ready, closed;
+    unsigned recv_starts, recvs;
+    unsigned send_starts, sends;
+};
+
 /** One connection: both ends. */
 struct tls_end {
     struct tls_world *world;
@@ -33,12 +40,11 @@ struct tls_end {
     SSL *client;
     bool is_in_start;
     int ready; /* what it was told; NOT_TOLD */
-    unsigned ready_calls, closed_calls;
+    struct tls_calls calls;
     /* reading */
     struct loop_op recv_op;
     bool reads; /* starts again after each recv */
     size_t max_bytes;
-    unsigned recv_starts, recv_calls;
     ssize_t recv_result;
     struct buf got;
     /* sending: starts again until all is gone */
@@ -47,7 +53,6 @@ struct tls_end {
     int piece_count;
     struct loop_file file; /* if fd >= 0 */
     bool more_follows;
-    unsigned send_starts, send_calls;
     ssize_t send_result;
     size_t sent;
     /* the client */

@@ -43,7 +43,7 @@ TEST(test_a_handshake_and_bytes_both_ways)
         struct tls_end end;
         tls_world_open(&world, versions[v]);
         tls_end_connect(&end, &world);
-        EXPECT_INT(end.ready_calls, 1);
+        EXPECT_INT(end.calls.ready, 1);
         EXPECT_INT(SSL_version(end.client), versions[v]);
         EXPECT_SPAN(transport_agreed(&end.transport), "h2");
         EXPECT(tls_transport_ssl(&end.transport) != NULL);
@@ -201,10 +201,10 @@ TEST(test_nothing_is_read_while_the_owner_does_not_read)
         tls_client_write(&end, data + at, 10 * KB);
     }
     tls_end_run(&end);
-    EXPECT_INT(end.recv_calls, 1);
+    EXPECT_INT(end.calls.recvs, 1);
     EXPECT(end.got.len > 0 && end.got.len <= 64 * KB);
     sim_advance(world.loop, 1000);
-    EXPECT_INT(end.recv_calls, 1);
+    EXPECT_INT(end.calls.recvs, 1);
     end.reads = true;
     tls_end_recv(&end);
     tls_end_run(&end);
@@ -319,7 +319,7 @@ TEST(test_renegotiation_is_refused)
     EXPECT_INT(SSL_renegotiate(end.client), 1);
     (void)SSL_do_handshake(end.client);
     tls_end_run(&end);
-    EXPECT_INT(end.ready_calls, 1);
+    EXPECT_INT(end.calls.ready, 1);
     EXPECT_INT(end.recv_result, TRANSPORT_REFUSED);
     EXPECT(transport_why(&end.transport) != NULL);
     tls_end_close(&end);

@@ -151,7 +151,7 @@ TEST(test_a_close_says_goodbye)
     open_connected(&world, &end);
     tls_end_shut(&end, false);
     tls_end_run(&end);
-    EXPECT_INT(end.closed_calls, 1);
+    EXPECT_INT(end.calls.closed, 1);
     EXPECT_INT(end.recv_result, -ECANCELED);
     EXPECT_INT(end.client_end, SSL_ERROR_ZERO_RETURN);
     EXPECT(sim_is_closed(end.peer) && !sim_is_reset(end.peer));
@@ -165,7 +165,7 @@ TEST(test_a_reset_says_nothing)
     open_connected(&world, &end);
     tls_end_shut(&end, true);
     tls_end_run(&end);
-    EXPECT_INT(end.closed_calls, 1);
+    EXPECT_INT(end.calls.closed, 1);
     EXPECT_INT(end.client_end, 0);
     EXPECT(sim_is_reset(end.peer));
     close_both(&world, &end);
@@ -184,7 +184,7 @@ TEST(test_a_close_in_the_middle_of_a_send_does_not_say_goodbye)
     sim_set_window(end.peer, SIZE_MAX);
     tls_end_run(&end);
     EXPECT_INT(end.send_result, -ECANCELED);
-    EXPECT_INT(end.closed_calls, 1);
+    EXPECT_INT(end.calls.closed, 1);
     EXPECT(end.client_end != SSL_ERROR_ZERO_RETURN);
     close_both(&world, &end);
 }
@@ -198,11 +198,11 @@ TEST(test_a_goodbye_that_nobody_takes_is_given_up_after_a_second)
     tls_end_shut(&end, false);
     sim_run(world.loop);
     EXPECT_INT(end.recv_result, -ECANCELED);
-    EXPECT_INT(end.closed_calls, 0);
+    EXPECT_INT(end.calls.closed, 0);
     sim_advance(world.loop, 900);
-    EXPECT_INT(end.closed_calls, 0);
+    EXPECT_INT(end.calls.closed, 0);
     sim_advance(world.loop, 200);
-    EXPECT_INT(end.closed_calls, 1);
+    EXPECT_INT(end.calls.closed, 1);
     close_both(&world, &end);
 }
 
@@ -216,7 +216,7 @@ TEST(test_a_client_that_resets_while_the_goodbye_waits)
     sim_run(world.loop);
     sim_reset(end.peer);
     sim_run(world.loop);
-    EXPECT_INT(end.closed_calls, 1);
+    EXPECT_INT(end.calls.closed, 1);
     close_both(&world, &end);
 }
 
@@ -267,7 +267,7 @@ TEST(test_closing_inside_of_each_callback)
         }
         tls_end_run(&end);
         sim_advance(world.loop, 1500);
-        EXPECT_INT(end.closed_calls, 1);
+        EXPECT_INT(end.calls.closed, 1);
         close_both(&world, &end);
     }
 }
@@ -288,7 +288,7 @@ TEST(test_closing_after_each_step_of_a_handshake)
             }
             shuts[how](&end);
             tls_end_run(&end);
-            EXPECT_INT(end.closed_calls, 1);
+            EXPECT_INT(end.calls.closed, 1);
             close_both(&world, &end);
         }
     }
@@ -308,7 +308,7 @@ TEST(test_closing_with_bytes_that_nobody_has_read)
         tls_end_run(&end);
         shuts[how](&end);
         tls_end_run(&end);
-        EXPECT_INT(end.closed_calls, 1);
+        EXPECT_INT(end.calls.closed, 1);
         close_both(&world, &end);
     }
 }

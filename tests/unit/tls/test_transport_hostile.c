@@ -153,7 +153,7 @@ TEST(test_a_forged_record_ends_the_connection_with_an_alert)
         EXPECT_INT(end.got.len, 0);
         tls_end_run(&end);
         EXPECT_INT(end.client_end, SSL_ERROR_SSL);
-        EXPECT_INT(end.closed_calls, 1);
+        EXPECT_INT(end.calls.closed, 1);
         close_both(&world, &end);
     }
 }

@@ -55,7 +55,7 @@ TEST(test_a_slow_reader_gets_all_and_takes_one_buffer)
         }
         sim_set_window(end.peer, SIZE_MAX);
         tls_end_run(&end);
-        EXPECT(end.send_calls > 50); /* progress is told in small steps: rates are judged by it */
+        EXPECT(end.calls.sends > 50); /* progress is told in small steps: rates are judged by it */
         expect_received(&end, sizeof big);
         close_both(&world, &end);
     }
@@ -178,7 +178,7 @@ TEST(test_a_file_is_read_into_records)
     send_file(&end, fd, 0, 300 * KB);
     tls_end_run(&end);
     expect_received(&end, 300 * KB);
-    EXPECT(end.send_calls < 6);
+    EXPECT(end.calls.sends < 6);
     close(fd);
     close_both(&world, &end);
 }
@@ -219,7 +219,7 @@ TEST(test_a_head_waits_for_the_file_that_follows)
         end.on_sent = file_follows;
         end.more_follows = true;
         tls_end_send(&end, "head", 4);
-        EXPECT_INT(end.send_calls, 0);
+        EXPECT_INT(end.calls.sends, 0);
         tls_end_run(&end);
         EXPECT_INT(end.client_got.len, 4 + 10 * KB);
         EXPECT(memcmp(end.client_got.data, "head", 4) == 0);
