@@ -132,14 +132,14 @@ int galley_tls_get_certificate(galley_tls *tls, unsigned index, galley_tls_certi
 bool tls_context_host_fits(const SSL *ssl, struct span host)
 {
     char text[TLS_NAME_MAX];
-    const struct tls_site *own = tls_site_of(ssl);
+    const struct tls_identity *own = tls_identity_of(ssl);
     bool is_short = host.ptr && host.len <= TLS_NAME_MAX;
     if (is_short) {
         tls_name_lower(text, host.ptr, host.len);
     }
     struct span name = is_short ? span_make(text, host.len) : SPAN_NONE;
-    const struct tls_site *site = tls_set_site(own->set, name);
-    bool is_open = !site->rule || site->rule->mode == GALLEY_TLS_CLIENT_OFF;
+    const struct tls_identity *identity = tls_set_identity(own->set, name);
+    bool is_open = !identity->rule || identity->rule->mode == GALLEY_TLS_CLIENT_OFF;
     return is_open ||
-           (own->rule && memcmp(own->rule->digest, site->rule->digest, TLS_DIGEST_BYTES) == 0);
+           (own->rule && memcmp(own->rule->digest, identity->rule->digest, TLS_DIGEST_BYTES) == 0);
 }

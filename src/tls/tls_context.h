@@ -29,8 +29,8 @@ galley_tls *tls_context_create(const galley_tls_options *opt, const struct tls_c
 SSL_CTX *tls_context_acquire(galley_tls *tls);
 
 /** May a request for this host (without port; in any case) be answered on this connection, or must
- *  it come with its own handshake (RFC 9110 §15.5.20: 421)? It must when its rule for clients is not
- *  the one that the connection was made under. On the connection's loop. */
+ *  it come with its own handshake (RFC 9110 §15.5.20: 421)? It must when its rule for clients is
+ *  not the one that the connection was made under. On the connection's loop. */
 bool tls_context_host_fits(const SSL *ssl, struct span host);
 
 #endif

@@ -27,13 +27,13 @@ static struct span requested_name(SSL *ssl, char out[TLS_ASKED_MAX])
 
 /* RFC 8446 §4.6.1, RFC 6066 §3: no session of one name for another; and none that was made under
  * another rule, or before the authorities changed. */
-static bool bind_session(SSL *ssl, const struct tls_site *site, struct span name)
+static bool bind_session(SSL *ssl, const struct tls_identity *identity, struct span name)
 {
     unsigned char bound[TLS_DIGEST_BYTES + TLS_ASKED_MAX] = {0};
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned len = 0;
-    if (site->rule) {
-        memcpy(bound, site->rule->digest, TLS_DIGEST_BYTES);
+    if (identity->rule) {
+        memcpy(bound, identity->rule->digest, TLS_DIGEST_BYTES);
     }
     if (name.len > 0) {
         memcpy(bound + TLS_DIGEST_BYTES, name.ptr, name.len);
@@ -47,18 +47,18 @@ static int on_client_hello(SSL *ssl, int *alert, void *arg)
     const struct tls_set *set = arg;
     char text[TLS_ASKED_MAX];
     struct span name = requested_name(ssl, text);
-    const struct tls_site *site = tls_set_site(set, name);
-    if (set->options->is_strict && !site->has_certificate) {
+    const struct tls_identity *identity = tls_set_identity(set, name);
+    if (set->options->is_strict && !identity->has_certificate) {
         /* RFC 6066 §3. For no name at all RFC 8446 §9.2 has an alert of its own, which OpenSSL
          * cannot send before the version is chosen. */
         *alert = SSL_AD_UNRECOGNIZED_NAME;
         return SSL_CLIENT_HELLO_ERROR;
     }
-    if (!SSL_set_SSL_CTX(ssl, site->ssl_ctx) || !bind_session(ssl, site, name)) {
+    if (!SSL_set_SSL_CTX(ssl, identity->ssl_ctx) || !bind_session(ssl, identity, name)) {
         *alert = SSL_AD_INTERNAL_ERROR;
         return SSL_CLIENT_HELLO_ERROR;
     }
-    SSL_set_verify(ssl, tls_client_rule_verify_mode(site->rule), NULL);
+    SSL_set_verify(ssl, tls_client_rule_verify_mode(identity->rule), NULL);
     return SSL_CLIENT_HELLO_SUCCESS;
 }
 
@@ -88,11 +88,11 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
     return SSL_TLSEXT_ERR_OK;
 }
 
-static struct tls_pair *pair_in_use(const SSL *ssl, const struct tls_site *site)
+static struct tls_pair *pair_in_use(const SSL *ssl, const struct tls_identity *identity)
 {
     const X509 *leaf = SSL_get_certificate(ssl);
-    for (unsigned i = 0; i < site->pair_count; i++) {
-        struct tls_pair *pair = &site->set->pairs[site->pairs[i]];
+    for (unsigned i = 0; i < identity->pair_count; i++) {
+        struct tls_pair *pair = &identity->set->pairs[identity->pairs[i]];
         if (pair->leaf == leaf) {
             return pair;
         }
@@ -103,9 +103,9 @@ static struct tls_pair *pair_in_use(const SSL *ssl, const struct tls_site *site)
 /* RFC 6066 §8: the client has asked. */
 static int on_status(SSL *ssl, void *arg)
 {
-    const struct tls_site *site = arg;
-    const struct tls_options *options = site->set->options;
-    struct tls_pair *pair = pair_in_use(ssl, site);
+    const struct tls_identity *identity = arg;
+    const struct tls_options *options = identity->set->options;
+    struct tls_pair *pair = pair_in_use(ssl, identity);
     if (!pair ||
         !tls_ocsp_is_fresh(&pair->ocsp, options->clock.wall_s(), pair->cert_file, &options->log)) {
         return SSL_TLSEXT_ERR_NOACK;
@@ -121,17 +121,17 @@ static int on_status(SSL *ssl, void *arg)
 static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
                      EVP_MAC_CTX *mac, int is_sealing)
 {
-    return tls_tickets_use(tls_site_of(ssl)->set->tickets, name, iv, cipher, mac, is_sealing);
+    return tls_tickets_use(tls_identity_of(ssl)->set->tickets, name, iv, cipher, mac, is_sealing);
 }
 
-void tls_hello_attach(SSL_CTX *ssl_ctx, struct tls_site *site)
+void tls_hello_attach(SSL_CTX *ssl_ctx, struct tls_identity *identity)
 {
-    SSL_CTX_set_client_hello_cb(ssl_ctx, on_client_hello, site->set);
+    SSL_CTX_set_client_hello_cb(ssl_ctx, on_client_hello, identity->set);
     SSL_CTX_set_tlsext_servername_callback(ssl_ctx, on_server_name);
-    SSL_CTX_set_alpn_select_cb(ssl_ctx, on_alpn, site->set);
+    SSL_CTX_set_alpn_select_cb(ssl_ctx, on_alpn, identity->set);
     (void)SSL_CTX_set_tlsext_status_cb(ssl_ctx, on_status);
-    (void)SSL_CTX_set_tlsext_status_arg(ssl_ctx, site);
-    if (site->set->tickets) {
+    (void)SSL_CTX_set_tlsext_status_arg(ssl_ctx, identity);
+    if (identity->set->tickets) {
         (void)SSL_CTX_set_tlsext_ticket_key_evp_cb(ssl_ctx, on_ticket);
     }
 }

@@ -1,5 +1,5 @@
-/* tls/tls_policy.c — see tls_policy.h. Mozilla's "Server Side TLS", guideline 5.7, with two changes:
- * no finite-field DHE, whose handshake is the cheapest way to keep a server busy (CVE-2002-20001)
+/* tls/tls_policy.c — see tls_policy.h. Mozilla's "Server Side TLS", guideline 5.7, with two
+ * changes: no finite-field DHE, whose handshake is the cheapest way to keep a server busy (CVE-2002-20001)
  * while every client that has it has ECDHE too; and the server's order counts, but that a client
  * which prefers ChaCha20 gets it. */
 #include "tls/tls_policy.h"
@@ -12,7 +12,6 @@ static const char ciphers_12[] = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128
                                  "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
 static const char ciphers_13[] =
     "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
-static const char groups[] = "X25519:P-256:P-384";
 
 enum { SECURITY_LEVEL = 2 }; /* 112 bits: no SHA-1 signature, no RSA below 2048 bits */
 
@@ -50,10 +49,13 @@ static void set_sessions(SSL_CTX *ssl_ctx, const struct tls_options *options)
 
 bool tls_policy_apply(SSL_CTX *ssl_ctx, const struct tls_options *options)
 {
+    char groups[] = "X25519:P-256:P-384"; /* OpenSSL's macro wants it writable */
     SSL_CTX_set_security_level(ssl_ctx, SECURITY_LEVEL);
     set_options(ssl_ctx);
     set_sessions(ssl_ctx, options);
-    SSL_CTX_set_mode(ssl_ctx, SSL_MODE_RELEASE_BUFFERS); /* an idle connection holds none */
+    /* An idle connection holds no buffers. What is not in a certificate's file is not sent: OpenSSL
+     * would make up a chain from the authorities of clients. */
+    SSL_CTX_set_mode(ssl_ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
     return set_versions(ssl_ctx, options->policy) &&
            SSL_CTX_set_cipher_list(ssl_ctx, ciphers_12) == 1 &&
            SSL_CTX_set_ciphersuites(ssl_ctx, ciphers_13) == 1 &&

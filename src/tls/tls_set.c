@@ -13,8 +13,8 @@
 /* ---- what an SSL_CTX knows of us ------------------------------------------------------------- */
 
 static pthread_once_t index_once = PTHREAD_ONCE_INIT;
-static int site_index = -1;  /* of every SSL_CTX: its site, or the front's */
-static int owned_index = -1; /* of fronts: the set that ends with them */
+static int identity_index = -1; /* of every SSL_CTX: its identity, or the front's */
+static int owned_index = -1;    /* of fronts: the set that ends with them */
 
 static void destroy(struct tls_set *set);
 
@@ -33,41 +33,41 @@ static void free_owned(void *parent, void *set, CRYPTO_EX_DATA *data, int index,
 
 static void make_indexes(void)
 {
-    site_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+    identity_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
     owned_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_owned);
 }
 
-static const struct tls_site *site_of_ssl_ctx(const SSL_CTX *ssl_ctx)
+static const struct tls_identity *identity_of_ssl_ctx(const SSL_CTX *ssl_ctx)
 {
-    return SSL_CTX_get_ex_data(ssl_ctx, site_index);
+    return SSL_CTX_get_ex_data(ssl_ctx, identity_index);
 }
 
 struct tls_set *tls_set_of(const SSL_CTX *ssl_ctx)
 {
-    return site_of_ssl_ctx(ssl_ctx)->set;
+    return identity_of_ssl_ctx(ssl_ctx)->set;
 }
 
-const struct tls_site *tls_site_of(const SSL *ssl)
+const struct tls_identity *tls_identity_of(const SSL *ssl)
 {
-    return site_of_ssl_ctx(SSL_get_SSL_CTX(ssl));
+    return identity_of_ssl_ctx(SSL_get_SSL_CTX(ssl));
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */
 
-static void destroy_site(struct tls_site *site)
+static void destroy_identity(struct tls_identity *identity)
 {
-    if (site) {
-        SSL_CTX_free(site->ssl_ctx);
-        mem_free(site);
+    if (identity) {
+        SSL_CTX_free(identity->ssl_ctx);
+        mem_free(identity);
     }
 }
 
 static void destroy(struct tls_set *set)
 {
-    for (unsigned i = 0; i < set->site_count; i++) {
-        destroy_site(set->sites[i]);
+    for (unsigned i = 0; i < set->identity_count; i++) {
+        destroy_identity(set->identities[i]);
     }
-    mem_free(set->sites);
+    mem_free(set->identities);
     tls_names_finish(&set->names);
     for (unsigned i = 0; set->pairs && i < set->pair_count; i++) {
         tls_pair_finish(&set->pairs[i]);
@@ -159,16 +159,16 @@ static void list_protocols(struct tls_set *set)
 
 /* ---- building -------------------------------------------------------------------------------- */
 
-SSL_CTX *tls_set_new_ssl_ctx(struct tls_set *set, struct tls_site *site)
+SSL_CTX *tls_set_new_ssl_ctx(struct tls_set *set, struct tls_identity *identity)
 {
     SSL_CTX *ssl_ctx = SSL_CTX_new(TLS_server_method());
     bool is_made = ssl_ctx && tls_policy_apply(ssl_ctx, set->options) &&
-                   SSL_CTX_set_ex_data(ssl_ctx, site_index, site) == 1;
+                   SSL_CTX_set_ex_data(ssl_ctx, identity_index, identity) == 1;
     if (!is_made) {
         SSL_CTX_free(ssl_ctx);
         return NULL;
     }
-    tls_hello_attach(ssl_ctx, site);
+    tls_hello_attach(ssl_ctx, identity);
     return ssl_ctx;
 }
 
@@ -193,7 +193,7 @@ static int fill(struct tls_set *set, const struct tls_set *before, galley_error 
         rc = load_rules(set, err);
     }
     if (rc == 0) {
-        rc = tls_set_make_sites(set, err);
+        rc = tls_set_make_identities(set, err);
     }
     if (rc == 0 && !make_front(set)) {
         rc = out_of_memory(err);
@@ -206,7 +206,7 @@ int tls_set_build(SSL_CTX **ret_front, const struct tls_options *options,
 {
     (void)pthread_once(&index_once, make_indexes);
     struct tls_set *set = mem_alloc_zero(1, sizeof *set);
-    if (!set || site_index < 0 || owned_index < 0) {
+    if (!set || identity_index < 0 || owned_index < 0) {
         mem_free(set);
         return out_of_memory(err);
     }

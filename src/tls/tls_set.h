@@ -2,9 +2,9 @@
  * whole; from then on nobody changes it, and all loops read it without a lock.
  *
  * Two kinds of SSL_CTX: the front, which connections are made from and which has no certificate, so
- * that no handshake gets past the choice of a site; and one for each site, that is each combination
- * of certificates and rule which some name leads to. The front owns the set: the last connection
- * that was made from it ends the set, on that connection's loop. */
+ * that no handshake gets past the choice of an identity; and one for each identity, that is each
+ * combination of certificates and rule which some name leads to. The front owns the set: the last
+ * connection that was made from it ends the set, on that connection's loop. */
 #ifndef TLS_TLS_SET_H
 #define TLS_TLS_SET_H
 
@@ -18,7 +18,7 @@ enum { TLS_KINDS = 5 }; /* of keys: RSA, RSA-PSS, ECDSA, Ed25519, Ed448 */
 struct tls_set;
 
 /** What a client gets for the name it asks for. */
-struct tls_site {
+struct tls_identity {
     SSL_CTX *ssl_ctx;
     struct tls_set *set;
     unsigned pairs[TLS_KINDS]; /* numbers of set->pairs, one a kind */
@@ -33,11 +33,11 @@ struct tls_set {
     struct tls_pair *pairs;            /* the self-signed one last */
     unsigned pair_count;
     struct tls_client_rule *rules; /* in the order of the options */
-    struct tls_site **sites;
-    unsigned site_count;
-    struct tls_names names;      /* which site a name leads to */
-    struct tls_site *other;      /* where every other name leads */
-    struct tls_site front;       /* ssl_ctx has no certificate; not owned */
+    struct tls_identity **identities;
+    unsigned identity_count;
+    struct tls_names names;      /* which identity a name leads to */
+    struct tls_identity *other;  /* where every other name leads */
+    struct tls_identity front;   /* ssl_ctx has no certificate; not owned */
     unsigned char protocols[16]; /* for ALPN, RFC 7301 §3.1 */
     unsigned protocols_len;
 };
@@ -47,18 +47,18 @@ struct tls_set {
  *  GALLEY_ESYS, GALLEY_ENOMEM. */
 int tls_set_build(SSL_CTX **ret_front, const struct tls_options *options,
                   struct tls_tickets *tickets, const struct tls_set *before, galley_error *err);
-/** The set of a front or of a site. */
+/** The set of a front or of an identity. */
 struct tls_set *tls_set_of(const SSL_CTX *ssl_ctx);
 /** Where a name leads; it is in lower case, or missing. */
-struct tls_site *tls_set_site(const struct tls_set *set, struct span name);
-/** The site of a connection; the front before a name was seen. */
-const struct tls_site *tls_site_of(const SSL *ssl);
+struct tls_identity *tls_set_identity(const struct tls_set *set, struct span name);
+/** The identity of a connection; the front before a name was seen. */
+const struct tls_identity *tls_identity_of(const SSL *ssl);
 
-/** tls_sites.c: sites for all names, from pairs and rules. 0, GALLEY_EINVAL, GALLEY_ENOMEM. */
-int tls_set_make_sites(struct tls_set *set, galley_error *err);
+/** tls_identities.c: one for every name, from pairs and rules. 0, GALLEY_EINVAL, GALLEY_ENOMEM. */
+int tls_set_make_identities(struct tls_set *set, galley_error *err);
 /** tls_set.c: an SSL_CTX with what all have in common. NULL: no memory. */
-SSL_CTX *tls_set_new_ssl_ctx(struct tls_set *set, struct tls_site *site);
+SSL_CTX *tls_set_new_ssl_ctx(struct tls_set *set, struct tls_identity *identity);
 /** tls_hello.c: what is asked of us during a handshake. */
-void tls_hello_attach(SSL_CTX *ssl_ctx, struct tls_site *site);
+void tls_hello_attach(SSL_CTX *ssl_ctx, struct tls_identity *identity);
 
 #endif

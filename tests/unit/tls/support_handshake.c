@@ -41,6 +41,12 @@ static void set_alpn(SSL *ssl, const char *list)
     EXPECT_INT(SSL_set_alpn_protos(ssl, wire, len), 0);
 }
 
+/* OpenSSL's macros want text that could be written to. */
+static char *loose(const char *text)
+{
+    return (char *)(uintptr_t)text;
+}
+
 static SSL_CTX *make_client_ctx(const struct client_wish *wish)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
@@ -54,8 +60,8 @@ static SSL_CTX *make_client_ctx(const struct client_wish *wish)
         EXPECT(SSL_CTX_set_max_proto_version(ctx, wish->version) == 1);
     }
     EXPECT(!wish->ciphers || SSL_CTX_set_cipher_list(ctx, wish->ciphers) == 1);
-    EXPECT(!wish->sigalgs || SSL_CTX_set1_sigalgs_list(ctx, wish->sigalgs) == 1);
-    EXPECT(!wish->groups || SSL_CTX_set1_groups_list(ctx, wish->groups) == 1);
+    EXPECT(!wish->sigalgs || SSL_CTX_set1_sigalgs_list(ctx, loose(wish->sigalgs)) == 1);
+    EXPECT(!wish->groups || SSL_CTX_set1_groups_list(ctx, loose(wish->groups)) == 1);
     if (wish->certificate) {
         EXPECT(SSL_CTX_use_certificate(ctx, wish->certificate->x509) == 1);
         EXPECT(SSL_CTX_use_PrivateKey(ctx, wish->certificate->key) == 1);
@@ -70,7 +76,7 @@ static void set_up_client(struct handshake *hs, const struct client_wish *wish)
     EXPECT(hs->client);
     SSL_set_app_data(hs->client, hs);
     SSL_set_connect_state(hs->client);
-    EXPECT(!wish->name || SSL_set_tlsext_host_name(hs->client, wish->name) == 1);
+    EXPECT(!wish->name || SSL_set_tlsext_host_name(hs->client, loose(wish->name)) == 1);
     if (wish->alpn) {
         set_alpn(hs->client, wish->alpn);
     }

@@ -1,5 +1,5 @@
-/* tests/unit/tls/support_tls.h — a folder with an authority and a few certificates, and a galley_tls
- * over them. Times can be moved. */
+/* tests/unit/tls/support_tls.h — a folder with an authority and a few certificates, and a
+ * galley_tls over them. Times can be moved. */
 #ifndef TESTS_UNIT_TLS_SUPPORT_TLS_H
 #define TESTS_UNIT_TLS_SUPPORT_TLS_H
 

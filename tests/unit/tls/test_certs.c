@@ -1,5 +1,5 @@
-/* tests/unit/tls/test_certs.c — what is wrong with a pair is said at the start, in one sentence that
- * names the file. */
+/* tests/unit/tls/test_certs.c — what is wrong with a pair is said at the start, in one sentence
+ * that names the file. */
 #include "support_tls.h"
 #include "test.h"
 

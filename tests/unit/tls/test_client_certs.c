@@ -16,7 +16,8 @@ struct clients {
     const char *authority;
 };
 
-/* open.example asks nobody, may.example may be shown one, must.example and *.must.example need one. */
+/* open.example asks nobody, may.example may be shown one, must.example and *.must.example need
+ * one. */
 static void open_clients(struct clients *clients, const char *host_of_all, int mode_of_all)
 {
     struct world *world = &clients->world;
@@ -122,6 +123,30 @@ TEST(test_the_system_s_authorities_count_for_nothing)
                          X509_get_subject_name(clients.world.root.x509)) == 0);
     handshake_finish(&hs);
     close_clients(&clients);
+}
+
+/* Not even when the authorities of clients would make a chain for it. */
+TEST(test_nothing_is_sent_that_is_not_in_the_file)
+{
+    struct world world;
+    struct handshake hs;
+    world_open(&world);
+    struct cert leaf =
+        cert_make(&(struct cert_wish){.issuer = &world.root, .names = "DNS:a.example"});
+    const galley_tls_pair pairs[] = {
+        {cert_path(world.folder, "l.crt"), cert_path(world.folder, "l.key"), NULL}, {0}};
+    const galley_tls_client_rule rules[] = {
+        {"*", GALLEY_TLS_CLIENT_OPTIONAL, world_authority(&world, "clients", &world.root)}, {0}};
+    cert_write(pairs[0].cert_file, &leaf, NULL);
+    cert_write_key(pairs[0].key_file, &leaf, NULL);
+    galley_tls_options options = world_options(&world, pairs);
+    options.clients = rules;
+    EXPECT(world_start(&world, &options));
+    handshake_run(&hs, world.tls, &(struct client_wish){.name = "a.example"});
+    EXPECT_INT(sk_X509_num(SSL_get_peer_cert_chain(hs.client)), 1);
+    handshake_finish(&hs);
+    cert_free(&leaf);
+    world_close(&world);
 }
 
 /* CVE-2025-23419, RFC 8446 §4.6.1: a ticket from a host without the rule opens no door. */

@@ -112,6 +112,7 @@ TEST(test_renegotiation_is_refused)
     /* the server is where it was after its first and only handshake */
     EXPECT(len > 0 && SSL_get_finished(hs.server, after, sizeof after) == len);
     EXPECT(memcmp(before, after, len) == 0);
+    EXPECT(SSL_get_options(hs.server) & SSL_OP_NO_RENEGOTIATION);
     EXPECT(SSL_get_options(hs.server) & SSL_OP_NO_COMPRESSION);
     handshake_finish(&hs);
     world_close(&world);

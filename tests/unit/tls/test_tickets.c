@@ -1,5 +1,5 @@
-/* tests/unit/tls/test_tickets.c — resumption: across rotations of the keys, to the end of a ticket's
- * life, and never for another name or under another rule. */
+/* tests/unit/tls/test_tickets.c — resumption: across rotations of the keys, to the end of a
+ * ticket's life, and never for another name or under another rule. */
 #include "support_tls.h"
 #include "test.h"
 

@@ -1,8 +1,8 @@
-/* tls/tls_sites.c — which certificates and which rule a name leads to; see tls_set.h. Runs while a
- * set is built.
+/* tls/tls_identities.c — which certificates and which rule a name leads to; see tls_set.h. Runs while
+ * a set is built.
  *
- * There is a row for every name that a certificate or a rule has, exact ones and wildcards. An exact
- * name also gets the kinds of keys that only a wildcard certificate has for it, and the rule that
+ * There is a row for every name that a certificate or a rule has, exact ones and wildcards. An
+ * exact name also gets the kinds of keys that only a wildcard certificate has for it, and the rule that
  * only a wildcard has for it: so looking up the exact name, then the wildcard, finds everything. A
  * name that has a rule and no certificate gets the default one, and its rule all the same. */
 #include "tls/tls_set.h"
@@ -14,13 +14,13 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
-/* What the sites are made from. */
+/* What the identities are made from. */
 struct making {
     struct tls_set *set;
     struct tls_names pairs;                     /* names of certificates: numbers of pairs */
     struct tls_names rules;                     /* hosts of rules: numbers of rules */
     const struct tls_client_rule *default_rule; /* of "*", or NULL */
-    struct tls_site fallback; /* the default certificate, as a pattern for sites */
+    struct tls_identity fallback; /* the default certificate, as a pattern for identities */
     galley_error *err;
 };
 
@@ -32,24 +32,25 @@ static int out_of_memory(const struct making *making)
 /* ---- what a name gets ------------------------------------------------------------------------ */
 
 /* The first pair of a kind counts; OpenSSL has room for one each. */
-static void add_pair(const struct tls_set *set, struct tls_site *site, unsigned pair)
+static void add_pair(const struct tls_set *set, struct tls_identity *identity, unsigned pair)
 {
-    for (unsigned i = 0; i < site->pair_count; i++) {
-        if (tls_pair_kind(&set->pairs[site->pairs[i]]) == tls_pair_kind(&set->pairs[pair])) {
+    for (unsigned i = 0; i < identity->pair_count; i++) {
+        if (tls_pair_kind(&set->pairs[identity->pairs[i]]) == tls_pair_kind(&set->pairs[pair])) {
             return;
         }
     }
-    if (site->pair_count < TLS_KINDS) {
-        site->pairs[site->pair_count++] = pair;
+    if (identity->pair_count < TLS_KINDS) {
+        identity->pairs[identity->pair_count++] = pair;
     }
 }
 
-static void add_pairs_of(const struct making *making, struct tls_site *site, struct span pattern)
+static void add_pairs_of(const struct making *making, struct tls_identity *identity,
+                         struct span pattern)
 {
     size_t first = 0;
     size_t count = tls_names_find(&making->pairs, pattern, &first);
     for (size_t i = 0; i < count; i++) {
-        add_pair(making->set, site, making->pairs.rows[first + i].value);
+        add_pair(making->set, identity, making->pairs.rows[first + i].value);
     }
 }
 
@@ -61,28 +62,28 @@ static const struct tls_client_rule *rule_of(const struct making *making, struct
     return count ? &making->set->rules[making->rules.rows[first].value] : making->default_rule;
 }
 
-static struct tls_site describe(const struct making *making, struct span pattern)
+static struct tls_identity describe(const struct making *making, struct span pattern)
 {
     char text[TLS_NAME_MAX];
-    struct tls_site site = {.set = making->set};
-    add_pairs_of(making, &site, pattern);
+    struct tls_identity identity = {.set = making->set};
+    add_pairs_of(making, &identity, pattern);
     struct span wildcard = tls_name_wildcard(text, pattern);
     if (wildcard.ptr) {
-        add_pairs_of(making, &site, wildcard);
+        add_pairs_of(making, &identity, wildcard);
     }
-    site.has_certificate = site.pair_count > 0;
-    if (!site.has_certificate) {
-        site = making->fallback;
+    identity.has_certificate = identity.pair_count > 0;
+    if (!identity.has_certificate) {
+        identity = making->fallback;
     }
-    site.rule = rule_of(making, pattern);
-    return site;
+    identity.rule = rule_of(making, pattern);
+    return identity;
 }
 
 /* The first pair, and those of other kinds for the same name. */
 static void describe_fallback(struct making *making)
 {
-    struct tls_site *fallback = &making->fallback;
-    *fallback = (struct tls_site){.set = making->set, .rule = making->default_rule};
+    struct tls_identity *fallback = &making->fallback;
+    *fallback = (struct tls_identity){.set = making->set, .rule = making->default_rule};
     add_pair(making->set, fallback, 0);
     for (size_t i = 0; i < making->pairs.count; i++) {
         if (making->pairs.rows[i].value == 0) {
@@ -92,9 +93,9 @@ static void describe_fallback(struct making *making)
     }
 }
 
-/* ---- sites ----------------------------------------------------------------------------------- */
+/* ---- identities ------------------------------------------------------------------------------ */
 
-static bool is_same(const struct tls_site *a, const struct tls_site *b)
+static bool is_same(const struct tls_identity *a, const struct tls_identity *b)
 {
     return a->pair_count == b->pair_count && a->rule == b->rule &&
            a->has_certificate == b->has_certificate &&
@@ -108,61 +109,62 @@ static int refuse_pair(const struct making *making, const struct tls_pair *pair)
                      tls_path_shown(pair->cert_file), why ? why : "no reason given");
 }
 
-static int fill_ssl_ctx(const struct making *making, const struct tls_site *site)
+static int fill_ssl_ctx(const struct making *making, const struct tls_identity *identity)
 {
     ERR_clear_error();
-    for (unsigned i = 0; i < site->pair_count; i++) {
-        const struct tls_pair *pair = &making->set->pairs[site->pairs[i]];
-        if (SSL_CTX_use_cert_and_key(site->ssl_ctx, pair->leaf, pair->key, pair->chain, 1) != 1) {
+    for (unsigned i = 0; i < identity->pair_count; i++) {
+        const struct tls_pair *pair = &making->set->pairs[identity->pairs[i]];
+        if (SSL_CTX_use_cert_and_key(identity->ssl_ctx, pair->leaf, pair->key, pair->chain, 1) !=
+            1) {
             return refuse_pair(making, pair);
         }
     }
-    return tls_client_rule_apply(site->rule, site->ssl_ctx) ? 0 : out_of_memory(making);
+    return tls_client_rule_apply(identity->rule, identity->ssl_ctx) ? 0 : out_of_memory(making);
 }
 
 /* Behind the last one; the list has room. */
-static int add_site(struct making *making, const struct tls_site *described)
+static int add_identity(struct making *making, const struct tls_identity *described)
 {
     struct tls_set *set = making->set;
-    struct tls_site *site = mem_alloc(sizeof *site);
-    if (!site) {
+    struct tls_identity *identity = mem_alloc(sizeof *identity);
+    if (!identity) {
         return out_of_memory(making);
     }
-    *site = *described;
-    set->sites[set->site_count++] = site; /* from here on the set frees it */
-    site->ssl_ctx = tls_set_new_ssl_ctx(set, site);
-    return site->ssl_ctx ? fill_ssl_ctx(making, site) : out_of_memory(making);
+    *identity = *described;
+    set->identities[set->identity_count++] = identity; /* from here on the set frees it */
+    identity->ssl_ctx = tls_set_new_ssl_ctx(set, identity);
+    return identity->ssl_ctx ? fill_ssl_ctx(making, identity) : out_of_memory(making);
 }
 
-/* The site that is as described, made if there is none. */
-static int find_or_add(struct making *making, const struct tls_site *described, unsigned *ret)
+/* The identity that is as described, made if there is none. */
+static int find_or_add(struct making *making, const struct tls_identity *described, unsigned *ret)
 {
     const struct tls_set *set = making->set;
-    for (unsigned i = 0; i < set->site_count; i++) {
-        if (is_same(set->sites[i], described)) {
+    for (unsigned i = 0; i < set->identity_count; i++) {
+        if (is_same(set->identities[i], described)) {
             *ret = i;
             return 0;
         }
     }
-    int rc = add_site(making, described);
+    int rc = add_identity(making, described);
     if (rc == 0) {
-        *ret = set->site_count - 1;
+        *ret = set->identity_count - 1;
     }
     return rc;
 }
 
 static int add_row(struct making *making, struct span pattern)
 {
-    struct tls_site described = describe(making, pattern);
-    unsigned site = 0;
-    int rc = find_or_add(making, &described, &site);
-    if (rc == 0 && !tls_names_add(&making->set->names, pattern, site)) {
+    struct tls_identity described = describe(making, pattern);
+    unsigned identity = 0;
+    int rc = find_or_add(making, &described, &identity);
+    if (rc == 0 && !tls_names_add(&making->set->names, pattern, identity)) {
         rc = out_of_memory(making);
     }
     return rc;
 }
 
-/* Patterns that stand there several times lead to one site, and sealing drops the copies. */
+/* Patterns that stand there several times lead to one identity, and sealing drops the copies. */
 static int add_rows(struct making *making, const struct tls_names *patterns)
 {
     int rc = 0;
@@ -201,14 +203,15 @@ static int make_all(struct making *making)
 {
     struct tls_set *set = making->set;
     unsigned other = 0;
-    set->sites = mem_alloc_zero(making->pairs.count + making->rules.count + 1, sizeof *set->sites);
-    if (!set->sites) {
+    set->identities =
+        mem_alloc_zero(making->pairs.count + making->rules.count + 1, sizeof *set->identities);
+    if (!set->identities) {
         return out_of_memory(making);
     }
     describe_fallback(making);
     int rc = find_or_add(making, &making->fallback, &other);
     if (rc == 0) {
-        set->other = set->sites[other];
+        set->other = set->identities[other];
         rc = add_rows(making, &making->pairs);
     }
     if (rc == 0) {
@@ -218,7 +221,7 @@ static int make_all(struct making *making)
     return rc;
 }
 
-int tls_set_make_sites(struct tls_set *set, galley_error *err)
+int tls_set_make_identities(struct tls_set *set, galley_error *err)
 {
     struct making making = {.set = set, .err = err};
     int rc = list_names(&making);
@@ -230,10 +233,10 @@ int tls_set_make_sites(struct tls_set *set, galley_error *err)
     return rc;
 }
 
-struct tls_site *tls_set_site(const struct tls_set *set, struct span name)
+struct tls_identity *tls_set_identity(const struct tls_set *set, struct span name)
 {
     size_t first = 0;
     bool is_name = tls_name_is_pattern(name) && name.ptr[0] != '*';
     size_t count = is_name ? tls_names_match(&set->names, name, &first) : 0;
-    return count ? set->sites[set->names.rows[first].value] : set->other;
+    return count ? set->identities[set->names.rows[first].value] : set->other;
 }
