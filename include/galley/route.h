@@ -51,6 +51,20 @@ enum {
     GALLEY_COMPRESS_OFF = 2
 };
 
+/**
+ * Are request bodies with Content-Encoding br, zstd or gzip given to the handler as
+ * they were before, whatever the way (GALLEY_BODY_...)? Then Content-Encoding and
+ * Content-Length are not among what it sees, and the size of the body is that of
+ * what it gets. max_body_bytes holds for what comes and for what it becomes;
+ * beyond that, or a hundred times what came (from 64 KiB on), it is 413; what is
+ * cut off or no such coding 400; another coding, or several, 415 with
+ * Accept-Encoding.
+ */
+enum {
+    GALLEY_DECODE_OFF = 0, /* the handler sees what came */
+    GALLEY_DECODE_ON = 1
+};
+
 /** What is special about a route. Start from GALLEY_ROUTE_OPTIONS_INIT; zero means the default. */
 typedef struct galley_route_options {
     size_t size;
@@ -67,10 +81,11 @@ typedef struct galley_route_options {
                                 rest; it must outlive the server                         */
     const char *label;       /* in logs and the live view; default: the pattern          */
     int compress;            /* GALLEY_COMPRESS_...; default: the server's               */
+    int decode;              /* GALLEY_DECODE_...: request bodies; default off           */
 } galley_route_options;
 #define GALLEY_ROUTE_OPTIONS_INIT                                                                  \
     {                                                                                              \
-        sizeof(galley_route_options), 0, 0, 0, 0, 0, 0, 0, 0, 0                                    \
+        sizeof(galley_route_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                                 \
     }
 
 /**

@@ -269,6 +269,9 @@ static int check_route(const galley_route_options *opt, galley_error *err)
         return error_set(err, GALLEY_EINVAL,
                          "route options: compress is none of DEFAULT, ON and OFF");
     }
+    if (opt->decode != GALLEY_DECODE_OFF && opt->decode != GALLEY_DECODE_ON) {
+        return error_set(err, GALLEY_EINVAL, "route options: decode is neither ON nor OFF");
+    }
     bool is_bounded = opt->max_running != 0 && opt->max_running != GALLEY_NO_LIMIT;
     if (opt->max_waiting != 0 && !is_bounded) {
         return error_set(err, GALLEY_EINVAL,
@@ -304,6 +307,7 @@ int server_route_from_options(struct route_target *target, const galley_route_op
     target->compresses = own.compress == GALLEY_COMPRESS_DEFAULT
                              ? config->compresses
                              : own.compress == GALLEY_COMPRESS_ON;
+    target->decodes = own.decode == GALLEY_DECODE_ON;
     target->label = own.label;
     return GALLEY_OK;
 }

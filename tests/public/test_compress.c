@@ -131,3 +131,55 @@ TEST(test_pieces_are_chunked_whatever_length_was_declared)
         end(t, srv);
     }
 }
+
+/* ---- request bodies ---- */
+
+static int give_size(galley_request *rq, galley_response *rs, void *arg)
+{
+    (void)arg;
+    galley_str body = galley_req_body(rq);
+    return galley_res_printf(rs, 200, NULL, "%zu %llu %s", body.len,
+                             (unsigned long long)galley_req_body_size(rq), body.ptr);
+}
+
+TEST(test_a_route_may_have_request_bodies_decoded)
+{
+    /* "hello hello hello\n" as RFC 1952 has it. */
+    static const char hello[] = {'\x1f', '\x8b', '\x08', '\x00', '\x00', '\x00', '\x00', '\x00',
+                                 '\x02', '\x03', '\xcb', '\x48', '\xcd', '\xc9', '\xc9', '\x57',
+                                 '\xc8', '\x40', '\x90', '\x5c', '\x00', '\x3b', '\x7c', '\x8a',
+                                 '\xdf', '\x12', '\x00', '\x00', '\x00'};
+    galley_server *srv = make();
+    galley_route_options on = GALLEY_ROUTE_OPTIONS_INIT;
+    on.decode = GALLEY_DECODE_ON;
+    galley_server_route(srv, "POST /decoded", give_size, NULL, &on);
+    galley_server_route(srv, "POST /raw", give_size, NULL, NULL);
+    galley_test *t = drive(srv);
+    galley_test_reply r;
+    const char *request = "POST /decoded\nContent-Encoding: gzip";
+    EXPECT_INT(galley_test_call(t, request, hello, sizeof hello, &r), 0);
+    EXPECT_INT(r.status, 200);
+    EXPECT_TEXT(r.body.ptr, "18 18 hello hello hello\n");
+    EXPECT_INT(galley_test_call(t, request, hello, sizeof hello - 1, &r), 0);
+    EXPECT_INT(r.status, 400);
+    EXPECT_INT(galley_test_call(t, "POST /raw\nContent-Encoding: gzip", hello, 5, &r), 0);
+    EXPECT_INT(r.status, 200);
+    EXPECT(strncmp(r.body.ptr, "5 5 ", 4) == 0);
+    /* RFC 9110 §15.5.16 */
+    EXPECT_INT(galley_test_call(t, "POST /decoded\nContent-Encoding: lzma", "x", 1, &r), 0);
+    EXPECT_INT(r.status, 415);
+    EXPECT(says(t, &r, "Accept-Encoding", "br, zstd, gzip"));
+    end(t, srv);
+}
+
+TEST(test_options_that_make_no_sense_are_refused)
+{
+    for (int i = 0; i < 2; i++) {
+        galley_route_options opt = GALLEY_ROUTE_OPTIONS_INIT;
+        opt.compress = i == 0 ? 3 : 0;
+        opt.decode = i == 1 ? 2 : 0;
+        galley_server *srv = make();
+        EXPECT_INT(galley_server_route(srv, "/", give_size, NULL, &opt), GALLEY_EINVAL);
+        galley_server_free(srv);
+    }
+}
