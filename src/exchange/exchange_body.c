@@ -12,14 +12,6 @@
 #include "exchange/coded_body.h"
 #include "exchange/exchange_steps.h"
 
-/* A hint: between this look and the submission others may take the room; submission decides. */
-static bool pool_is_full(galley_pool *pool)
-{
-    galley_pool_stats stats = {.size = sizeof stats};
-    return pool && galley_pool_get_stats(pool, &stats) == GALLEY_OK && stats.queue_capacity > 0 &&
-           stats.queued >= stats.queue_capacity;
-}
-
 /* Blocks that grow do so by doubling, up to their ceiling if they have one. */
 uint64_t exchange_body_most_bytes(const struct route_target *route, uint64_t piece_bytes)
 {
@@ -149,7 +141,7 @@ void exchange_want_body(struct exchange *exchange)
         exchange_run(exchange);
     } else if (route->body_mode == EXCHANGE_BODY_REFUSE || is_over_limit(exchange)) {
         refuse_body(exchange, 413);
-    } else if (!route->on_loop && pool_is_full(exchange_handler_pool(exchange))) {
+    } else if (!route->on_loop && galley_pool_is_full(exchange_handler_pool(exchange))) {
         exchange->response.must_close = has_body;
         exchange_refuse(exchange);
     } else {

@@ -177,3 +177,8 @@ int galley_pool_get_workers(galley_pool *pool, galley_worker_info *out, size_t n
     }
     return (int)pool->config.threads;
 }
+
+int galley_pool_is_full(galley_pool *pool)
+{
+    return pool_check(pool) == 0 && job_queue_length(&pool->queue) == pool->queue.capacity;
+}

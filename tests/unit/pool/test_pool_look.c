@@ -41,6 +41,23 @@ TEST(test_the_numbers_add_up)
     galley_pool_free(pool);
 }
 
+TEST(test_a_pool_is_full_when_its_queue_is)
+{
+    struct latch latch;
+    galley_pool *pool = pool_all_busy(1, 2, &latch);
+    EXPECT_INT(galley_pool_is_full(NULL), 0);
+    EXPECT_INT(galley_pool_is_full(pool), 0);
+    EXPECT_INT(galley_pool_try_execute(pool, nothing, NULL), 0);
+    EXPECT_INT(galley_pool_is_full(pool), 0);
+    EXPECT_INT(galley_pool_try_execute(pool, nothing, NULL), 0);
+    EXPECT_INT(galley_pool_is_full(pool), 1);
+    EXPECT_INT(galley_pool_try_execute(pool, nothing, NULL), GALLEY_EFULL);
+    latch_release(&latch);
+    EXPECT_INT(galley_pool_wait(pool, GALLEY_FOREVER), 0);
+    EXPECT_INT(galley_pool_is_full(pool), 0);
+    galley_pool_free(pool);
+}
+
 TEST(test_stats_check_their_arguments_and_respect_an_older_struct)
 {
     galley_pool *pool = pool_of(1, 0);
