@@ -1,10 +1,11 @@
-/* tls/tls_identities.c — which certificates and which rule a name leads to; see tls_set.h. Runs while
- * a set is built.
+/* tls/tls_identities.c — which certificates and which rule a name leads to; see tls_set.h. Runs
+ * while a set is built.
  *
  * There is a row for every name that a certificate or a rule has, exact ones and wildcards. An
- * exact name also gets the kinds of keys that only a wildcard certificate has for it, and the rule that
- * only a wildcard has for it: so looking up the exact name, then the wildcard, finds everything. A
- * name that has a rule and no certificate gets the default one, and its rule all the same. */
+ * exact name also gets the kinds of keys that only a wildcard certificate has for it, and the rule
+ * that only a wildcard has for it: so looking up the exact name, then the wildcard, finds
+ * everything. A name that has a rule and no certificate gets the default one, and its rule all the
+ * same. */
 #include "tls/tls_set.h"
 
 #include "base/alloc.h"

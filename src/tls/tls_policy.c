@@ -1,7 +1,7 @@
 /* tls/tls_policy.c — see tls_policy.h. Mozilla's "Server Side TLS", guideline 5.7, with two
- * changes: no finite-field DHE, whose handshake is the cheapest way to keep a server busy (CVE-2002-20001)
- * while every client that has it has ECDHE too; and the server's order counts, but that a client
- * which prefers ChaCha20 gets it. */
+ * changes: no finite-field DHE, whose handshake is the cheapest way to keep a server busy
+ * (CVE-2002-20001) while every client that has it has ECDHE too; and the server's order counts, but
+ * that a client which prefers ChaCha20 gets it. */
 #include "tls/tls_policy.h"
 
 #include <openssl/ssl.h>

@@ -1,6 +1,6 @@
 /* tls/tls_tickets.h — the keys that protect session tickets: a client keeps its session, sealed,
- * and nothing about it is kept here (RFC 5077, RFC 8446 §4.6.1). Shared by all loops and all sets of
- * certificates of one context, made at the start, never stored, wiped at the end.
+ * and nothing about it is kept here (RFC 5077, RFC 8446 §4.6.1). Shared by all loops and all sets
+ * of certificates of one context, made at the start, never stored, wiped at the end.
  *
  * A key seals for half of a ticket's life and opens until the last ticket it sealed has ended; the
  * change happens when somebody needs a key, so nothing has to be called in time. Whoever steals the

@@ -47,6 +47,17 @@ TEST(test_wrong_options_are_named)
     world_close(&world);
 }
 
+TEST(test_a_file_that_is_missing_is_told_by_the_public_call)
+{
+    static const galley_tls_pair pairs[] = {{"/nonexistent/a.crt", NULL, NULL}, {0}};
+    galley_tls_options options = GALLEY_TLS_OPTIONS_INIT;
+    galley_error err = {0};
+    options.pairs = pairs;
+    EXPECT(!galley_tls_new(&options, &err));
+    EXPECT_INT(err.code, GALLEY_ESYS);
+    EXPECT_TEXT(err.message, "certificate /nonexistent/a.crt: No such file or directory");
+}
+
 TEST(test_wrong_rules_for_clients_are_named)
 {
     static const struct {
