@@ -218,6 +218,7 @@ static void goaway_sent(struct h2_session *session, const nghttp2_frame *frame)
 {
     uint32_t code = frame->goaway.error_code;
     if (code == NGHTTP2_NO_ERROR) {
+        h2_drain_noticed(session);
         return;
     }
     counter_add(&session->driver->counters.goaways_sent, 1);

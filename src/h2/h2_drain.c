@@ -20,11 +20,19 @@ void h2_drain_begin(struct h2_session *session, enum close_reason reason)
     session->drain = H2_DRAIN_NOTICE;
     session->end_reason = (uint8_t)reason;
     session->drain_began_ms = loop_now_ms(conn_loop(session->conn));
-    if (nghttp2_submit_shutdown_notice(session->ng) != 0 ||
-        nghttp2_submit_ping(session->ng, NGHTTP2_FLAG_NONE, drain_opaque) != 0) {
+    if (nghttp2_submit_shutdown_notice(session->ng) != 0) {
         h2_out_of_memory(session);
     }
     h2_later(session);
+}
+
+/* Not before: nghttp2 sends PING ahead of all others. */
+void h2_drain_noticed(struct h2_session *session)
+{
+    if (session->drain == H2_DRAIN_NOTICE &&
+        nghttp2_submit_ping(session->ng, NGHTTP2_FLAG_NONE, drain_opaque) != 0) {
+        h2_out_of_memory(session);
+    }
 }
 
 static void finish(struct h2_session *session)

@@ -58,7 +58,7 @@ static int copy_body(struct h2_stream *stream, struct chain *body)
         const struct chain_part *part = &body->parts[body->first + i];
         rc = chain_add_copy(&stream->body, part->ptr, part->len);
     }
-    stream->session->waiting_bytes += stream->body.bytes;
+    h2_body_added(stream, stream->body.bytes);
     chain_clear(body);
     return rc;
 }
@@ -242,7 +242,7 @@ static int submit_page(struct h2_stream *stream, const struct exchange *exchange
     if (rc == GALLEY_OK && answer.has_body) {
         rc = chain_add_copy(&stream->body, "\n", 1);
     }
-    stream->session->waiting_bytes += stream->body.bytes;
+    h2_body_added(stream, stream->body.bytes);
     return rc;
 }
 

@@ -92,7 +92,9 @@ int h2_send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head,
         h2_out_of_memory(session); /* what is in conn->out ends in the middle of a frame */
         return NGHTTP2_ERR_CALLBACK_FAILURE;
     }
-    return 0;
+    /* Without this nghttp2 would go on as far as the windows reach. */
+    bool is_full = session->conn->out.bytes >= session->driver->options.max_out_bytes;
+    return is_full ? NGHTTP2_ERR_PAUSE : 0;
 }
 
 /* ---- what nghttp2 asks for ------------------------------------------------------------------- */
@@ -124,16 +126,18 @@ nghttp2_data_provider h2_body_provider(struct h2_stream *stream)
 int h2_take_body(struct h2_stream *stream, struct chain *body)
 {
     uint64_t bytes = body->bytes;
-    if (bytes == 0) {
-        return GALLEY_OK;
+    int rc = bytes > 0 ? chain_move(&stream->body, body) : GALLEY_OK;
+    if (rc == GALLEY_OK) {
+        h2_body_added(stream, bytes);
     }
-    if (stream->body.bytes == 0) {
+    return rc;
+}
+
+void h2_body_added(struct h2_stream *stream, uint64_t bytes)
+{
+    if (stream->body.bytes == bytes) { /* it was empty: the client's time begins */
         stream->out_since_ms = loop_now_ms(stream->driver->services->loop);
         stream->out_bytes = 0;
     }
-    int rc = chain_move(&stream->body, body);
-    if (rc == GALLEY_OK) {
-        stream->session->waiting_bytes += bytes;
-    }
-    return rc;
+    stream->session->waiting_bytes += bytes;
 }

@@ -9,32 +9,6 @@
 #include "h2/h2_head.h"
 #include "h2/h2_session.h"
 
-/* ---- nghttp2's memory ------------------------------------------------------------------------ */
-
-static void *ng_malloc(size_t bytes, void *ctx)
-{
-    (void)ctx;
-    return mem_alloc(bytes);
-}
-
-static void *ng_calloc(size_t count, size_t bytes, void *ctx)
-{
-    (void)ctx;
-    return mem_alloc_zero(count, bytes);
-}
-
-static void *ng_realloc(void *block, size_t bytes, void *ctx)
-{
-    (void)ctx;
-    return mem_resize(block, bytes);
-}
-
-static void ng_free(void *block, void *ctx)
-{
-    (void)ctx;
-    mem_free(block);
-}
-
 /* ---- the end --------------------------------------------------------------------------------- */
 
 void h2_out_of_memory(struct h2_session *session)
@@ -181,6 +155,8 @@ static void enter(struct h2_session *session, enum conn_state state)
     }
     if (state == CONN_HEAD && has_left) {
         conn_enter_since(conn, CONN_HEAD, session->head_began_ms);
+    } else if (state == CONN_IDLE) {
+        conn_enter_since(conn, CONN_IDLE, session->idle_since_ms);
     } else {
         conn_enter(conn, state);
     }
@@ -237,7 +213,9 @@ void h2_settle(struct h2_session *session)
             end_by_error(session, NGHTTP2_ERR_CALLBACK_FAILURE);
         }
     } while (run_ready(session));
-    if (session->flood != 0) {
+    if (session->reserve.used > 0 && conn->state != CONN_CLOSED) {
+        h2_out_of_memory(session);
+    } else if (session->flood != 0) {
         end_by_guard(session);
     }
     give_state(session);
@@ -274,11 +252,11 @@ static struct h2_session *create(struct conn *conn)
     }
     session->conn = conn;
     session->driver = driver;
-    session->head_began_ms = loop_now_ms(conn_loop(conn));
+    session->head_began_ms = session->idle_since_ms = loop_now_ms(conn_loop(conn));
     list_init(&session->streams);
     list_init(&session->ready);
     list_init(&session->link);
-    nghttp2_mem memory = {NULL, ng_malloc, ng_free, ng_calloc, ng_realloc};
+    nghttp2_mem memory = h2_memory(&session->reserve);
     if (nghttp2_session_server_new3(&session->ng, driver->callbacks, session,
                                     driver->nghttp2_options, &memory) != 0) {
         mem_free(session);

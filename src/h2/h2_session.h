@@ -28,6 +28,12 @@ struct h2_guard {
     uint32_t level[H2_GUARD_COUNT];
 };
 
+/** What nghttp2 gets when the heap has nothing and a failure would not be survived: h2_memory.c. */
+struct h2_reserve {
+    _Alignas(16) char bytes[2048];
+    size_t used; /* never given back: the session ends */
+};
+
 enum h2_drain {
     H2_DRAIN_NONE,
     H2_DRAIN_NOTICE, /* GOAWAY with the highest id was said: requests on their way are still taken */
@@ -45,6 +51,7 @@ struct h2_session {
     struct h2_head *head; /* of the header block that is being received */
     int32_t head_id;
     int64_t head_began_ms;
+    int64_t idle_since_ms; /* the last stream ended; PING and its like do not count */
     int64_t drain_began_ms;
     uint64_t waiting_bytes; /* of answers: theirs, and not in conn->out */
     uint32_t trailer_bytes;
@@ -54,6 +61,7 @@ struct h2_session {
     unsigned abandoned; /* exchanges that still run and whose stream has gone */
     unsigned reading;   /* streams whose body is waited for */
     struct h2_guard guard;
+    struct h2_reserve reserve;
     uint8_t drain;      /* enum h2_drain */
     uint8_t end_reason; /* enum close_reason, when there will be no more streams */
     uint8_t flood;      /* 1 + enum h2_guard_kind, when a guard has spoken */
@@ -151,6 +159,11 @@ void h2_end(struct h2_session *session, uint32_t code, enum close_reason reason)
 /** Nothing can be promised any more. */
 void h2_out_of_memory(struct h2_session *session);
 
+/* h2_memory.c */
+
+/** For nghttp2_session_server_new3(). */
+nghttp2_mem h2_memory(struct h2_reserve *reserve);
+
 /* h2_callbacks.c: what nghttp2 calls */
 
 /** Fill driver->callbacks and driver->nghttp2_options. 0 or GALLEY_ENOMEM. */
@@ -167,6 +180,8 @@ void h2_guard_credit(struct h2_session *session, enum h2_guard_kind kind, uint32
 
 /** Say in two steps that no more requests are taken; the connection ends with the last stream. */
 void h2_drain_begin(struct h2_session *session, enum close_reason reason);
+/** A GOAWAY is in conn->out. */
+void h2_drain_noticed(struct h2_session *session);
 /** The client has answered our PING: what it sent before it knew has come. */
 void h2_drain_answered(struct h2_session *session, const uint8_t opaque[8]);
 /** Does something need the tick? It is armed. */
@@ -234,5 +249,7 @@ int h2_send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head,
                  nghttp2_data_source *source, void *user_data);
 /** Move all of `body` behind the stream's. 0 or GALLEY_ENOMEM. */
 int h2_take_body(struct h2_stream *stream, struct chain *body);
+/** So many bytes have been added to the stream's body. */
+void h2_body_added(struct h2_stream *stream, uint64_t bytes);
 
 #endif

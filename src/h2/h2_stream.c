@@ -154,6 +154,7 @@ static void stop(struct h2_stream *stream)
     h2_body_drop(stream);
     session->waiting_bytes -= stream->body.bytes;
     session->open_streams--;
+    session->idle_since_ms = loop_now_ms(stream->driver->services->loop);
     session->abandoned += stream->has_exchange;
 }
 

@@ -44,8 +44,10 @@ static void release_big(void *arg)
 static int handle_big(galley_request *rq, galley_response *rs, void *arg)
 {
     (void)rs, (void)arg;
-    return response_body_data(exchange_of_request(rq), the_world->big, BIG_BYTES, release_big,
-                              the_world);
+    int rc = response_body_data(exchange_of_request(rq), the_world->big, BIG_BYTES, release_big,
+                                the_world);
+    the_world->big_lent += rc == GALLEY_OK;
+    return rc;
 }
 
 static int handle_borrowed(galley_request *rq, galley_response *rs, void *arg)
@@ -87,7 +89,9 @@ static int handle_ready(galley_request *rq, galley_response *rs, void *arg)
     struct exchange *exchange = exchange_of_request(rq);
     exchange->response.ready_fields = SPAN("Content-Type: text/css\r\nContent-Length: 5\r\n");
     exchange->response.has_ready_length = true;
-    return response_body_data(exchange, "ready", 5, release_big, the_world);
+    int rc = response_body_data(exchange, "ready", 5, release_big, the_world);
+    the_world->big_lent += rc == GALLEY_OK;
+    return rc;
 }
 
 static int handle_fail(galley_request *rq, galley_response *rs, void *arg)
@@ -379,6 +383,7 @@ void world_close(struct world *world)
     sim_run(world->loop);
     EXPECT_INT(world->set.count, 0);
     EXPECT_INT(world->exchanges.live, 0);
+    EXPECT_INT(world->big_released, world->big_lent);
     EXPECT_INT(sim_open_count(world->loop), 0);
     h2_driver_destroy(world->driver);
     exchange_pool_finish(&world->exchanges);

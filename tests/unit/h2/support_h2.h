@@ -48,6 +48,7 @@ struct world {
     int file_fd;
     uint64_t file_bytes;
     char *big;
+    unsigned big_lent;
     unsigned big_released;
     bool sink_pauses;
     struct exchange *sink; /* paused */
