@@ -135,3 +135,9 @@ def judge_one(goal, results):
 
 def judge(results):
     return [judge_one(goal, results) for goal in GOALS]
+
+
+def as_data(results):
+    """The verdicts, for programs."""
+    return [{"goal": each.goal.text, "limit": each.goal.limit, "unit": each.goal.unit, "median": each.value,
+             "rounds": each.values, "compared_with": each.column, "verdict": each.words} for each in judge(results)]
