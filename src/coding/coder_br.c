@@ -72,7 +72,7 @@ static void give_block(void *opaque, void *bytes)
 static void set_parameters(struct br_encoder *encoder, const struct encoder_options *options)
 {
     static const uint32_t qualities[ENCODER_LEVELS] = {
-        [ENCODER_FAST] = 4, [ENCODER_NORMAL] = 5, [ENCODER_BEST] = 11};
+        [ENCODER_FAST] = 3, [ENCODER_NORMAL] = 5, [ENCODER_BEST] = 11};
     bool is_slow = options->level == ENCODER_BEST && options->size_bytes > MAX_BEST_BYTES;
     uint32_t quality = options->is_frugal ? 2 : is_slow ? 9 : qualities[options->level];
     uint32_t hint = options->size_bytes < UINT32_MAX ? (uint32_t)options->size_bytes : UINT32_MAX;

@@ -29,6 +29,12 @@ struct decoder_output {
 
 struct decoder;
 
+/** Most that one takes: the window of brotli, which none of its limits makes smaller, and tables. */
+static inline uint64_t decoder_most_bytes(void)
+{
+    return UINT64_C(17) << 20;
+}
+
 /** For any coding but identity. NULL: out of memory. limits NULL: none. */
 struct decoder *decoder_create(enum coding coding, const struct decoder_limits *limits);
 /** NULL is allowed. */

@@ -42,6 +42,12 @@ struct encoder_output {
 
 struct encoder;
 
+/** Most that a frugal one takes. */
+static inline uint64_t encoder_most_frugal_bytes(void)
+{
+    return UINT64_C(1) << 20;
+}
+
 /** For any coding but identity. NULL: out of memory. options NULL: all zero. */
 struct encoder *encoder_create(enum coding coding, const struct encoder_options *options);
 /** NULL is allowed. */

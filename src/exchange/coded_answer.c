@@ -80,8 +80,14 @@ static int encode_all(struct coded_answer *coded)
         rc = encoder_append(coded->encoder, ENCODER_GO_ON, span_make(part->ptr, part->len),
                             &coded->output);
     }
-    return rc == GALLEY_OK ? encoder_append(coded->encoder, coded->step, SPAN(""), &coded->output)
-                           : rc;
+    if (rc == GALLEY_OK) {
+        rc = encoder_append(coded->encoder, coded->step, SPAN(""), &coded->output);
+    }
+    if (rc != GALLEY_OK || coded->step == ENCODER_FINISH) {
+        encoder_destroy(coded->encoder); /* its client may be slow */
+        coded->encoder = NULL;
+    }
+    return rc;
 }
 
 static void encode_on_worker(struct offload *offload)
@@ -317,7 +323,7 @@ static void take_first(struct coded_answer *coded)
     struct exchange *exchange = coded->exchange;
     struct response *response = &exchange->response;
     coded->source = &coded->input;
-    coded->options.is_frugal = response->stream != NULL;
+    coded->options.is_frugal = true; /* its client may be slow, or it may have little to say */
     put_fields(coded);
     response->is_coded = true;
     if (exchange->request.method == METHOD_HEAD) {

@@ -3,6 +3,8 @@
  * is there (exchange_run.c), or, for a stream, at once. On the loop. */
 #include "base/alloc.h"
 #include "base/check.h"
+#include "coding/decoder.h"
+#include "coding/encoder.h"
 
 #include "exchange/admission.h"
 #include "exchange/body_reader.h"
@@ -13,7 +15,7 @@
 #include "exchange/exchange_steps.h"
 
 /* Blocks that grow do so by doubling, up to their ceiling if they have one. */
-uint64_t exchange_body_most_bytes(const struct route_target *route, uint64_t piece_bytes)
+static uint64_t most_bytes_of_mode(const struct route_target *route, uint64_t piece_bytes)
 {
     switch (route->body_mode) {
     case EXCHANGE_BODY_BUFFER:
@@ -25,6 +27,14 @@ uint64_t exchange_body_most_bytes(const struct route_target *route, uint64_t pie
     default:
         return 0;
     }
+}
+
+uint64_t exchange_body_most_bytes(const struct route_target *route, uint64_t piece_bytes)
+{
+    uint64_t sum, coders = route->compresses ? encoder_most_frugal_bytes() : 0;
+    coders += route->decodes ? decoder_most_bytes() + mem_cost(piece_bytes) : 0;
+    bool is_over = __builtin_add_overflow(most_bytes_of_mode(route, piece_bytes), coders, &sum);
+    return is_over ? UINT64_MAX : sum;
 }
 
 static bool is_over_limit(const struct exchange *exchange)

@@ -20,7 +20,7 @@ enum {
 };
 
 struct route_target;
-/** Most memory that the body of one request to this route takes; pieces are piece_bytes at most. */
+/** Most memory that the body of one request to this route takes, and what compresses its answer; pieces are piece_bytes at most. */
 uint64_t exchange_body_most_bytes(const struct route_target *route, uint64_t piece_bytes);
 
 /** A piece of the request body. 0, EXCHANGE_BODY_PAUSE, or a status (413, 503) with which the

@@ -439,6 +439,19 @@ TEST(test_a_spooled_body_waits_for_the_disk_in_the_middle_of_a_piece)
     }
 }
 
+TEST(test_what_coders_take_counts_for_the_memory_plan)
+{
+    struct route_target route = {.max_body_bytes = 1000};
+    uint64_t plain = exchange_body_most_bytes(&route, 1000);
+    route.decodes = true;
+    uint64_t decoding = exchange_body_most_bytes(&route, 1000);
+    EXPECT(decoding - plain >= (16 << 20)); /* RFC 7932 §9.1: the largest window */
+    route.compresses = true;
+    EXPECT(exchange_body_most_bytes(&route, 1000) > decoding);
+    route.max_body_bytes = UINT64_MAX;
+    EXPECT(exchange_body_most_bytes(&route, 1000) == UINT64_MAX);
+}
+
 /* ---- memory ----------------------------------------------------------------------------------- */
 
 TEST(test_memory_that_is_out_is_an_answer_and_leaks_nothing)
