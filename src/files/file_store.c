@@ -247,7 +247,7 @@ static void fill_defaults(struct file_store_options *options)
                                ? options->cache_bytes
                                : file_store_usual_cache_bytes(&cgroup_system_paths);
     options->max_memory_file =
-        options->max_memory_file ? options->max_memory_file : (size_t)1 << 20;
+        options->max_memory_file ? options->max_memory_file : (size_t)512 << 10;
     options->max_hash_file = options->max_hash_file ? options->max_hash_file : (size_t)16 << 20;
     options->max_open_files =
         options->max_open_files ? options->max_open_files : default_open_files();

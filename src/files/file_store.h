@@ -21,7 +21,7 @@ struct file_store_options {
                                 paths are the program's own (galley_res_file) */
     const char *index;  /* "index.html"; several separated by spaces, the first found wins */
     size_t cache_bytes; /* budget of contents in memory: see below */
-    size_t max_memory_file; /* larger files keep a descriptor instead: 1 MiB */
+    size_t max_memory_file; /* larger files keep a descriptor instead: 512 KiB */
     size_t max_hash_file;   /* strong ETag from content up to this size: 16 MiB; weak above */
     unsigned
         max_open_files; /* descriptors kept by entries: 256, or an eighth of the process's limit if that is less */
