@@ -7,9 +7,37 @@
 
 enum { MS_PER_S = 1000, NS_PER_MS = 1000000, NS_PER_S = 1000000000 };
 
+#ifdef GALLEY_FAULTS
+
+static _Thread_local uint64_t reads;
+
+static void count_read(void)
+{
+    reads++;
+}
+
+uint64_t clock_reads(void)
+{
+    return reads;
+}
+
+#else
+
+static void count_read(void)
+{
+}
+
+uint64_t clock_reads(void)
+{
+    return 0;
+}
+
+#endif
+
 static struct timespec now(clockid_t id)
 {
     struct timespec time = {0};
+    count_read();
     clock_gettime(id, &time); /* cannot fail for these two clocks and a valid address */
     return time;
 }

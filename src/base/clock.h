@@ -11,5 +11,7 @@ int64_t clock_mono_ns(void);
 /** Seconds since 1970, UTC. */
 int64_t clock_wall_s(void);
 int64_t clock_wall_ms(void);
+/** How often this thread has read one (test builds; 0 otherwise). */
+uint64_t clock_reads(void);
 
 #endif
