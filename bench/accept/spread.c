@@ -2,7 +2,7 @@
  * held up: one socket that all loops wait on (galley's way) beside a socket for each loop
  * (SO_REUSEPORT: a server of one loop for each, in one process).
  *
- *     spread [ROUNDS]
+ *     spread [ROUNDS [uring]]      with the second word the loops wait by io_uring
  *
  * Prints counts, no times; the tables in docs/scaling.md are its output. Client and loops in one
  * process, loopback. */
@@ -29,6 +29,8 @@ struct world {
     unsigned loops;
     int port;
 };
+
+static int io = GALLEY_IO_EPOLL;
 
 static _Noreturn void fail(const char *what)
 {
@@ -71,6 +73,7 @@ static void add_server(struct world *world, unsigned loops, const char *address)
     pool.threads = 1;
     opt.pool_options = &pool;
     opt.loops = loops;
+    opt.io = io;
     opt.max_connections = 1000;
     opt.stall_warn_ms = GALLEY_NO_LIMIT;
     on_loop.run = GALLEY_ON_LOOP;
@@ -269,6 +272,7 @@ int main(int argc, char **argv)
     static const unsigned conns[] = {8, 32, 64};
     unsigned rounds = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 20;
     rounds = rounds ? rounds : 1;
+    io = argc > 2 && strcmp(argv[2], "uring") == 0 ? GALLEY_IO_URING : GALLEY_IO_EPOLL;
     printf("| way | loops | connections | they come | fewest on a loop | even | most |\n"
            "|---|---|---|---|---|---|---|\n");
     for (unsigned loops = 2; loops <= MAX_LOOPS; loops *= 2) {
