@@ -29,10 +29,10 @@ struct request {
     struct span head; /* all bytes of the head; every span below lies in it or in the arena */
     enum method method;
     struct span method_name;
-    struct span raw_target;          /* the request target byte for byte */
+    struct span raw_target;       /* the request target byte for byte */
     struct span connect_protocol; /* RFC 8441: of an extended CONNECT, seen as GET; else ptr NULL */
-    struct target target;            /* http/target.h: path (normalized), query */
-    struct fields *fields;           /* the driver's scratch until retained, then in the arena */
+    struct target target;         /* http/target.h: path (normalized), query */
+    struct fields *fields;        /* the driver's scratch until retained, then in the arena */
     const struct peer_address *peer; /* the connection's; copied when retained */
     struct peer_address peer_copy;
     int64_t content_length;     /* declared; -1: chunked; 0: none */

@@ -359,8 +359,9 @@ static bool are_neighbours_unchanged(const struct file_entry *entry, const struc
         }
         const struct file_variant *variant = file_entry_variant(entry, neighbours[i].coding);
         bool is_there = variant && !variant->is_made;
-        bool is_same = is_there ? is_same_file(root, name, &entry->stamps[variant - entry->variants])
-                               : is_missing(root, name);
+        bool is_same = is_there
+                           ? is_same_file(root, name, &entry->stamps[variant - entry->variants])
+                           : is_missing(root, name);
         if (!is_same) {
             return false;
         }
