@@ -6,6 +6,7 @@ Each figure is the growth from the 5,000th to the 10,000th connection: what loop
 import pytest
 
 import galley
+import installed
 import lab
 
 pytestmark = pytest.mark.alone
@@ -34,10 +35,10 @@ def add(crowd, count, request, end):
 def bytes_each(program, request, end):
     if not lab.raise_fd_limit(COUNT + 500):
         pytest.skip(f"this process may not open {COUNT + 500} descriptors")
+    if installed.sanitizers():
+        pytest.skip("a sanitizer's own memory says nothing")
     server = program("lab_server", f"max_connections={COUNT + 100}", "idle_timeout_ms=600000", "head_timeout_ms=600000",
                      "workers=2")
-    if lab.has_sanitizer(server):
-        pytest.skip("a sanitizer's own memory says nothing")
     with lab.Crowd(server) as crowd:
         add(crowd, COUNT // 2, request, end)
         before = server.resident_bytes()
