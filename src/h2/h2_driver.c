@@ -197,6 +197,11 @@ void h2_driver_memory(const struct h2_options *options, struct h2_memory *memory
     };
 }
 
+struct span h2_preface(void)
+{
+    return span_make(NGHTTP2_CLIENT_MAGIC, NGHTTP2_CLIENT_MAGIC_LEN);
+}
+
 const struct protocol *h2_driver_protocol(const struct h2_driver *driver)
 {
     return &driver->protocol;

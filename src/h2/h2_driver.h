@@ -73,6 +73,9 @@ struct h2_memory {
 };
 void h2_driver_memory(const struct h2_options *options, struct h2_memory *memory);
 
+/** What a client begins with (RFC 9113 §3.4). */
+struct span h2_preface(void);
+
 /** "h2"; valid as long as the driver. */
 const struct protocol *h2_driver_protocol(const struct h2_driver *driver);
 const struct h2_counters *h2_driver_counters(const struct h2_driver *driver);

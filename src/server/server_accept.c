@@ -71,8 +71,7 @@ void server_take_connection(struct server_loop *loop, int fd)
         (void)conn_set_close_oldest_idle(
             &loop->conns); /* none: the newcomer is one too many, once */
     }
-    (void)conn_create(&loop->conns, fd,
-                      h1_driver_protocol(loop->h1)); /* failure is counted there */
+    (void)conn_create(&loop->conns, fd, &loop->plain.protocol); /* failure is counted there */
     server_balance_count(loop);
     if (loop->conns.count >= loop->max_connections && !has_idle(loop)) {
         pause_until_room(loop);

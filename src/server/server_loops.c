@@ -208,8 +208,18 @@ static int make_driver(struct server_loop *loop, galley_error *err)
         .limits = &config->limits,
         .max_requests = config->max_requests_per_connection,
     };
+    struct h2_options h2_options = {
+        .limits = &config->limits,
+        .max_requests = config->max_requests_per_connection,
+    };
     loop->h1 = h1_driver_create(&loop->exchanges, &options);
-    return loop->h1 ? GALLEY_OK : error_set(err, GALLEY_ENOMEM, "server: out of memory");
+    loop->h2 = loop->h1 ? h2_driver_create(&loop->exchanges, &h2_options) : NULL;
+    if (!loop->h2) {
+        return error_set(err, GALLEY_ENOMEM, "server: out of memory");
+    }
+    preface_choice_init(&loop->plain, h1_driver_protocol(loop->h1), h2_driver_protocol(loop->h2),
+                        h2_preface());
+    return GALLEY_OK;
 }
 
 static int make_log_source(struct server_loop *loop, galley_error *err)
@@ -376,6 +386,11 @@ static void finish_loop(struct server_loop *loop)
         loop->h1_counters = *h1_driver_counters(loop->h1);
         h1_driver_destroy(loop->h1);
         loop->h1 = NULL;
+    }
+    if (loop->h2) {
+        loop->h2_counters = *h2_driver_counters(loop->h2);
+        h2_driver_destroy(loop->h2);
+        loop->h2 = NULL;
     }
     if (loop->is_made) {
         exchange_pool_finish(&loop->exchanges);

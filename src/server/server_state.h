@@ -10,8 +10,10 @@
 #include "base/counter.h"
 #include "base/log.h"
 #include "conn/conn_set.h"
+#include "conn/preface.h"
 #include "exchange/exchange.h"
 #include "h1/h1_driver.h"
+#include "h2/h2_driver.h"
 #include "net/listener.h"
 #include "observe/access_log.h"
 #include "route/router.h"
@@ -53,6 +55,8 @@ struct server_loop {
     struct exchange_services services;
     struct exchange_pool exchanges;
     struct h1_driver *h1;
+    struct h2_driver *h2;
+    struct preface_choice plain; /* h1, or h2 by prior knowledge */
     struct acceptor **acceptors; /* one a listener; NULL once it is closed */
     unsigned acceptor_count;
     unsigned open_acceptors;
@@ -61,6 +65,7 @@ struct server_loop {
     struct exchange_counters exchange_counters;
     struct acceptor_counters acceptor_counters;
     struct h1_counters h1_counters; /* a copy, taken when the driver goes */
+    struct h2_counters h2_counters; /* the same */
     struct timer room_timer;
     struct loop_post post;
     unsigned next_other;        /* server_balance.c: whom to look at next */

@@ -53,7 +53,23 @@ typedef const struct counter *counter_of_fn(const struct server_loop *loop,
     X(connection_request_limits, h1->request_limits)                                               \
     X(pipelines_held_back, h1->held_back)                                                          \
     X(out_of_memory, h1->out_of_memory)                                                            \
-    X(aborted_responses, h1->aborted)
+    X(aborted_responses, h1->aborted)                                                              \
+    X(h2_connections, h2_of(loop)->connections)                                                    \
+    X(h2_requests, h2_of(loop)->requests)                                                          \
+    X(h2_malformed, h2_of(loop)->malformed)                                                        \
+    X(h2_heads_too_large, h2_of(loop)->heads_too_large)                                            \
+    X(h2_refused_streams, h2_of(loop)->refused_streams)                                            \
+    X(h2_resets_received, h2_of(loop)->resets_received)                                            \
+    X(h2_resets_sent, h2_of(loop)->resets_sent)                                                    \
+    X(h2_slow_streams, h2_of(loop)->slow_streams)                                                  \
+    X(h2_tunnels, h2_of(loop)->tunnels)                                                            \
+    X(h2_goaways_sent, h2_of(loop)->goaways_sent)
+
+/* The driver's while it lives, else what it left. */
+static const struct h2_counters *h2_of(const struct server_loop *loop)
+{
+    return loop->h2 ? h2_driver_counters(loop->h2) : &loop->h2_counters;
+}
 
 #define DEFINE(name, expression) COUNTER(counter_##name, expression)
 COUNTER_LIST(DEFINE)
@@ -74,7 +90,8 @@ enum {
     MISSED_FROM = CLOSED_FROM + CLOSE_REASON_COUNT,
     REFUSED_FROM = MISSED_FROM + CONN_STATE_COUNT,
     MISFRAMED_FROM = REFUSED_FROM + H1_ERROR_COUNT,
-    SITES_FROM = MISFRAMED_FROM + FRAMING_REASON_COUNT,
+    GUARDED_FROM = MISFRAMED_FROM + FRAMING_REASON_COUNT,
+    SITES_FROM = GUARDED_FROM + H2_GUARD_COUNT,
 };
 
 struct server_counter_names {
@@ -117,6 +134,10 @@ struct server_counter_names *server_counter_names_make(void)
     for (int i = 0; names && i < FRAMING_REASON_COUNT; i++) {
         make_name(names->text[MISFRAMED_FROM - CLOSED_FROM + i], "misframed_", framing_words[i]);
     }
+    for (int i = 0; names && i < H2_GUARD_COUNT; i++) {
+        make_name(names->text[GUARDED_FROM - CLOSED_FROM + i], "h2_guard_",
+                  h2_guard_name((enum h2_guard_kind)i));
+    }
     return names;
 }
 
@@ -138,8 +159,46 @@ static const struct counter *counter_at(const struct server_loop *loop, size_t i
     if (index < REFUSED_FROM) {
         return &loop->conns.counters.missed[index - MISSED_FROM];
     }
+    if (index >= GUARDED_FROM) {
+        return &h2_of(loop)->guarded[index - GUARDED_FROM];
+    }
     return index < MISFRAMED_FROM ? &h1->refused[index - REFUSED_FROM]
                                   : &h1->misframed[index - MISFRAMED_FROM];
+}
+
+/* What both drivers count stands under one name: h2's part of it. */
+static uint64_t also_of_h2(const struct server_loop *loop, counter_of_fn *of)
+{
+    const struct h2_counters *h2 = h2_of(loop);
+    const struct also_row {
+        counter_of_fn *of;
+        const struct counter *also;
+    } rows[] = {
+        {counter_requests, &h2->requests},
+        {counter_bad_targets, &h2->bad_targets},
+        {counter_bodies_too_large, &h2->bodies_too_large},
+        {counter_continues, &h2->continues},
+        {counter_connection_request_limits, &h2->request_limits},
+        {counter_out_of_memory, &h2->out_of_memory},
+        {counter_aborted_responses, &h2->aborted},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (of == rows[i].of) {
+            return counter_read(rows[i].also);
+        }
+    }
+    return 0;
+}
+
+static uint64_t count_at(const struct server_loop *loop, size_t index)
+{
+    uint64_t count = counter_read(counter_at(loop, index));
+    if (index < SIMPLE_COUNT) {
+        return count + also_of_h2(loop, simple_counters[index].of);
+    }
+    bool is_framing = index >= MISFRAMED_FROM && index < GUARDED_FROM;
+    return is_framing ? count + counter_read(&h2_of(loop)->misframed[index - MISFRAMED_FROM])
+                      : count;
 }
 
 /* Lock held. */
@@ -147,7 +206,7 @@ static uint64_t sum(const galley_server *srv, size_t index)
 {
     uint64_t total = 0;
     for (unsigned i = 0; srv->loops && i < srv->config.loops; i++) {
-        total += counter_read(counter_at(&srv->loops[i], index));
+        total += count_at(&srv->loops[i], index);
     }
     return total;
 }
@@ -156,7 +215,8 @@ static uint64_t sum_of(const galley_server *srv, counter_of_fn *of)
 {
     uint64_t total = 0;
     for (unsigned i = 0; srv->loops && i < srv->config.loops; i++) {
-        total += counter_read(of(&srv->loops[i], h1_of(&srv->loops[i])));
+        const struct server_loop *loop = &srv->loops[i];
+        total += counter_read(of(loop, h1_of(loop))) + also_of_h2(loop, of);
     }
     return total;
 }
