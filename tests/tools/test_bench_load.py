@@ -2,8 +2,9 @@
 Over made-up results; nothing is measured."""
 
 import sys
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
@@ -17,6 +18,17 @@ import report  # noqa: E402
 import rows  # noqa: E402
 import schedule  # noqa: E402
 import servers  # noqa: E402
+
+
+
+def load_script(name):
+    """A program of bench/load that has no ending."""
+    loader = SourceFileLoader(f"bench_load_{name}", str(ROOT / "bench/load" / name))
+    module = ModuleType(loader.name)
+    module.__file__ = loader.path
+    loader.exec_module(module)
+    return module
+
 
 COLUMNS = {"galley": "galley", "epoll": "blind epoll", "nginx": "nginx", "h2o": "h2o"}
 
@@ -192,6 +204,37 @@ def test_a_row_and_what_it_is_compared_with_are_neighbours_and_rounds_begin_diff
 def test_rows_of_all_columns_take_about_the_time_there_is():
     count = sum(len(turn) for turn in all_turns(schedule.ROUNDS))
     assert 500 < count < 1000
+
+
+# ---- locked instructions ----
+
+CALLGRIND = """positions: instr
+events: Ir
+ob=(1) /bin/server
+fn=(1) serve
+0x1000 5
++4 7
+cob=(2) /lib/c.so
+cfn=(2) send
+calls=3 0x2000
+* 99
+-4 1
+ob=(2)
+fn=(2)
+0x2000 3
+"""
+
+
+def test_what_callgrind_counts_is_read_without_the_cost_of_calls(tmp_path):
+    path = tmp_path / "out"
+    path.write_text(CALLGRIND)
+    assert load_script("locks").executed(path) == {
+        ("/bin/server", 0x1000): 6, ("/bin/server", 0x1004): 7, ("/lib/c.so", 0x2000): 3}
+
+
+def test_an_object_is_found_where_all_that_ran_begins_an_instruction():
+    known = {0x10: 0, 0x14: 0, 0x1014: 0, 0x2018: 0}
+    assert load_script("locks").shift_of([0x108014, 0x10A018], known) == 0x108000
 
 
 # ---- disturbances ----
