@@ -238,10 +238,12 @@ char *chain_add_room(struct chain *chain, size_t len)
     }
     struct chain_part part = {
         .ptr = room, .len = len, .fd = -1, .release = is_small ? pack_mark : mem_free, .arg = room};
-    if (append(chain, &part) != GALLEY_OK) {
+    if (reserve(chain, 1) != GALLEY_OK) {
         release_part(chain->pool, &part);
         return NULL;
     }
+    chain->parts[chain->first + chain->count++] = part;
+    chain->bytes += len;
     return room;
 }
 

@@ -13,12 +13,17 @@ bool text_parse_u64(struct span s, uint64_t *ret)
     if (s.len == 0 || s.len > U64_DIGITS) {
         return false;
     }
-    for (size_t i = 0; i < s.len; i++) {
-        if (!text_is_digit(s.ptr[i])) {
+    size_t safe = s.len < SAFE_DIGITS ? s.len : SAFE_DIGITS; /* so many cannot overflow */
+    for (size_t i = 0; i < safe; i++) {
+        unsigned digit = (unsigned)s.ptr[i] - '0';
+        if (digit > 9) {
             return false;
         }
-        uint64_t digit = (uint64_t)(s.ptr[i] - '0');
-        if (i >= SAFE_DIGITS && number > (UINT64_MAX - digit) / 10) {
+        number = number * 10 + digit;
+    }
+    if (s.len > safe) {
+        unsigned digit = (unsigned)s.ptr[safe] - '0';
+        if (digit > 9 || number > (UINT64_MAX - digit) / 10) {
             return false;
         }
         number = number * 10 + digit;

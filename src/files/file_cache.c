@@ -9,7 +9,7 @@
 #include "base/table.h"
 #include "files/file_coded.h"
 
-enum { MAX_CACHED_ENTRIES = 4096, SWEEP_STEP = 64 };
+enum { MAX_CACHED_ENTRIES = 4096, SWEEP_STEP = 64, NEAR_LOG2 = 6, NEAR_ENTRIES = 1 << NEAR_LOG2 };
 
 struct cached {
     struct list link; /* in the cache's order, oldest first */
@@ -25,7 +25,8 @@ struct file_cache {
     struct table entries; /* by path: struct cached */
     struct table loads;   /* by path: struct load */
     struct list order;
-    struct cached *found; /* by the last file_cache_find(), while it is in the table */
+    struct cached *near[NEAR_ENTRIES]; /* of those, found before; see near_place() */
+    struct cached *found;              /* by the last file_cache_find(), while it is in the table */
     unsigned loading;
     bool is_destroyed;
     bool is_improving; /* one of the file threads at most is taken for what nobody waits for */
@@ -98,8 +99,39 @@ static void free_if_unused(struct cached *cached)
     }
 }
 
+/* Where an entry may stand before the table, whose hash is one that nobody can guess and so not
+ * cheap: by its length and its last bytes. Who makes many paths meet there only makes the table be
+ * asked. */
+static struct cached **near_place(struct file_cache *cache, struct span path)
+{
+    uint64_t word = 0;
+    size_t len = path.len < sizeof word ? path.len : sizeof word;
+    if (len == sizeof word) {
+        memcpy(&word, path.ptr + path.len - sizeof word, sizeof word);
+    } else {
+        memcpy(&word, path.ptr, len);
+    }
+    word = (word ^ path.len) * UINT64_C(0x9e3779b97f4a7c15);
+    return &cache->near[word >> (64 - NEAR_LOG2)];
+}
+
+static struct cached *find_cached(struct file_cache *cache, struct span path)
+{
+    struct cached **place = near_place(cache, path);
+    if (*place && span_equal((*place)->entry->path, path)) {
+        return *place;
+    }
+    struct cached *cached = table_get(&cache->entries, path);
+    if (cached) {
+        *place = cached;
+    }
+    return cached;
+}
+
 static void forget(struct file_cache *cache, struct cached *cached)
 {
+    struct cached **place = near_place(cache, cached->entry->path);
+    *place = *place == cached ? NULL : *place;
     table_remove(&cache->entries, cached->entry->path);
     list_remove(&cached->link);
     cache->found = cache->found == cached ? NULL : cache->found;
@@ -188,7 +220,7 @@ void file_cache_destroy(struct file_cache *cache)
 
 struct file_entry *file_cache_find(struct file_cache *cache, struct span path)
 {
-    struct cached *cached = table_get(&cache->entries, path);
+    struct cached *cached = find_cached(cache, path);
     if (!cached) {
         return NULL;
     }

@@ -30,11 +30,13 @@ int file_path_of(const galley_static *site, const struct exchange *exchange,
         *ret_path = (struct file_path){target->path, SPAN("")};
         return GALLEY_OK;
     }
-    /* The parameter is the end of the path, or it is not one that names files. Compared, not
-     * trusted: what is opened is always a piece of the path that the router saw. */
+    /* The parameter is the end of the path, or it is not one that names files. Compared, if
+     * it is not that very piece, not trusted: what is opened is always a piece of the path that the router saw. */
     size_t start = target->path.len >= len ? target->path.len - len : 0;
     struct span end = span_from(target->path, start);
-    if (end.len != len || end.ptr[0] != '/' || !span_equal(span_from(end, 1), param)) {
+    bool is_end = end.len == len && end.ptr[0] == '/' &&
+                  (param.ptr == end.ptr + 1 || span_equal(span_from(end, 1), param));
+    if (!is_end) {
         return GALLEY_ENOTFOUND;
     }
     *ret_path = (struct file_path){end, span_make(target->path.ptr, start)};

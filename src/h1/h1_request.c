@@ -122,12 +122,27 @@ static void take_framing(struct h1_session *session, struct request *request,
     }
 }
 
+/* The Host of the last request that had another one is remembered, if it is of the usual length. */
+static struct framing judge_framing(struct h1_driver *driver, const struct request *request)
+{
+    struct span known = span_make(driver->known_host, driver->known_host_len);
+    struct framing framing =
+        framing_judge_again(request->version, request->method, request->fields, known);
+    struct span host = fields_get(request->fields, FIELD_HOST);
+    bool is_good = framing.reason == FRAMING_REASON_NONE && host.len > 0;
+    if (is_good && host.len <= sizeof driver->known_host && !span_equal(host, known)) {
+        memcpy(driver->known_host, host.ptr, host.len);
+        driver->known_host_len = host.len;
+    }
+    return framing;
+}
+
 /* 0, or the status to answer with. */
 static int judge(struct h1_session *session, struct exchange *exchange)
 {
     struct request *request = &exchange->request;
     struct h1_counters *counters = &session->driver->counters;
-    struct framing framing = framing_judge(request->version, request->method, request->fields);
+    struct framing framing = judge_framing(session->driver, request);
     if (framing.reason != FRAMING_REASON_NONE) {
         counter_add(&counters->misframed[framing.reason], 1);
         session->client_keeps_alive = false;

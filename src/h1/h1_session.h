@@ -80,7 +80,9 @@ struct h1_driver {
     char common_lines[128]; /* h1_ready_head.c: Date and Server */
     size_t common_len;      /* 0: none yet */
     int64_t common_second;
-    struct fields fields; /* scratch: of the head being parsed, until the exchange is retained */
+    char known_host[64];   /* a Host that was good */
+    size_t known_host_len; /* 0: none yet */
+    struct fields fields;  /* scratch: of the head being parsed, until the exchange is retained */
     struct field entries[];
 };
 

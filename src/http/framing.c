@@ -52,7 +52,7 @@ static enum framing_reason judge_body(int version, const struct fields *fields, 
 }
 
 /* RFC 9112 §3.2: Host once and valid; HTTP/1.0 may do without. */
-static enum framing_reason judge_host(int version, const struct fields *fields)
+static enum framing_reason judge_host(int version, const struct fields *fields, struct span known)
 {
     if (!fields_has(fields, FIELD_HOST)) {
         return version >= 11 ? FRAMING_REASON_HOST_MISSING : FRAMING_REASON_NONE;
@@ -60,16 +60,17 @@ static enum framing_reason judge_host(int version, const struct fields *fields)
     if (fields_count_of(fields, FIELD_HOST) > 1) {
         return FRAMING_REASON_HOST_TWICE;
     }
-    return host_is_valid(fields_get(fields, FIELD_HOST)) ? FRAMING_REASON_NONE
-                                                         : FRAMING_REASON_HOST_BAD;
+    struct span value = fields_get(fields, FIELD_HOST);
+    bool is_valid = (known.ptr && span_equal(value, known)) || host_is_valid(value);
+    return is_valid ? FRAMING_REASON_NONE : FRAMING_REASON_HOST_BAD;
 }
 
 static enum framing_reason judge(int version, enum method method, const struct fields *fields,
-                                 struct framing *ret)
+                                 struct span known_host, struct framing *ret)
 {
     enum framing_reason reason = judge_body(version, fields, ret);
     if (reason == FRAMING_REASON_NONE) {
-        reason = judge_host(version, fields);
+        reason = judge_host(version, fields, known_host);
     }
     if (reason != FRAMING_REASON_NONE) {
         return reason;
@@ -88,8 +89,14 @@ static enum framing_reason judge(int version, enum method method, const struct f
 
 struct framing framing_judge(int version, enum method method, const struct fields *fields)
 {
+    return framing_judge_again(version, method, fields, SPAN_NONE);
+}
+
+struct framing framing_judge_again(int version, enum method method, const struct fields *fields,
+                                   struct span known_host)
+{
     struct framing got = {.body = FRAMING_NO_BODY};
-    enum framing_reason reason = judge(version, method, fields, &got);
+    enum framing_reason reason = judge(version, method, fields, known_host, &got);
     if (reason != FRAMING_REASON_NONE) {
         return (struct framing){.reason = reason}; /* nothing of a refused head is used */
     }

@@ -27,6 +27,10 @@ struct framing {
 
 /** version 10 or 11. */
 struct framing framing_judge(int version, enum method method, const struct fields *fields);
+/** The same for who remembers a Host that was good: most requests that a server gets have the same.
+ * ptr NULL: none. */
+struct framing framing_judge_again(int version, enum method method, const struct fields *fields,
+                                   struct span known_host);
 /** 0 for FRAMING_REASON_NONE, else 400, 417 or 501. */
 int framing_reason_status(enum framing_reason reason);
 struct span framing_reason_text(enum framing_reason reason);

@@ -65,6 +65,49 @@ TEST(test_a_cold_path_is_loaded_and_then_hit)
     tree_remove();
 }
 
+static struct file_entry *load_into(struct file_cache *cache, struct loop *loop, struct span path)
+{
+    struct waiting waiting = {.waiter.loaded = on_loaded};
+    EXPECT_INT(file_cache_load(cache, path, &waiting.waiter), 0);
+    sim_run(loop);
+    return waiting.entry;
+}
+
+/* Paths of one length with the same end share a place before the table. */
+TEST(test_entries_that_share_a_place_are_told_apart)
+{
+    static const struct span paths[] = {SPAN("/a/long-name"), SPAN("/b/long-name"),
+                                        SPAN("/c/long-name")};
+    tree_make();
+    tree_write("a/long-name", "1");
+    tree_write("b/long-name", "22");
+    tree_write("c/long-name", "333");
+    struct loop *loop = make_loop();
+    struct file_store *store = tree_store(NULL);
+    struct file_cache *cache = file_cache_create(store, loop, NULL);
+    struct file_entry *entries[3];
+    for (int i = 0; i < 3; i++) {
+        entries[i] = load_into(cache, loop, paths[i]);
+        EXPECT(entries[i] != NULL);
+    }
+    for (int i = 0; i < 9; i++) {
+        EXPECT(file_cache_find(cache, paths[i % 3]) == entries[i % 3]);
+        EXPECT(file_cache_find(cache, paths[i % 3]) == entries[i % 3]);
+        EXPECT(file_cache_find(cache, SPAN("/d/long-name")) == NULL);
+    }
+    tree_write("b/long-name", "changed");
+    file_store_watch_ready(store);
+    EXPECT(file_cache_find(cache, paths[0]) == entries[0]);
+    EXPECT(file_cache_find(cache, paths[1]) == NULL);
+    EXPECT(file_cache_find(cache, paths[1]) == NULL);
+    EXPECT(file_cache_find(cache, paths[2]) == entries[2]);
+    file_cache_destroy(cache);
+    sim_run(loop);
+    file_store_destroy(store);
+    loop_destroy(loop);
+    tree_remove();
+}
+
 TEST(test_an_unwatched_entry_is_looked_at_again_after_a_second)
 {
     tree_make();

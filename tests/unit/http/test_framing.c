@@ -3,6 +3,7 @@
 #include "http/connection_options.h"
 #include "http/content_length.h"
 #include "http/framing.h"
+#include "http/host.h"
 #include "http/transfer_encoding.h"
 #include "test.h"
 
@@ -29,6 +30,25 @@ static struct framing judge(int version, const char *text)
 {
     struct fields fields = lines(text);
     return framing_judge(version, METHOD_POST, &fields);
+}
+
+/* RFC 9112 §3.2: what is remembered makes nothing good that is not. */
+TEST(a_host_that_is_known_is_judged_as_one_that_is_not)
+{
+    static const char *const known[] = {"a", "a.example:80", "a b", ""};
+    static const char *const heads[] = {"Host: a", "Host: a b",         "Host: a.example:80",
+                                        "Host:",   "Host: a|Host: a",   "Host: ab",
+                                        "Via: a",  "Host: a|Length: 3", "Host: a:80:80"};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        struct host host;
+        struct span text =
+            host_parse(span_of(known[i]), &host) == 0 ? span_of(known[i]) : SPAN_NONE;
+        for (size_t j = 0; j < sizeof heads / sizeof *heads; j++) {
+            struct fields fields = lines(heads[j]);
+            EXPECT_INT(framing_judge_again(11, METHOD_GET, &fields, text).reason,
+                       framing_judge(11, METHOD_GET, &fields).reason);
+        }
+    }
 }
 
 /* RFC 9112 §6.3: a request with neither field has no body; no 411 */
