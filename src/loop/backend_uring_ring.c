@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "base/sanitizer.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -233,7 +234,7 @@ void uring_ring_wait(struct loop *loop, int64_t wait_ms)
         (void)poll(NULL, 0, (int)wait_ms);
         return;
     }
-    int result = wait_on_ring(&world->ring, wait_ms);
+    int result = wait_on_ring(&world->ring, sanitizer_wait_ms(wait_ms));
     /* ETIME: the time is over; EAGAIN, ENOMEM, EBUSY: what is queued is handed in by the next wait.
      * EEXIST: it is another thread's, who has not left it. */
     CHECK(result >= 0 || result == -ETIME || result == -EINTR || result == -EAGAIN ||

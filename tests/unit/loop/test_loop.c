@@ -197,19 +197,10 @@ static void stop_if_signalled(struct timer *timer)
     loop_stop(the_loop);
 }
 
-#ifdef __SANITIZE_THREAD__
-enum { HAS_TSAN = 1 };
-#else
-enum { HAS_TSAN = 0 };
-#endif
-
 /* EINTR of the wait is no error, and a wake-up from the handler makes a turn. */
 REAL(a_signal_handler_may_wake_the_loop)
 {
     struct rig rig;
-    if (HAS_TSAN && backend == LOOP_BACKEND_URING) {
-        test_skip("TSan runs handlers at the next call it knows, and io_uring_enter is none");
-    }
     rig_open(&rig, backend);
     the_loop = rig.loop;
     signal(SIGALRM, on_signal);
