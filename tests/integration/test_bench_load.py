@@ -17,7 +17,7 @@ pytestmark = pytest.mark.once
 
 def measure(tmp_path, *arguments):
     """-> what it printed, what it wrote as JSON."""
-    command = [sys.executable, RUN, "--build", BUILD, "--quick", "--seconds", str(0.1 * galley.SLOW), "--repeats", "0",
+    command = [sys.executable, RUN, "--build", BUILD, "--quick", "--seconds", str(0.1 * galley.SLOW),
                "--json", tmp_path / "out.json", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60 * galley.SLOW)
     assert done.returncode == 0, done.stderr
