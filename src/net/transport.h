@@ -60,6 +60,11 @@ struct transport_opener {
     /** Take fd over. 0 or -errno, and then fd is still the caller's. */
     int (*open)(const struct transport_opener *opener, struct transport *transport, int fd,
                 const struct transport_told *told);
+    /** Go on with a plain transport that has no operation pending, when something that stands
+     *  before the handshake has been read from it (a PROXY header): `first` came behind that, and
+     *  is copied. 0 or -errno, and then it is as it was. */
+    int (*wrap)(const struct transport_opener *opener, struct transport *transport,
+                struct span first, const struct transport_told *told);
 };
 
 /** Take fd over as a plain transport. 0 or -errno, and then fd is still the caller's. */

@@ -162,6 +162,8 @@ void tls_recv_start(struct transport *transport, struct loop_op *op, size_t max_
 void tls_recv_run(struct tls_link *link);
 /** Ask the loop for ciphertext, if somebody waits for it. */
 void tls_recv_want(struct tls_link *link);
+/** Ciphertext has come. */
+void tls_recv_given(struct tls_link *link, const char *data, size_t len);
 /** Copy what of the input the loop will take back. */
 void tls_recv_keep(struct tls_link *link);
 void tls_recv_finish(struct tls_link *link, ssize_t result);

@@ -159,6 +159,15 @@ static ssize_t meaning_of_end(const struct tls_link *link)
     }
 }
 
+void tls_recv_given(struct tls_link *link, const char *data, size_t len)
+{
+    link->input = (struct tls_input){data, len};
+    if (!link->has_input && len > 0) {
+        link->has_input = true;
+        link->first_byte = (unsigned char)data[0];
+    }
+}
+
 static void on_received(struct loop_op *op)
 {
     struct tls_link *link = CONTAINER_OF(op, struct tls_link, in_op);
@@ -166,11 +175,7 @@ static void on_received(struct loop_op *op)
         return; /* on_socket_closed() tells the owner */
     }
     if (op->result > 0) {
-        link->input = (struct tls_input){op->data, (size_t)op->result};
-        if (!link->has_input) {
-            link->has_input = true;
-            link->first_byte = (unsigned char)op->data[0];
-        }
+        tls_recv_given(link, op->data, (size_t)op->result);
     } else {
         link->recv.end = op->result < 0 ? op->result : meaning_of_end(link);
     }
@@ -199,6 +204,7 @@ void tls_recv_keep(struct tls_link *link)
         drop_kept(link);
         return;
     }
+    DEBUG_CHECK(!link->kept);
     char *block = mem_alloc(link->input.len);
     if (block) {
         memcpy(block, link->input.data, link->input.len);
@@ -206,7 +212,9 @@ void tls_recv_keep(struct tls_link *link)
         link->input.len = 0;
         link->recv.end = -ENOMEM;
         link->is_broken = true;
-        tls_run_later(link);
+        if (link->transport) {
+            tls_run_later(link);
+        }
     }
     link->input.data = block;
     link->kept = block;

@@ -264,6 +264,17 @@ static struct tls_link *make_link(struct tls_shared *shared, SSL_CTX *take_conte
     return link;
 }
 
+static void take_transport(struct tls_link *link, struct transport *transport,
+                           const struct transport_told *told)
+{
+    link->transport = transport;
+    link->ready = told->ready;
+    transport->ops = &tls_ops;
+    transport->loop = link->shared->loop;
+    transport->closed = told->closed;
+    transport->state = link;
+}
+
 int tls_transport_open(struct transport *transport, struct tls_shared *shared, int fd,
                        SSL_CTX *take_context, const struct transport_told *told)
 {
@@ -271,36 +282,68 @@ int tls_transport_open(struct transport *transport, struct tls_shared *shared, i
     if (!link) {
         return -ENOMEM;
     }
-    link->transport = transport;
-    link->ready = told->ready;
-    transport->ops = &tls_ops;
-    transport->loop = shared->loop;
-    transport->closed = told->closed;
-    transport->state = link;
     int result = loop_socket_open(shared->loop, &transport->socket, fd, LOOP_SOCKET_STREAM,
                                   on_socket_closed);
     if (result < 0) {
         free_link(link);
         return result;
     }
+    take_transport(link, transport, told);
     tls_recv_want(link);
     return 0;
+}
+
+static int wrap(struct tls_link *link, struct transport *transport, struct span first,
+                const struct transport_told *told)
+{
+    tls_recv_given(link, first.ptr, first.len);
+    tls_recv_keep(link);
+    if (link->recv.end != TLS_NOT_ENDED) {
+        return -ENOMEM;
+    }
+    take_transport(link, transport, told);
+    transport->socket.closed = on_socket_closed;
+    if (first.len > 0) {
+        tls_run_later(link);
+    } else {
+        tls_recv_want(link);
+    }
+    return 0;
+}
+
+static const struct tls_opener *opener_of(const struct transport_opener *base)
+{
+    return (const struct tls_opener *)((const char *)base - offsetof(struct tls_opener, opener));
 }
 
 static int open_tls(const struct transport_opener *base, struct transport *transport, int fd,
                     const struct transport_told *told)
 {
-    const struct tls_opener *opener =
-        (const struct tls_opener *)((const char *)base - offsetof(struct tls_opener, opener));
+    const struct tls_opener *opener = opener_of(base);
     return tls_transport_open(transport, opener->shared, fd, opener->take_context(opener->arg),
                               told);
+}
+
+static int wrap_in_tls(const struct transport_opener *base, struct transport *transport,
+                       struct span first, const struct transport_told *told)
+{
+    const struct tls_opener *opener = opener_of(base);
+    DEBUG_CHECK(!transport->socket.reading && !transport->socket.writing);
+    struct tls_link *link = make_link(opener->shared, opener->take_context(opener->arg));
+    int result = link ? wrap(link, transport, first, told) : -ENOMEM;
+    if (link && result < 0) {
+        free_link(link);
+    }
+    return result;
 }
 
 void tls_opener_init(struct tls_opener *opener, struct tls_shared *shared,
                      SSL_CTX *(*take_context)(void *arg), void *arg)
 {
-    *opener = (struct tls_opener){
-        .opener = {.open = open_tls}, .shared = shared, .take_context = take_context, .arg = arg};
+    *opener = (struct tls_opener){.opener = {.open = open_tls, .wrap = wrap_in_tls},
+                                  .shared = shared,
+                                  .take_context = take_context,
+                                  .arg = arg};
 }
 
 SSL *tls_transport_ssl(const struct transport *transport)

@@ -242,9 +242,24 @@ void tls_end_prepare(struct tls_end *end, struct tls_world *world)
     make_client(end);
 }
 
+static const struct transport_told told = {told_ready, told_closed};
+
+static SSL_CTX *take_context(void *arg)
+{
+    struct tls_world *world = arg;
+    SSL_CTX_up_ref(world->server);
+    return world->server;
+}
+
+int tls_end_wrap(struct tls_end *end, struct span first)
+{
+    struct tls_opener opener;
+    tls_opener_init(&opener, end->world->shared, take_context, end->world);
+    return opener.opener.wrap(&opener.opener, &end->transport, first, &told);
+}
+
 int tls_end_start(struct tls_end *end)
 {
-    static const struct transport_told told = {told_ready, told_closed};
     SSL_CTX_up_ref(end->world->server);
     return tls_transport_open(&end->transport, end->world->shared, end->server_fd,
                               end->world->server, &told);

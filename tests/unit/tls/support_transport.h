@@ -72,6 +72,8 @@ struct tls_end {
 void tls_end_prepare(struct tls_end *end, struct tls_world *world);
 /** 0 or -errno; then only tls_end_drop() is allowed. */
 int tls_end_start(struct tls_end *end);
+/** The same with a plain transport that has received `first` already. */
+int tls_end_wrap(struct tls_end *end, struct span first);
 void tls_end_drop(struct tls_end *end);
 /** Both: the connection is there, no byte has been exchanged. */
 void tls_end_open(struct tls_end *end, struct tls_world *world);

@@ -2,6 +2,7 @@
  * 1.2 and 1.3. Everything runs on the simulated loop. */
 #include "support_transport.h"
 
+#include "base/alloc.h"
 #include "test.h"
 
 #include <errno.h>
@@ -344,5 +345,78 @@ TEST(test_a_session_is_resumed)
     expect_client_got(&end, "");
     SSL_SESSION_free(session);
     tls_end_close(&end);
+    tls_world_close(&world);
+}
+
+/* ---- after something else -------------------------------------------------------------------- */
+
+enum { HEADER_BYTES = 8 };
+
+static void header_received(struct loop_op *op)
+{
+    struct tls_end *end = CONTAINER_OF(op, struct tls_end, recv_op);
+    EXPECT(op->result >= HEADER_BYTES && memcmp(op->data, "PROXY..\n", HEADER_BYTES) == 0);
+    struct span rest = {op->data + HEADER_BYTES, (size_t)op->result - HEADER_BYTES};
+    mem_fail_nth(end->sent); /* borrowed here: which allocation fails */
+    int result = tls_end_wrap(end, rest);
+    mem_fail_nth(0);
+    if (result < 0) {
+        EXPECT_INT(result, -ENOMEM);
+        transport_close(&end->transport, true);
+    }
+    end->send_result = result;
+}
+
+static void plain_closed(struct transport *transport)
+{
+    CONTAINER_OF(transport, struct tls_end, transport)->calls.closed++;
+}
+
+/* The header is followed by so many bytes of the ClientHello at once, the rest comes later. */
+static void begin_plain(struct tls_world *world, struct tls_end *end, size_t bytes, size_t failing)
+{
+    tls_end_prepare(end, world);
+    EXPECT_INT(transport_plain_open(&end->transport, world->loop, end->server_fd, plain_closed), 0);
+    transport_recv(&end->transport, &end->recv_op, 64 * KB, header_received);
+    end->sent = failing;
+    struct buf hello = tls_client_step(end);
+    struct buf all = {0};
+    buf_init(&all, 0);
+    bytes = bytes < hello.len ? bytes : hello.len;
+    buf_append(&all, "PROXY..\n", HEADER_BYTES);
+    buf_append(&all, hello.data, bytes);
+    tls_client_send_raw(end, all.data, all.len);
+    tls_client_send_raw(end, hello.data + bytes, hello.len - bytes);
+    buf_finish(&hello);
+    buf_finish(&all);
+}
+
+TEST(test_a_plain_transport_goes_on_as_tls)
+{
+    static const size_t bytes[] = {0, 1, 5, 100, 10000};
+    struct tls_world world;
+    tls_world_open(&world, TLS1_3_VERSION);
+    for (size_t i = 0; i < sizeof bytes / sizeof *bytes; i++) {
+        struct tls_end end;
+        begin_plain(&world, &end, bytes[i], 0);
+        tls_end_run(&end);
+        EXPECT_INT(end.ready, 0);
+        expect_talk(&end);
+        tls_end_close(&end);
+    }
+    tls_world_close(&world);
+}
+
+TEST(test_a_plain_transport_stays_plain_without_memory)
+{
+    struct tls_world world;
+    tls_world_open(&world, TLS1_3_VERSION);
+    for (size_t failing = 1; failing <= 2; failing++) {
+        struct tls_end end;
+        begin_plain(&world, &end, 100, failing);
+        EXPECT_INT(end.send_result, -ENOMEM);
+        EXPECT_INT(end.calls.closed, 1);
+        tls_end_drop(&end);
+    }
     tls_world_close(&world);
 }
