@@ -29,6 +29,7 @@ static struct span requested_name(SSL *ssl, char out[TLS_ASKED_MAX])
  * another rule, or before the authorities changed. */
 static bool bind_session(SSL *ssl, const struct tls_identity *identity, struct span name)
 {
+    const EVP_MD *sha256 = identity->set->sha256;
     unsigned char bound[TLS_DIGEST_BYTES + TLS_ASKED_MAX] = {0};
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned len = 0;
@@ -38,7 +39,7 @@ static bool bind_session(SSL *ssl, const struct tls_identity *identity, struct s
     if (name.len > 0) {
         memcpy(bound + TLS_DIGEST_BYTES, name.ptr, name.len);
     }
-    return EVP_Digest(bound, TLS_DIGEST_BYTES + name.len, digest, &len, EVP_sha256(), NULL) == 1 &&
+    return EVP_Digest(bound, TLS_DIGEST_BYTES + name.len, digest, &len, sha256, NULL) == 1 &&
            SSL_set_session_id_context(ssl, digest, SSL_MAX_SID_CTX_LENGTH) == 1;
 }
 

@@ -77,6 +77,7 @@ static void destroy(struct tls_set *set)
         tls_client_rule_finish(&set->rules[i]);
     }
     mem_free(set->rules);
+    EVP_MD_free(set->sha256);
     mem_free(set);
 }
 
@@ -188,7 +189,8 @@ static SSL_CTX *make_front(struct tls_set *set)
 static int fill(struct tls_set *set, const struct tls_set *before, galley_error *err)
 {
     list_protocols(set);
-    int rc = load_pairs(set, before, err);
+    set->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    int rc = set->sha256 ? load_pairs(set, before, err) : out_of_memory(err);
     if (rc == 0) {
         rc = load_rules(set, err);
     }

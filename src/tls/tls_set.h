@@ -38,6 +38,7 @@ struct tls_set {
     struct tls_names names;      /* which identity a name leads to */
     struct tls_identity *other;  /* where every other name leads */
     struct tls_identity front;   /* ssl_ctx has no certificate; not owned */
+    EVP_MD *sha256;              /* fetched once: no handshake searches for it */
     unsigned char protocols[16]; /* for ALPN, RFC 7301 §3.1 */
     unsigned protocols_len;
 };
