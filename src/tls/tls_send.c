@@ -274,11 +274,10 @@ static void on_file_awaited(struct loop_op *op)
 static void await_file(struct tls_link *link)
 {
     struct loop_op *op = link->send.op;
-    struct loop_file part = op->file;
-    part.len = part.len < TLS_CHUNK_BYTES ? part.len : TLS_CHUNK_BYTES;
+    const struct loop_file rest = op->file; /* all: the disk is read ahead of us */
     link->send.is_awaiting = true;
     op->is_pending = false;
-    loop_await_file(link->shared->loop, &link->transport->socket, op, &part, on_file_awaited);
+    loop_await_file(link->shared->loop, &link->transport->socket, op, &rest, on_file_awaited);
 }
 
 /* ---- both ------------------------------------------------------------------------------------ */

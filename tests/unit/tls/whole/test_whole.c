@@ -4,8 +4,11 @@
 #include "support_whole.h"
 
 #include "base/alloc.h"
+#include "loop/warm_file.h"
 #include "test.h"
 
+#include <errno.h>
+#include <semaphore.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -104,6 +107,57 @@ TEST(test_a_body_and_an_answer_that_comes_later)
     tls_end_run(&end);
     EXPECT_INT(whole_answer(&end).status, 204);
     close_both(&whole, &end);
+}
+
+static sem_t disk_reached, disk_opened;
+
+static void hold_disk(void *arg)
+{
+    (void)arg;
+    sem_post(&disk_reached);
+    while (sem_wait(&disk_opened) != 0) {
+        /* EINTR */
+    }
+}
+
+/* The state's rate is the client's, as over plain TCP: conn/ sees where the operation waits. */
+TEST(test_a_disk_that_takes_minutes_is_not_held_against_the_client)
+{
+    struct whole whole;
+    struct tls_end end;
+    galley_pool *pool = galley_pool_new(1, NULL);
+    const galley_job gate = {.run = hold_disk};
+    sem_init(&disk_reached, 0, 0);
+    sem_init(&disk_opened, 0, 0);
+    whole_open(&whole, TLS1_3_VERSION);
+    EXPECT_INT(warm_files_start(whole.world.loop, pool), 0);
+    sim_set_probe(whole.world.loop, -EAGAIN);
+    EXPECT_INT(galley_pool_submit(pool, &gate, 1, 0), 1);
+    while (sem_wait(&disk_reached) != 0) {
+        /* EINTR */
+    }
+    (void)whole_client(&whole, &end);
+    whole.world.file_fd = memfd_create("file", MFD_CLOEXEC);
+    whole.world.file_bytes = 150 * KB;
+    EXPECT_INT(ftruncate(whole.world.file_fd, 150 * KB), 0);
+    whole_say(&end, "GET /file HTTP/1.1\r\nHost: x\r\n\r\n");
+    sim_advance(whole.world.loop, 600000);
+    EXPECT_INT(whole.world.set.count, 1);
+    EXPECT_INT(end.client_got.len, 0);
+    sem_post(&disk_opened);
+    while (end.client_got.len < 150 * KB) {
+        if (!sim_turn(whole.world.loop)) {
+            sim_sleep(whole.world.loop, 10);
+        }
+        tls_end_run(&end);
+    }
+    EXPECT_INT(whole_answer(&end).body.len, 150 * KB);
+    EXPECT_INT(warm_files_read_count(whole.world.loop), 1);
+    close(whole.world.file_fd);
+    galley_pool_free(pool);
+    close_both(&whole, &end);
+    sem_destroy(&disk_reached);
+    sem_destroy(&disk_opened);
 }
 
 /* ---- which protocol -------------------------------------------------------------------------- */
