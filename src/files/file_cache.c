@@ -398,12 +398,25 @@ static bool has_nothing_else_to_do(const struct file_cache *cache)
            galley_pool_get_stats(cache->pool, &stats) == GALLEY_OK && stats.queued == 0;
 }
 
+/* What was of no use is not tried again. */
+static void settle_entry(struct file_entry *entry, enum coding coding, bool may_be_made)
+{
+    if (!may_be_made) {
+        atomic_fetch_and_explicit(&entry->makeable, (uint8_t)~CODING_BIT(coding),
+                                  memory_order_relaxed);
+    }
+    atomic_store_explicit(&entry->is_being_made, false, memory_order_relaxed);
+}
+
 static void made(struct offload *offload)
 {
     struct making *making = CONTAINER_OF(offload, struct making, offload);
     struct file_cache *cache = making->cache;
     bool was_best = making->level == ENCODER_BEST;
     cache->loading--;
+    if (!was_best) {
+        settle_entry(making->entry, making->coding, making->fresh || offload->dropped);
+    }
     cache->is_improving = cache->is_improving && !was_best;
     if (making->fresh && !cache->is_destroyed) {
         remember(cache, making->fresh);
@@ -421,10 +434,9 @@ static void made(struct offload *offload)
 
 void file_cache_compress(struct file_cache *cache, struct file_entry *entry, enum coding coding)
 {
-    uint8_t bit = (uint8_t)CODING_BIT(coding);
-    unsigned was = atomic_fetch_and_explicit(&entry->makeable, (uint8_t)~bit, memory_order_relaxed);
-    if ((was & bit) && !start_making(cache, entry, coding, ENCODER_NORMAL)) {
-        atomic_fetch_or_explicit(&entry->makeable, bit,
-                                 memory_order_relaxed); /* the next one tries */
+    bool is_first = !atomic_load_explicit(&entry->is_being_made, memory_order_relaxed) &&
+                    !atomic_exchange_explicit(&entry->is_being_made, true, memory_order_relaxed);
+    if (is_first && !start_making(cache, entry, coding, ENCODER_NORMAL)) {
+        atomic_store_explicit(&entry->is_being_made, false, memory_order_relaxed);
     }
 }

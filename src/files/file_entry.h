@@ -56,8 +56,10 @@ struct file_entry {
     _Atomic bool was_used;      /* second chance in the store; relaxed: a hint */
     _Atomic int64_t checked_ms; /* galley_now_ms() when the disk was last looked at; relaxed */
     _Atomic uint8_t
-        makeable;      /* bits of codings that nobody has asked for yet: file_coded.h; whoever
-                                 takes one away makes it; relaxed: nothing else hangs on it */
+        makeable; /* bits of codings that could be made: file_coded.h; relaxed: a hint */
+    /* One of them is being made; the others wait, for each takes the entry's place. Relaxed: nothing
+     * else hangs on it. */
+    _Atomic bool is_being_made;
     bool may_be_coded; /* there are, or may come, variants that are made */
     enum file_kind kind;
     struct span path; /* normalized request path: the key; NUL-terminated */

@@ -307,6 +307,7 @@ TEST(test_a_better_level_takes_the_place_of_the_first)
 
 /* ---- threads and memory ----------------------------------------------------------------------- */
 
+/* Who takes two codings gets the better one, and not the other because that is not there yet. */
 TEST(test_file_threads_make_it_while_others_are_answered)
 {
     open_page("a.html");
