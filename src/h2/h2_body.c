@@ -28,10 +28,7 @@ static void give_back(struct h2_stream *stream)
 
 static void stop_reading(struct h2_stream *stream)
 {
-    if (stream->is_reading) {
-        stream->is_reading = false;
-        stream->session->reading--;
-    }
+    stream->is_reading = false;
 }
 
 /* It is the client's turn: its rate counts from now. */
@@ -39,10 +36,8 @@ static void start_reading(struct h2_stream *stream)
 {
     if (!stream->is_reading && !stream->input_ended && stream->body_state == H2_BODY_READING) {
         stream->is_reading = true;
-        stream->session->reading++;
         stream->in_since_ms = loop_now_ms(stream->driver->services->loop);
         stream->in_bytes = 0;
-        h2_tick_if_needed(stream->session);
     }
 }
 
@@ -50,9 +45,7 @@ void h2_body_drop(struct h2_stream *stream)
 {
     stream->body_state = H2_BODY_DONE;
     stream->is_paused = false;
-    if (stream->session) {
-        stop_reading(stream);
-    }
+    stop_reading(stream);
     buf_finish(&stream->pending);
     buf_init(&stream->pending, 0);
     give_back(stream);
@@ -99,9 +92,7 @@ static void give_piece(struct h2_stream *stream, struct span piece)
     int status = exchange_body_piece(stream->exchange, piece);
     if (status == EXCHANGE_BODY_PAUSE) {
         stream->is_paused = true; /* the windows stay as they are until it goes on */
-        if (stream->session) {
-            stop_reading(stream);
-        }
+        stop_reading(stream);
     } else if (status != 0) {
         h2_body_fail(stream, status);
     } else {

@@ -83,6 +83,12 @@ static void judge_reading(struct h2_stream *stream, const struct conn_limits *li
     }
 }
 
+/* Something is left that the client's windows hold back: bytes, or END_STREAM. */
+static bool is_writing(const struct h2_stream *stream)
+{
+    return stream->body.bytes > 0 || (stream->answer_ended && !stream->is_sent);
+}
+
 /* L1: a window that is kept shut would hold memory for ever. While conn->out waits it is the
  * connection's rate that counts (CONN_SENDING). */
 static void judge_writing(struct h2_stream *stream, const struct conn_limits *limits,
@@ -91,9 +97,8 @@ static void judge_writing(struct h2_stream *stream, const struct conn_limits *li
     if (conn_has_output(stream->session->conn)) {
         stream->out_since_ms = now_ms;
         stream->out_bytes = 0;
-    } else if (stream->body.bytes > 0 &&
-               is_too_slow(&stream->out_since_ms, &stream->out_bytes, now_ms, limits->send_grace_ms,
-                           limits->send_min_rate)) {
+    } else if (is_writing(stream) && is_too_slow(&stream->out_since_ms, &stream->out_bytes, now_ms,
+                                                 limits->send_grace_ms, limits->send_min_rate)) {
         counter_add(&stream->driver->counters.slow_streams, 1);
         h2_stream_reset(stream, NGHTTP2_ENHANCE_YOUR_CALM);
     }
@@ -128,11 +133,23 @@ static void tick(struct timer *timer)
     h2_settle(session);
 }
 
+static bool waits_for_client(struct h2_session *session)
+{
+    for (struct list *at = session->streams.next; at != &session->streams; at = at->next) {
+        const struct h2_stream *stream = CONTAINER_OF(at, struct h2_stream, link);
+        if (stream->is_open && (stream->is_reading || is_writing(stream))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void h2_tick_if_needed(struct h2_session *session)
 {
-    bool is_needed =
-        session->reading > 0 || session->waiting_bytes > 0 || session->drain == H2_DRAIN_NOTICE;
-    if (is_needed && !timer_is_armed(&session->tick) && session->conn->state != CONN_CLOSED) {
+    if (timer_is_armed(&session->tick)) {
+        return;
+    }
+    if (session->drain == H2_DRAIN_NOTICE || waits_for_client(session)) {
         struct loop *loop = conn_loop(session->conn);
         loop_timer_start(loop, &session->tick, loop_now_ms(loop) + TICK_MS, tick);
     }

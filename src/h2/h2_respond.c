@@ -106,6 +106,7 @@ static int take_pieces(struct h2_stream *stream, struct exchange *exchange)
 static int end_pieces(struct h2_stream *stream)
 {
     stream->answer_ended = true;
+    h2_body_added(stream, 0); /* the client's time for the end begins */
     return stream->is_counted && stream->out_left > 0 ? GALLEY_EINVAL : GALLEY_OK;
 }
 
@@ -144,7 +145,10 @@ static int start_answer(struct h2_stream *stream, struct exchange *exchange,
     if (!answer->in_pieces) { /* else a worker has the response: only the log would read it */
         exchange->response.status = answer->status;
     }
-    return h2_submit_answer(stream, &exchange->response, answer);
+    struct h2_answer head = *answer;
+    /* Nothing follows: END_STREAM needs no window on HEADERS. */
+    head.has_body = answer->has_body && (answer->in_pieces || exchange->response.body.bytes > 0);
+    return h2_submit_answer(stream, &exchange->response, &head);
 }
 
 static void finish_start(struct h2_stream *stream, struct exchange *exchange, bool is_free)

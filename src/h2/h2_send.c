@@ -77,7 +77,6 @@ int h2_send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head,
     struct h2_session *session = user_data;
     (void)ng, (void)frame;
     bool has_room = chain_add_copy(&session->conn->out, head, FRAME_HEAD_BYTES) == GALLEY_OK;
-    session->waiting_bytes -= len;
     stream->out_bytes += len;
     if (stream->exchange) {
         stream->exchange->bytes_sent += len;
@@ -139,5 +138,4 @@ void h2_body_added(struct h2_stream *stream, uint64_t bytes)
         stream->out_since_ms = loop_now_ms(stream->driver->services->loop);
         stream->out_bytes = 0;
     }
-    stream->session->waiting_bytes += bytes;
 }

@@ -53,13 +53,11 @@ struct h2_session {
     int64_t head_began_ms;
     int64_t idle_since_ms; /* the last stream ended; PING and its like do not count */
     int64_t drain_began_ms;
-    uint64_t waiting_bytes; /* of answers: theirs, and not in conn->out */
     uint32_t trailer_bytes;
     uint32_t trailers;
     uint32_t continuations; /* behind one HEADERS */
     unsigned open_streams;
     unsigned abandoned; /* exchanges that still run and whose stream has gone */
-    unsigned reading;   /* streams whose body is waited for */
     struct h2_guard guard;
     struct h2_reserve reserve;
     uint8_t drain;      /* enum h2_drain */
@@ -97,7 +95,7 @@ struct h2_stream {
     bool is_open : 1;            /* nghttp2 has it */
     bool has_exchange : 1;       /* that has not ended, whoever has it */
     bool is_paused : 1;          /* nothing of the body is handed on before h2_resume_body() */
-    bool is_reading : 1;         /* counted in session->reading */
+    bool is_reading : 1;         /* the client is to send more of it */
     bool input_ended : 1;        /* END_STREAM was received … */
     bool input_told : 1;         /* … and its reader knows */
     bool waits_for_continue : 1; /* the client sends no body before 100 Continue */

@@ -152,7 +152,6 @@ static void stop(struct h2_stream *stream)
     struct h2_session *session = stream->session;
     stream->is_open = false;
     h2_body_drop(stream);
-    session->waiting_bytes -= stream->body.bytes;
     session->open_streams--;
     session->idle_since_ms = loop_now_ms(stream->driver->services->loop);
     session->abandoned += stream->has_exchange;

@@ -62,6 +62,7 @@ static struct ws_offer offer_of(galley_request *rq)
         .origin = header(rq, "Origin"),
         .host = header(rq, "Host"),
         .is_http11 = galley_req_version(rq) == 11 && galley_req_method(rq) == GALLEY_GET,
+        .is_connect = exchange_of_request(rq)->request.connect_protocol.ptr != NULL,
         .is_tls = galley_req_is_tls(rq),
     };
 }
@@ -80,10 +81,13 @@ static int refuse(struct exchange *exchange, int status)
 static int prepare_answer(struct exchange *exchange, const struct ws_offer *offer,
                           struct span protocol, struct response_field *fields[2])
 {
-    char accept[WS_ACCEPT_BYTES + 1];
-    ws_accept_value(offer->key, accept);
-    int rc = response_prepare_field(exchange, SPAN("Sec-WebSocket-Accept"),
+    int rc = GALLEY_OK;
+    if (!offer->is_connect) { /* RFC 8441 §5: the 200 says it all */
+        char accept[WS_ACCEPT_BYTES + 1];
+        ws_accept_value(offer->key, accept);
+        rc = response_prepare_field(exchange, SPAN("Sec-WebSocket-Accept"),
                                     span_make(accept, WS_ACCEPT_BYTES), &fields[0]);
+    }
     if (rc == GALLEY_OK && protocol.ptr) {
         rc = response_prepare_field(exchange, SPAN("Sec-WebSocket-Protocol"), protocol, &fields[1]);
     }

@@ -110,10 +110,11 @@ int ws_offer_judge(const struct ws_offer *offer, const struct ws_policy *policy)
     bool is_upgrade = offer->is_http11 && offer->upgrade.ptr && offer->connection.ptr &&
                       field_list_has(offer->upgrade, SPAN("websocket")) &&
                       field_list_has(offer->connection, SPAN("upgrade"));
-    if (!is_upgrade) {
+    if (!is_upgrade && !offer->is_connect) {
         return 426;
     }
-    if (!offer->version.ptr || !offer->key.ptr || !is_key(offer->key)) {
+    bool has_key = offer->is_connect || (offer->key.ptr && is_key(offer->key));
+    if (!offer->version.ptr || !has_key) {
         return 400;
     }
     if (!span_equal(offer->version, SPAN("13"))) {

@@ -15,6 +15,7 @@ struct ws_offer {
     struct span origin;     /* Origin */
     struct span host;       /* Host, with its port */
     bool is_http11;
+    bool is_connect; /* RFC 8441: an extended CONNECT, which needs no Upgrade and no key */
     bool is_tls;
 };
 

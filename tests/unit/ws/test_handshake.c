@@ -133,3 +133,16 @@ TEST(test_the_server_prefers_among_the_offered_subprotocols)
     EXPECT(!ws_offer_protocol(&offer, &policy).ptr);
     EXPECT(!ws_offer_protocol(&offer, &usual).ptr);
 }
+
+TEST(test_an_extended_connect_needs_neither_upgrade_nor_key)
+{
+    /* RFC 8441 §5.1 */
+    struct ws_offer offer = {.version = SPAN("13"), .host = SPAN("a"), .is_connect = true};
+    EXPECT_INT(ws_offer_judge(&offer, &usual), 0);
+    offer.origin = SPAN("https://elsewhere.example");
+    EXPECT_INT(ws_offer_judge(&offer, &usual), 403);
+    offer.version = SPAN_NONE;
+    EXPECT_INT(ws_offer_judge(&offer, &usual), 400);
+    offer.version = SPAN("12");
+    EXPECT_INT(ws_offer_judge(&offer, &usual), 426);
+}
