@@ -5,7 +5,7 @@
 
 #include "base/text.h"
 
-enum { WORD = sizeof(uint64_t) };
+enum { WORD = sizeof(uint64_t), HALF = sizeof(uint32_t) };
 
 static bool are_bytes_equal(const char *a, const char *b, size_t len)
 {
@@ -26,13 +26,29 @@ static bool are_words_equal(const char *a, const char *b)
     return words[0] == words[1] || are_bytes_equal(a, b, WORD);
 }
 
+static bool are_halves_equal(const char *a, const char *b)
+{
+    uint32_t halves[2];
+    memcpy(&halves[0], a, HALF);
+    memcpy(&halves[1], b, HALF);
+    return halves[0] == halves[1] || are_bytes_equal(a, b, HALF);
+}
+
+static bool are_short_equal(const char *a, const char *b, size_t len)
+{
+    if (len < HALF) {
+        return are_bytes_equal(a, b, len);
+    }
+    return are_halves_equal(a, b) && are_halves_equal(a + len - HALF, b + len - HALF);
+}
+
 bool span_equal_nocase(struct span a, struct span b)
 {
     if (a.len != b.len) {
         return false;
     }
     if (a.len < WORD) {
-        return are_bytes_equal(a.ptr, b.ptr, a.len);
+        return are_short_equal(a.ptr, b.ptr, a.len);
     }
     for (size_t i = 0; i + WORD < a.len; i += WORD) {
         if (!are_words_equal(a.ptr + i, b.ptr + i)) {

@@ -33,7 +33,7 @@ static inline void note(struct fields *fields, enum field_id id)
     }
 }
 
-int fields_add_id(struct fields *fields, enum field_id id, struct span name, struct span value)
+static inline int add(struct fields *fields, enum field_id id, struct span name, struct span value)
 {
     if (fields->count >= fields->capacity || fields->count > UINT16_MAX) {
         return GALLEY_EFULL;
@@ -46,9 +46,14 @@ int fields_add_id(struct fields *fields, enum field_id id, struct span name, str
     return 0;
 }
 
+int fields_add_id(struct fields *fields, enum field_id id, struct span name, struct span value)
+{
+    return add(fields, id, name, value);
+}
+
 int fields_add(struct fields *fields, struct span name, struct span value)
 {
-    return fields_add_id(fields, field_id_of(name), name, value);
+    return add(fields, field_id_of(name), name, value);
 }
 
 const struct field *fields_next_any(const struct fields *fields, uint32_t *it)

@@ -13,12 +13,12 @@
 static bool is_normal(struct span path)
 {
     for (size_t i = 0; i < path.len; i++) {
-        i += chars_skip(span_make(path.ptr + i, path.len - i), CHARS_PATH_PLAIN);
-        if (i == path.len) {
-            return true;
+        char c = path.ptr[i];
+        if (chars_is(c, CHARS_PATH_PLAIN)) {
+            continue;
         }
         bool is_segment_start = i > 0 && path.ptr[i - 1] == '/';
-        if (path.ptr[i] == '%' || is_segment_start || !chars_is(path.ptr[i], CHARS_TARGET)) {
+        if (c == '%' || is_segment_start || !chars_is(c, CHARS_TARGET)) {
             return false;
         }
     }

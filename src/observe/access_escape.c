@@ -33,15 +33,18 @@ static bool is_any_set(block found)
     return (halves[0] | halves[1]) != 0;
 }
 
+static bool is_short_plain(struct span text)
+{
+    char padded[BLOCK];
+    memset(padded, 'a', BLOCK);
+    memcpy(padded, text.ptr, text.len);
+    return !is_any_set(special_bytes(padded));
+}
+
 static bool is_all_plain(struct span text)
 {
     if (text.len < BLOCK) {
-        for (size_t i = 0; i < text.len; i++) {
-            if (!is_plain((unsigned char)text.ptr[i])) {
-                return false;
-            }
-        }
-        return true;
+        return text.len == 0 || is_short_plain(text);
     }
     block found = special_bytes(text.ptr + text.len - BLOCK); /* it may overlap the one before */
     for (size_t i = 0; i + BLOCK < text.len; i += BLOCK) {

@@ -21,6 +21,7 @@ void access_format_init(struct access_format *format, int kind, bool has_colours
     format->has_colours = has_colours && kind == GALLEY_ACCESS_DEV;
     format->wall_minus_mono_ms = clock_wall_ms() - clock_mono_ms();
     format->second = -1;
+    format->peer.family = 0;
 }
 
 /* ---- time and peer --------------------------------------------------------------------------- */
@@ -57,20 +58,38 @@ static char *put_ipv4(char *at, const uint8_t bytes[4])
     return at - 1;
 }
 
-char *access_put_peer(char *at, const struct access_record *record)
+static bool is_known_peer(const struct access_format *format, const struct peer_address *peer)
 {
-    if (record->peer.family == AF_INET) {
-        return put_ipv4(at, record->peer.bytes);
-    }
-    char text[ADDRESS_TEXT_MAX];
-    size_t len = record->peer.family ? peer_address_format(text, &record->peer) : 0;
-    return len > 0 ? put_span(at, span_make(text, len)) : PUT_LITERAL(at, "-");
+    return format->peer.family == peer->family &&
+           memcmp(format->peer.bytes, peer->bytes, sizeof peer->bytes) == 0;
 }
 
-static void append_peer(struct buf *out, const struct access_record *record)
+static void make_peer_text(struct access_format *format, const struct peer_address *peer)
+{
+    char *text = format->peer_text;
+    size_t len = peer->family == AF_INET ? (size_t)(put_ipv4(text, peer->bytes) - text)
+                                         : peer_address_format(text, peer);
+    format->peer_text_len = (uint8_t)len; /* below ADDRESS_TEXT_MAX */
+    format->peer = *peer;
+}
+
+char *access_put_peer(char *at, const struct access_record *record, struct access_format *format)
+{
+    const struct peer_address *peer = &record->peer;
+    if (peer->family == 0) {
+        return PUT_LITERAL(at, "-");
+    }
+    if (!is_known_peer(format, peer)) {
+        make_peer_text(format, peer);
+    }
+    return put_span(at, span_make(format->peer_text, format->peer_text_len));
+}
+
+static void append_peer(struct buf *out, const struct access_record *record,
+                        struct access_format *format)
 {
     char text[ADDRESS_TEXT_MAX];
-    buf_append(out, text, (size_t)(access_put_peer(text, record) - text));
+    buf_append(out, text, (size_t)(access_put_peer(text, record, format) - text));
 }
 
 struct span access_version_text(const struct access_record *record)
@@ -125,7 +144,7 @@ void access_format_combined(struct buf *out, const struct access_record *record,
                             struct access_format *format)
 {
     struct moment at = utc_moment(record, format);
-    append_peer(out, record);
+    append_peer(out, record, format);
     buf_printf(out, " - - [%02u/%s/%04lld:%02u:%02u:%02u +0000] \"", at.day,
                month_names[at.month - 1], (long long)at.year, at.hour, at.minute, at.second);
     append_request_line(out, record);

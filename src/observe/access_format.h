@@ -15,6 +15,10 @@ struct access_format {
     int64_t wall_minus_mono_ms; /* what makes wall clock of the record's time */
     int64_t second;             /* whose text is there: since 1970; -1: none */
     char second_text[19];       /* "2026-11-22T13:21:09", UTC; of the JSON line */
+    struct peer_address
+        peer; /* whose text is there: one peer often sends many requests; family 0: none */
+    uint8_t peer_text_len;
+    char peer_text[ADDRESS_TEXT_MAX];
     bool has_colours;
 };
 

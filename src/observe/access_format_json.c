@@ -109,7 +109,7 @@ void access_format_json(struct buf *out, const struct access_record *record,
     char *at = PUT_LITERAL(line, "{\"time\":\"");
     at = put_time(at, record, format);
     at = PUT_LITERAL(at, "\",\"peer\":\"");
-    at = access_put_peer(at, record);
+    at = access_put_peer(at, record, format);
     at = PUT_LITERAL(at, "\"");
     at = put_request_line(at, record);
     at = put_numbers(at, record);

@@ -8,6 +8,7 @@
 #include "test.h"
 
 #include <galley/access_log.h>
+#include <sys/socket.h>
 #include <time.h>
 
 static struct ended ended;
@@ -213,6 +214,43 @@ TEST(json_time_follows_the_second)
         size_t before = strlen("{\"time\":\"");
         EXPECT(
             span_equal(span_make(out.data + before, strlen(rows[i].text)), span_of(rows[i].text)));
+        buf_finish(&out);
+    }
+}
+
+/* Its text is kept from line to line. */
+TEST(json_peer_follows_the_peer)
+{
+    static const struct {
+        uint8_t family;
+        uint8_t bytes[16];
+        const char *text;
+    } rows[] = {
+        {AF_INET, {192, 0, 2, 7}, "\"peer\":\"192.0.2.7\""},
+        {AF_INET, {192, 0, 2, 7}, "\"peer\":\"192.0.2.7\""},
+        {AF_INET, {255, 10, 0, 100}, "\"peer\":\"255.10.0.100\""},
+        {AF_INET6,
+         {0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7},
+         "\"peer\":\"2001:db8::7\""},
+        {AF_INET6, {255, 10, 0, 100}, "\"peer\":\"ff0a:64::\""},
+        {AF_INET, {255, 10, 0, 100}, "\"peer\":\"255.10.0.100\""},
+        {AF_UNIX, {0}, "\"peer\":\"unix\""},
+        {0, {0}, "\"peer\":\"-\""},
+        {AF_UNIX, {0}, "\"peer\":\"unix\""},
+    };
+    struct access_record record;
+    struct access_format format;
+    ended_init(&ended);
+    access_record_fill(&record, &ended.exchange, 0);
+    access_format_init(&format, GALLEY_ACCESS_JSON, false);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct buf out;
+        record.peer.family = rows[i].family;
+        memcpy(record.peer.bytes, rows[i].bytes, sizeof record.peer.bytes);
+        buf_init(&out, 0);
+        access_format_append(&out, &record, &format);
+        buf_append_char(&out, '\0');
+        EXPECT(strstr(out.data, rows[i].text) != NULL);
         buf_finish(&out);
     }
 }
