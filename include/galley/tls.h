@@ -40,9 +40,11 @@ enum {
     GALLEY_TLS_CLIENT_REQUIRED = 2
 };
 
-/** A rule for clients that ask for one host; the exact name counts before the wildcard. */
+/** A rule for clients that ask for one host; the exact name counts before the wildcard,
+ * the longer wildcard before the shorter. */
 typedef struct galley_tls_client_rule {
-    const char *host;    /* "shop.example.org", "*.example.org", or "*": every other      */
+    const char *host;    /* "shop.example.org"; "*.example.org": one label or more, as in
+                            routes; "*": every other                                      */
     int mode;            /* GALLEY_TLS_CLIENT_...                                         */
     const char *ca_file; /* PEM: who may have signed it; nobody else, whatever the system */
 } galley_tls_client_rule;

@@ -133,6 +133,9 @@ bool tls_context_host_fits(const SSL *ssl, struct span host)
 {
     char text[TLS_NAME_MAX];
     const struct tls_identity *own = tls_identity_of(ssl);
+    if (span_ends_with(host, SPAN("."))) {
+        host.len--; /* the same host for whoever routes by names */
+    }
     bool is_short = host.ptr && host.len <= TLS_NAME_MAX;
     if (is_short) {
         tls_name_lower(text, host.ptr, host.len);

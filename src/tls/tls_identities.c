@@ -5,7 +5,10 @@
  * exact name also gets the kinds of keys that only a wildcard certificate has for it, and the rule
  * that only a wildcard has for it: so looking up the exact name, then the wildcard, finds
  * everything. A name that has a rule and no certificate gets the default one, and its rule all the
- * same. */
+ * same.
+ *
+ * A rule's wildcard stands for one label or more, as in routes, where whoever asks for a.b.example
+ * may be served what "*.example" has; a certificate's wildcard, for one. */
 #include "tls/tls_set.h"
 
 #include "base/alloc.h"
@@ -58,8 +61,7 @@ static void add_pairs_of(const struct making *making, struct tls_identity *ident
 static const struct tls_client_rule *rule_of(const struct making *making, struct span pattern)
 {
     size_t first = 0;
-    /* a pattern that is a wildcard is in the list itself or nowhere: it has no wildcard */
-    size_t count = tls_names_match(&making->rules, pattern, &first);
+    size_t count = tls_names_match_deep(&making->rules, pattern, &first);
     return count ? &making->set->rules[making->rules.rows[first].value] : making->default_rule;
 }
 
@@ -177,6 +179,28 @@ static int add_rows(struct making *making, const struct tls_names *patterns)
     return rc;
 }
 
+/* Below a rule's wildcard by two labels or more, where no certificate's wildcard reaches: the
+ * default certificate, and the rule. */
+static int add_deep_rows(struct making *making)
+{
+    int rc = 0;
+    for (size_t i = 0; i < making->rules.count && rc == 0; i++) {
+        struct tls_name_row row = making->rules.rows[i];
+        struct tls_identity described = making->fallback;
+        unsigned identity = 0;
+        if (row.pattern.ptr[0] != '*') {
+            continue;
+        }
+        described.rule = &making->set->rules[row.value];
+        rc = find_or_add(making, &described, &identity);
+        if (rc == 0 && !tls_names_add(&making->set->deep, row.pattern, identity)) {
+            rc = out_of_memory(making);
+        }
+    }
+    tls_names_seal(&making->set->deep);
+    return rc;
+}
+
 /* ---- all of it ------------------------------------------------------------------------------- */
 
 static int list_names(struct making *making)
@@ -205,7 +229,7 @@ static int make_all(struct making *making)
     struct tls_set *set = making->set;
     unsigned other = 0;
     set->identities =
-        mem_alloc_zero(making->pairs.count + making->rules.count + 1, sizeof *set->identities);
+        mem_alloc_zero(making->pairs.count + 2 * making->rules.count + 1, sizeof *set->identities);
     if (!set->identities) {
         return out_of_memory(making);
     }
@@ -217,6 +241,9 @@ static int make_all(struct making *making)
     }
     if (rc == 0) {
         rc = add_rows(making, &making->rules);
+    }
+    if (rc == 0) {
+        rc = add_deep_rows(making);
     }
     tls_names_seal(&set->names);
     return rc;
@@ -236,8 +263,16 @@ int tls_set_make_identities(struct tls_set *set, galley_error *err)
 
 struct tls_identity *tls_set_identity(const struct tls_set *set, struct span name)
 {
+    const struct tls_names *names = &set->names;
     size_t first = 0;
-    bool is_name = tls_name_is_pattern(name) && name.ptr[0] != '*';
-    size_t count = is_name ? tls_names_match(&set->names, name, &first) : 0;
-    return count ? set->identities[set->names.rows[first].value] : set->other;
+    if (!tls_name_is_pattern(name) || name.ptr[0] == '*') {
+        return set->other;
+    }
+    if (tls_names_match(names, name, &first) == 0) {
+        names = &set->deep;
+        if (tls_names_match_deep(names, name, &first) == 0) {
+            return set->other;
+        }
+    }
+    return set->identities[names->rows[first].value];
 }

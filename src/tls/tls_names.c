@@ -179,10 +179,27 @@ size_t tls_names_find(const struct tls_names *names, struct span pattern, size_t
     return end - low;
 }
 
-size_t tls_names_match(const struct tls_names *names, struct span name, size_t *ret_first)
+static size_t find_wildcard(const struct tls_names *names, struct span name, size_t *ret_first)
 {
     char text[TLS_NAME_MAX];
+    struct span wildcard = tls_name_wildcard(text, name);
+    return wildcard.ptr ? tls_names_find(names, wildcard, ret_first) : 0;
+}
+
+size_t tls_names_match(const struct tls_names *names, struct span name, size_t *ret_first)
+{
     size_t found = tls_names_find(names, name, ret_first);
-    struct span wildcard = found ? SPAN_NONE : tls_name_wildcard(text, name);
-    return wildcard.ptr ? tls_names_find(names, wildcard, ret_first) : found;
+    return found ? found : find_wildcard(names, name, ret_first);
+}
+
+size_t tls_names_match_deep(const struct tls_names *names, struct span name, size_t *ret_first)
+{
+    size_t found = tls_names_match(names, name, ret_first);
+    size_t dot = span_find(name, '.');
+    while (names->count > 0 && found == 0 && dot < name.len) {
+        name = span_from(name, dot + 1);
+        found = find_wildcard(names, name, ret_first);
+        dot = span_find(name, '.');
+    }
+    return found;
 }

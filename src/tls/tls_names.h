@@ -47,5 +47,7 @@ void tls_names_seal(struct tls_names *names);
 size_t tls_names_find(const struct tls_names *names, struct span pattern, size_t *ret_first);
 /** The rows for a name in lower case: those with the name itself, else those with its wildcard. */
 size_t tls_names_match(const struct tls_names *names, struct span name, size_t *ret_first);
+/** The same for those whose wildcard stands for one label or more: the longest counts. */
+size_t tls_names_match_deep(const struct tls_names *names, struct span name, size_t *ret_first);
 
 #endif

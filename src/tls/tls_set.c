@@ -69,6 +69,7 @@ static void destroy(struct tls_set *set)
     }
     mem_free(set->identities);
     tls_names_finish(&set->names);
+    tls_names_finish(&set->deep);
     for (unsigned i = 0; set->pairs && i < set->pair_count; i++) {
         tls_pair_finish(&set->pairs[i]);
     }

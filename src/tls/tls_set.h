@@ -35,6 +35,7 @@ struct tls_set {
     struct tls_client_rule *rules; /* in the order of the options */
     struct tls_identity **identities;
     unsigned identity_count;
+    struct tls_names deep;       /* wildcards of rules: where names far below them lead */
     struct tls_names names;      /* which identity a name leads to */
     struct tls_identity *other;  /* where every other name leads */
     struct tls_identity front;   /* ssl_ctx has no certificate; not owned */

@@ -73,8 +73,9 @@ TEST(test_a_required_certificate_must_be_there_and_be_good)
 {
     struct clients clients;
     open_clients(&clients, NULL, 0);
-    static const char *const names[] = {"must.example", "a.must.example", "B.Must.Example"};
-    for (int i = 0; i < VERSIONS * 3; i++) {
+    static const char *const names[] = {"must.example", "a.must.example", "B.Must.Example",
+                                        "x.y.z.must.example"};
+    for (int i = 0; i < VERSIONS * 4; i++) {
         const char *name = names[i / VERSIONS];
         int version = versions[i % VERSIONS];
         EXPECT(works(&clients, name, version, &clients.good));
@@ -82,6 +83,38 @@ TEST(test_a_required_certificate_must_be_there_and_be_good)
         EXPECT(!works(&clients, name, version, &clients.foreign));
     }
     close_clients(&clients);
+}
+
+/* A route for "*.example" serves a.b.example, too: so the rule must hold there. */
+TEST(test_the_longest_wildcard_of_the_rules_counts_however_deep)
+{
+    struct world world;
+    world_open(&world);
+    const char *authority = world_authority(&world, "clients", &world.root);
+    const galley_tls_pair pairs[] = {
+        world_pair(&world, "a", NULL, "DNS:a.example,DNS:*.in.b.example"), {0}};
+    const galley_tls_client_rule rules[] = {
+        {"*.example", GALLEY_TLS_CLIENT_REQUIRED, authority},
+        {"*.b.example", GALLEY_TLS_CLIENT_OFF, NULL},
+        {"*.c.b.example", GALLEY_TLS_CLIENT_REQUIRED, authority},
+        {0}};
+    static const char *const closed[] = {"a.example", "z.example",     "y.z.example",
+                                         "b.example", "x.c.b.example", "w.x.c.b.example"};
+    static const char *const open[] = {"example",     "x.b.example",    "x.y.b.example",
+                                       "c.b.example", "x.in.b.example", "x.y.in.b.example"};
+    galley_tls_options options = world_options(&world, pairs);
+    options.clients = rules;
+    EXPECT(world_start(&world, &options));
+    for (size_t i = 0; i < sizeof closed / sizeof *closed; i++) {
+        EXPECT(!handshake_works(world.tls, &(struct client_wish){.name = closed[i]}));
+        EXPECT(handshake_works(world.tls, &(struct client_wish){.name = open[i]}));
+    }
+    options.flags = GALLEY_TLS_STRICT_NAMES; /* a rule is no certificate */
+    EXPECT(world_start(&world, &options));
+    EXPECT(handshake_works(world.tls, &(struct client_wish){.name = "x.in.b.example"}));
+    EXPECT(!handshake_works(world.tls, &(struct client_wish){.name = "x.b.example"}));
+    EXPECT(!handshake_works(world.tls, &(struct client_wish){.name = "x.y.b.example"}));
+    world_close(&world);
 }
 
 TEST(test_an_optional_certificate_may_be_missing_but_not_bad)
@@ -186,6 +219,7 @@ TEST(test_a_resumed_session_still_knows_the_client)
         struct tls_peer *peer = tls_peer_create(hs.server);
         EXPECT(peer && peer->is_resumed && peer->has_client);
         EXPECT_SPAN(peer->client_subject, "CN=alice");
+        EXPECT_SPAN(peer->server_name, "must.example");
         mem_free(peer);
         handshake_finish(&hs);
         SSL_SESSION_free(session);
@@ -247,6 +281,8 @@ TEST(test_a_host_with_another_rule_does_not_fit_the_connection)
     EXPECT(tls_context_host_fits(hs.server, SPAN_NONE));
     EXPECT(!tls_context_host_fits(hs.server, SPAN("must.example")));
     EXPECT(!tls_context_host_fits(hs.server, SPAN("A.MUST.example")));
+    EXPECT(!tls_context_host_fits(hs.server, SPAN("must.example.")));
+    EXPECT(!tls_context_host_fits(hs.server, SPAN("a.b.must.example")));
     EXPECT(!tls_context_host_fits(hs.server, SPAN("may.example")));
     handshake_finish(&hs);
     handshake_run(&hs, clients.world.tls,

@@ -106,6 +106,29 @@ TEST(test_exact_names_count_before_wildcards)
     tls_names_finish(&names);
 }
 
+TEST(test_a_deep_match_takes_the_longest_wildcard)
+{
+    struct tls_names names = {0};
+    size_t first = 0;
+    EXPECT_INT((int)tls_names_match_deep(&names, SPAN("a.b.c"), &first), 0);
+    EXPECT(tls_names_add(&names, SPAN("*.example"), 1));
+    EXPECT(tls_names_add(&names, SPAN("*.b.example"), 2));
+    EXPECT(tls_names_add(&names, SPAN("a.b.example"), 3));
+    tls_names_seal(&names);
+    static const struct {
+        const char *name;
+        unsigned value; /* 0: none */
+    } rows[] = {{"a.b.example", 3},     {"x.b.example", 2}, {"y.x.b.example", 2},
+                {"z.a.b.example", 2},   {"b.example", 1},   {"z.y.x.example", 1},
+                {"*.y.b.example", 2},   {"example", 0},     {"a.test", 0},
+                {"a.b.example.test", 0}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        size_t count = tls_names_match_deep(&names, span_of(rows[i].name), &first);
+        EXPECT_INT(count ? (int)names.rows[first].value : 0, (int)rows[i].value);
+    }
+    tls_names_finish(&names);
+}
+
 TEST(test_all_who_have_a_name_are_found_in_their_order)
 {
     struct tls_names names = {0};
