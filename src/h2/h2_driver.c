@@ -189,7 +189,8 @@ void h2_driver_memory(const struct h2_options *options, struct h2_memory *memory
     uint64_t stream = mem_cost(sizeof(struct h2_stream));
     uint64_t head = h2_head_bytes(own.limits);
     *memory = (struct h2_memory){
-        .driver_bytes = mem_cost(sizeof(struct h2_driver)) + KEPT_STREAMS * stream + 4 * head,
+        .driver_bytes = mem_cost(sizeof(struct h2_driver)) + KEPT_STREAMS * stream +
+                        h2_heads_kept_bytes(own.limits),
         .idle_bytes = mem_cost(sizeof(struct h2_session)) + NG_SESSION_BYTES,
         .input_bytes = 2 * mem_cost(own.conn_window_bytes) + head +
                        own.max_streams * (stream + NG_STREAM_BYTES),

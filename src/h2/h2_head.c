@@ -7,8 +7,9 @@
 
 enum {
     MAX_FREE_HEADS = 4,
-    LINE_BYTES = 4,  /* ": " and CRLF, which an HTTP/1 head would have */
-    BOMB_FACTOR = 8, /* so many times over a limit nobody errs */
+    KEPT_BYTES = 64 * 1024, /* a larger one is not kept: limits may be anything */
+    LINE_BYTES = 4,         /* ": " and CRLF, which an HTTP/1 head would have */
+    BOMB_FACTOR = 8,        /* so many times over a limit nobody errs */
     SPARE_BYTES = 64
 };
 
@@ -27,6 +28,11 @@ uint64_t h2_head_bytes(const struct http_limits *limits)
 {
     return mem_cost(sizeof(struct h2_head) + lines_of(limits) * sizeof(struct field)) +
            mem_cost(capacity_of(limits));
+}
+
+uint64_t h2_heads_kept_bytes(const struct http_limits *limits)
+{
+    return capacity_of(limits) > KEPT_BYTES ? 0 : MAX_FREE_HEADS * h2_head_bytes(limits);
 }
 
 static struct h2_head *create(const struct http_limits *limits)
@@ -75,7 +81,7 @@ struct h2_head *h2_head_take(struct h2_driver *driver)
 
 void h2_head_give_back(struct h2_driver *driver, struct h2_head *head)
 {
-    if (driver->free_head_count >= MAX_FREE_HEADS) {
+    if (driver->free_head_count >= MAX_FREE_HEADS || head->capacity > KEPT_BYTES) {
         h2_head_free(head);
         return;
     }

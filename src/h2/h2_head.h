@@ -32,6 +32,8 @@ struct h2_head *h2_head_take(struct h2_driver *driver);
 void h2_head_give_back(struct h2_driver *driver, struct h2_head *head);
 void h2_head_free(struct h2_head *head);
 uint64_t h2_head_bytes(const struct http_limits *limits);
+/** What a driver keeps of them for the next requests. */
+uint64_t h2_heads_kept_bytes(const struct http_limits *limits);
 /** A field, which nghttp2 has found well-formed. False: so far over the limits that it is an attack. */
 bool h2_head_add(struct h2_head *head, const struct http_limits *limits, struct span name,
                  struct span value);
