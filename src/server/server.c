@@ -76,7 +76,7 @@ static int init(galley_server *srv, const galley_server_options *opt, galley_err
 void server_listeners_close(galley_server *srv)
 {
     for (unsigned i = 0; i < srv->listener_count; i++) {
-        listener_close(&srv->listeners[i]); /* the name stays, for galley_server_address() */
+        listener_close(&srv->listeners[i].socket); /* the name stays, for galley_server_address() */
     }
 }
 

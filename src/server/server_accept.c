@@ -2,7 +2,6 @@
  * At the limit a newcomer takes the place of the connection that has been idle longest; where none
  * is idle, accepting pauses, clients wait in the kernel's queue, and it goes on when a connection
  * ends or becomes idle. */
-#include "base/alloc.h"
 #include "base/error.h"
 
 #include "server/server_state.h"
@@ -18,9 +17,9 @@ static void resume(struct server_loop *loop)
 {
     loop->is_paused = false;
     loop_timer_stop(loop->loop, &loop->room_timer);
-    for (unsigned i = 0; i < loop->acceptor_count; i++) {
-        if (loop->acceptors[i]) {
-            acceptor_resume(loop->acceptors[i]);
+    for (unsigned i = 0; i < loop->door_count; i++) {
+        if (loop->doors[i].acceptor) {
+            acceptor_resume(loop->doors[i].acceptor);
         }
     }
 }
@@ -37,9 +36,9 @@ static void look_for_idle(struct timer *timer)
 
 void server_acceptors_pause(struct server_loop *loop)
 {
-    for (unsigned i = 0; i < loop->acceptor_count; i++) {
-        if (loop->acceptors[i]) {
-            acceptor_pause(loop->acceptors[i]);
+    for (unsigned i = 0; i < loop->door_count; i++) {
+        if (loop->doors[i].acceptor) {
+            acceptor_pause(loop->doors[i].acceptor);
         }
     }
 }
@@ -65,13 +64,13 @@ void server_conn_removed(struct conn_set *set, void *ctx)
     }
 }
 
-void server_take_connection(struct server_loop *loop, int fd)
+void server_take_connection(struct server_loop *loop, unsigned door, int fd)
 {
     if (loop->conns.count >= loop->max_connections) {
         (void)conn_set_close_oldest_idle(
             &loop->conns); /* none: the newcomer is one too many, once */
     }
-    (void)conn_create(&loop->conns, fd, &loop->plain.protocol); /* failure is counted there */
+    (void)conn_create_by(&loop->conns, fd, &loop->doors[door].entry); /* failure is counted there */
     server_balance_count(loop);
     if (loop->conns.count >= loop->max_connections && !has_idle(loop)) {
         pause_until_room(loop);
@@ -80,16 +79,18 @@ void server_take_connection(struct server_loop *loop, int fd)
 
 static void accepted(void *ctx, struct acceptor *acceptor, int fd)
 {
-    struct server_loop *loop = ctx;
+    struct server_door *door = ctx;
+    unsigned index = (unsigned)(door - door->loop->doors);
     (void)acceptor;
-    if (!server_hand_over(loop, fd)) {
-        server_take_connection(loop, fd);
+    if (!server_hand_over(door->loop, index, fd)) {
+        server_take_connection(door->loop, index, fd);
     }
 }
 
 static void acceptor_closed(void *ctx, struct acceptor *acceptor)
 {
-    struct server_loop *loop = ctx;
+    struct server_door *door = ctx;
+    struct server_loop *loop = door->loop;
     (void)acceptor;
     loop->open_acceptors--;
     if (loop->open_acceptors == 0 &&
@@ -99,25 +100,34 @@ static void acceptor_closed(void *ctx, struct acceptor *acceptor)
     server_loop_report_if_idle(loop);
 }
 
+/* Who is out of descriptors has no words for a client of TLS: it learns of it by the close. */
+static struct acceptor *make_acceptor(struct server_door *door, const struct listener *listener,
+                                      galley_error *err)
+{
+    struct server_loop *loop = door->loop;
+    const struct acceptor_owner owner = {
+        .accepted = accepted,
+        .closed = acceptor_closed,
+        .ctx = door,
+        .refusal = door->entry.opener ? SPAN("") : SPAN_NONE,
+    };
+    return acceptor_create(loop->loop, listener, &owner, &loop->acceptor_counters,
+                           &loop->server->log, err);
+}
+
 int server_acceptors_make(struct server_loop *loop, galley_error *err)
 {
     struct galley_server *srv = loop->server;
-    struct acceptor_owner owner = {.accepted = accepted, .closed = acceptor_closed, .ctx = loop};
-    const struct listener *listeners = srv->listeners;
-    unsigned count = srv->listener_count;
-    if (srv->test) {
-        listeners = test_client_listener(srv->test, loop->loop);
-        count = 1;
-    }
-    loop->acceptors = mem_alloc_zero(count, sizeof(*loop->acceptors));
-    if (!listeners || !loop->acceptors) {
+    const struct listener *test = srv->test ? test_client_listener(srv->test, loop->loop) : NULL;
+    unsigned count = srv->test ? 1 : srv->listener_count;
+    if (srv->test && !test) {
         return error_set(err, GALLEY_ENOMEM, "server: out of memory");
     }
-    loop->acceptor_count = count;
-    for (unsigned i = 0; i < count; i++) {
-        loop->acceptors[i] = acceptor_create(loop->loop, &listeners[i], &owner,
-                                             &loop->acceptor_counters, &srv->log, err);
-        if (!loop->acceptors[i]) {
+    int rc = server_doors_make(loop, count, err);
+    for (unsigned i = 0; i < count && rc == GALLEY_OK; i++) {
+        struct server_door *door = &loop->doors[i];
+        door->acceptor = make_acceptor(door, test ? test : &srv->listeners[i].socket, err);
+        if (!door->acceptor) {
             return err->code;
         }
         loop->open_acceptors++;
@@ -125,15 +135,15 @@ int server_acceptors_make(struct server_loop *loop, galley_error *err)
             atomic_fetch_add_explicit(&srv->accepting_loops, 1, memory_order_relaxed);
         }
     }
-    return GALLEY_OK;
+    return rc;
 }
 
 void server_acceptors_close(struct server_loop *loop)
 {
     loop_timer_stop(loop->loop, &loop->room_timer);
-    for (unsigned i = 0; loop->acceptors && i < loop->acceptor_count; i++) {
-        struct acceptor *acceptor = loop->acceptors[i];
-        loop->acceptors[i] = NULL;
+    for (unsigned i = 0; i < loop->door_count; i++) {
+        struct acceptor *acceptor = loop->doors[i].acceptor;
+        loop->doors[i].acceptor = NULL;
         if (acceptor) {
             acceptor_close(acceptor);
         }

@@ -14,6 +14,7 @@ enum { OTHERS_LOOKED_AT = 2 };
 struct newcomer {
     struct loop_post post;
     struct server_loop *loop;
+    unsigned door;
     int fd;
 };
 
@@ -35,7 +36,7 @@ static void arrive(struct loop_post *post)
     if (loop->is_draining) {
         loop_close_fd(loop->loop, newcomer->fd);
     } else {
-        server_take_connection(loop, newcomer->fd);
+        server_take_connection(loop, newcomer->door, newcomer->fd);
     }
     mem_free(newcomer);
 }
@@ -63,14 +64,14 @@ static struct server_loop *find_other(struct server_loop *loop)
     return NULL;
 }
 
-bool server_hand_over(struct server_loop *loop, int fd)
+bool server_hand_over(struct server_loop *loop, unsigned door, int fd)
 {
     struct server_loop *other = find_other(loop);
     struct newcomer *newcomer = other ? mem_alloc(sizeof *newcomer) : NULL;
     if (!newcomer) {
         return false;
     }
-    *newcomer = (struct newcomer){.post.run = arrive, .loop = other, .fd = fd};
+    *newcomer = (struct newcomer){.post.run = arrive, .loop = other, .door = door, .fd = fd};
     /* Whose address it is has been kept for this loop and this number: nobody asks for it here. */
     struct sockaddr_storage peer;
     socklen_t len = sizeof peer;

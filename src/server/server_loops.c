@@ -201,27 +201,6 @@ void server_order_all(struct galley_server *srv, unsigned order)
 
 /* ---- making ---- */
 
-static int make_driver(struct server_loop *loop, galley_error *err)
-{
-    const struct server_config *config = &loop->server->config;
-    struct h1_options options = {
-        .limits = &config->limits,
-        .max_requests = config->max_requests_per_connection,
-    };
-    struct h2_options h2_options = {
-        .limits = &config->limits,
-        .max_requests = config->max_requests_per_connection,
-    };
-    loop->h1 = h1_driver_create(&loop->exchanges, &options);
-    loop->h2 = loop->h1 ? h2_driver_create(&loop->exchanges, &h2_options) : NULL;
-    if (!loop->h2) {
-        return error_set(err, GALLEY_ENOMEM, "server: out of memory");
-    }
-    preface_choice_init(&loop->plain, h1_driver_protocol(loop->h1), h2_driver_protocol(loop->h2),
-                        h2_preface());
-    return GALLEY_OK;
-}
-
 static int make_log_source(struct server_loop *loop, galley_error *err)
 {
     struct access_log *log = atomic_load(&loop->server->access_log);
@@ -266,7 +245,7 @@ static int make_loop(struct server_loop *loop, galley_error *err)
     loop->exchanges.emptied = exchanges_emptied;
     loop->exchanges.emptied_ctx = loop;
     loop->is_made = true;
-    int rc = make_driver(loop, err);
+    int rc = server_drivers_make(loop, err);
     return rc == GALLEY_OK ? make_log_source(loop, err) : rc;
 }
 
@@ -382,16 +361,7 @@ static void run_out(struct galley_server *srv)
 
 static void finish_loop(struct server_loop *loop)
 {
-    if (loop->h1) {
-        loop->h1_counters = *h1_driver_counters(loop->h1);
-        h1_driver_destroy(loop->h1);
-        loop->h1 = NULL;
-    }
-    if (loop->h2) {
-        loop->h2_counters = *h2_driver_counters(loop->h2);
-        h2_driver_destroy(loop->h2);
-        loop->h2 = NULL;
-    }
+    server_drivers_finish(&loop->drivers);
     if (loop->is_made) {
         exchange_pool_finish(&loop->exchanges);
         conn_set_finish(&loop->conns);
@@ -399,8 +369,7 @@ static void finish_loop(struct server_loop *loop)
     }
     loop_destroy(loop->loop);
     loop->loop = NULL;
-    mem_free(loop->acceptors);
-    loop->acceptors = NULL;
+    server_doors_free(loop);
 }
 
 void server_loops_finish(struct galley_server *srv)

@@ -74,11 +74,42 @@ static void add_routes(const struct galley_server *srv, galley_memory_plan *plan
     add_site(plan, NULL);
 }
 
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Any client may speak HTTP/2, by whose connection all its streams share more. */
+static void add_h2(const struct server_config *config, galley_memory_plan *plan)
+{
+    const struct h2_options options = {.limits = &config->limits};
+    struct h2_memory h2;
+    h2_driver_memory(&options, &h2);
+    uint64_t input = plus(h2.idle_bytes, plus(h2.input_bytes, exchange_object_bytes()));
+    plan->input_bytes = larger(plan->input_bytes, input);
+    plan->output_bytes = larger(plan->output_bytes, plus(h2.output_bytes, conn_send_bytes()));
+    plan->loop_bytes += h2.driver_bytes;
+}
+
+/* What OpenSSL keeps by itself for a connection is not in it: docs/rooms/tls.md. */
+static void add_tls(galley_memory_plan *plan)
+{
+    plan->idle_bytes += tls_transport_idle_bytes();
+    plan->output_bytes += tls_transport_output_bytes();
+    plan->loop_bytes += tls_shared_bytes();
+}
+
+static struct h1_memory h1_memory_of(const struct server_config *config)
+{
+    const struct h1_options options = {.limits = &config->limits};
+    struct h1_memory h1;
+    h1_driver_memory(&options, config->conn_limits.max_pending_in, &h1);
+    return h1;
+}
+
 static void add_connections(const struct server_config *config, galley_memory_plan *plan)
 {
-    struct h1_memory h1;
-    struct h1_options options = {.limits = &config->limits};
-    h1_driver_memory(&options, config->conn_limits.max_pending_in, &h1);
+    struct h1_memory h1 = h1_memory_of(config);
     plan->idle_bytes = conn_idle_bytes();
     plan->input_bytes = plus(h1.input_bytes, exchange_object_bytes());
     plan->memory_bytes = arena_most_bytes(config->max_memory_bytes);
@@ -159,6 +190,10 @@ static void make_plan(const struct galley_server *srv, galley_memory_plan *plan)
     plan->connections = config->max_connections;
     plan->loops = config->loops;
     add_connections(config, plan);
+    add_h2(config, plan);
+    if (server_has_tls(srv)) {
+        add_tls(plan);
+    }
     add_routes(srv, plan);
     plan->log_bytes = log ? access_log_bytes(log, plan->loops) : 0;
     unsigned at_work = plan->loops + add_pools(config, plan);
@@ -191,9 +226,12 @@ struct part {
     uint64_t bytes;
 };
 
-/* Of what must fit, the part that takes most: what to lower. */
-static struct part largest_part(const galley_memory_plan *plan)
+/* Of what must fit, the part that takes most: what to lower. What HTTP/2 takes in beyond a head does
+ * not depend on max_head_bytes: there are as many such windows as can be at work. */
+static struct part largest_part(const galley_memory_plan *plan, const struct server_config *config)
 {
+    uint64_t head = h1_memory_of(config).input_bytes;
+    uint64_t window = plan->input_bytes > head ? plan->input_bytes - head : 0;
     uint64_t idle = times(plan->connections, plan->idle_bytes);
     uint64_t at_work = (plan->least_bytes - plan->fixed_bytes - idle) / busy_bytes(plan);
     at_work = at_work ? at_work : 1; /* without a bound */
@@ -202,8 +240,9 @@ static struct part largest_part(const galley_memory_plan *plan)
         {"cache_bytes of the sites", plan->cache_bytes},
         {"the access log's ring_records", plan->log_bytes},
         {"the pool's queue_capacity", plan->pool_bytes},
-        {"loops or threads", plus(times(plan->loops, plan->loop_bytes), plan->stack_bytes)},
-        {"max_head_bytes", times(at_work, plan->input_bytes)},
+        {"loops or threads", plus(plus(times(plan->loops, plan->loop_bytes), plan->stack_bytes),
+                                  times(at_work, window))},
+        {"max_head_bytes", times(at_work, head)},
         {"max_memory_bytes", times(at_work, plan->memory_bytes)},
         {"max_body_bytes", times(at_work, plan->body_bytes)},
     };
@@ -223,7 +262,7 @@ int server_memory_settle(struct galley_server *srv, galley_error *err)
 {
     galley_memory_plan plan = {.size = sizeof plan};
     make_plan(srv, &plan);
-    struct part largest = largest_part(&plan);
+    struct part largest = largest_part(&plan, &srv->config);
     if (plan.limit_bytes > 0 && plan.least_bytes > plan.limit_bytes) {
         return error_set(err, GALLEY_ENOMEM,
                          "memory: these options need %llu MiB at least, and the control group "

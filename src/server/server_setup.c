@@ -32,7 +32,7 @@ static int check_setting_up(galley_server *srv)
     return is_so ? GALLEY_OK : GALLEY_ESTATE;
 }
 
-static int add_listener(galley_server *srv, const char *text, galley_error *err)
+static int add_listener(galley_server *srv, const char *text, galley_tls *tls, galley_error *err)
 {
     struct address address;
     int rc = address_parse(&address, span_of(text), err);
@@ -40,33 +40,50 @@ static int add_listener(galley_server *srv, const char *text, galley_error *err)
         return rc;
     }
     size_t count = srv->listener_count;
-    struct listener *grown = mem_resize(srv->listeners, (count + 1) * sizeof *grown);
+    struct server_listener *grown = mem_resize(srv->listeners, (count + 1) * sizeof *grown);
     if (!grown) {
         return error_set(err, GALLEY_ENOMEM, "listen %s: out of memory", text);
     }
     srv->listeners = grown;
-    rc = listener_open(&grown[count], &address, err);
+    rc = listener_open(&grown[count].socket, &address, err);
     if (rc == GALLEY_OK) {
+        grown[count].tls = tls;
         srv->listener_count++;
     }
     return rc;
 }
 
-int galley_server_listen(galley_server *srv, const char *address)
+static int listen_by(galley_server *srv, const char *address, galley_tls *tls)
 {
     galley_error err = {0};
     int rc = check_setting_up(srv);
     if (rc != GALLEY_OK) {
         return rc;
     }
-    rc = address ? add_listener(srv, address, &err)
+    rc = address ? add_listener(srv, address, tls, &err)
                  : error_set(&err, GALLEY_EINVAL, "listen: no address was given");
     return settle(srv, rc, &err);
 }
 
+int galley_server_listen(galley_server *srv, const char *address)
+{
+    return listen_by(srv, address, NULL);
+}
+
+int galley_server_listen_tls(galley_server *srv, const char *address, galley_tls *tls)
+{
+    galley_error err = {0};
+    int rc = check_setting_up(srv);
+    if (rc == GALLEY_OK && !tls) {
+        rc = error_set(&err, GALLEY_EINVAL, "listen: no certificates were given");
+        return settle(srv, rc, &err);
+    }
+    return rc == GALLEY_OK ? listen_by(srv, address, tls) : rc;
+}
+
 int galley_server_port(const galley_server *srv, unsigned index)
 {
-    return srv && index < srv->listener_count ? (int)listener_port(&srv->listeners[index])
+    return srv && index < srv->listener_count ? (int)listener_port(&srv->listeners[index].socket)
                                               : GALLEY_EINVAL;
 }
 
@@ -75,7 +92,7 @@ galley_str galley_server_address(const galley_server *srv, unsigned index)
     if (!srv || index >= srv->listener_count) {
         return (galley_str){NULL, 0};
     }
-    const char *name = srv->listeners[index].name;
+    const char *name = srv->listeners[index].socket.name;
     return (galley_str){name, strlen(name)};
 }
 

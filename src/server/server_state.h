@@ -7,15 +7,7 @@
 #ifndef SERVER_SERVER_STATE_H
 #define SERVER_SERVER_STATE_H
 
-#include "base/counter.h"
 #include "base/log.h"
-#include "conn/conn_set.h"
-#include "conn/preface.h"
-#include "exchange/exchange.h"
-#include "h1/h1_driver.h"
-#include "h2/h2_driver.h"
-#include "net/listener.h"
-#include "observe/access_log.h"
 #include "route/router.h"
 
 #include <galley/server.h>
@@ -23,61 +15,10 @@
 
 #include <pthread.h>
 
+#include "server/server_loop.h"
 #include "server/server_options.h"
 
-struct galley_server;
 struct galley_test;
-
-/** What a loop is told from other threads; bits of server_loop.orders. */
-enum server_order {
-    ORDER_DRAIN = 1 << 0,    /* take no more, finish what runs */
-    ORDER_CUT = 1 << 1,      /* close every connection now */
-    ORDER_ORPHAN = 1 << 2,   /* let go of handlers that do not return */
-    ORDER_ALL_IDLE = 1 << 3, /* to the first loop: nothing is left anywhere */
-    ORDER_END = 1 << 4,      /* leave loop_run() */
-};
-
-struct server_counters {
-    struct counter begun; /* exchanges */
-    struct counter ended;
-    struct counter responses[6]; /* by class; [0]: none was sent */
-    struct counter refused;      /* requests over max_requests */
-    struct counter handed_over;  /* clients given to a loop that had fewer */
-    struct counter paused;       /* times the limit of connections stopped accepting */
-};
-
-struct server_loop {
-    _Alignas(64) struct galley_server *server; /* no loop in the lines of another */
-    unsigned index;
-    unsigned max_connections;
-    struct loop *loop;
-    struct conn_set conns;
-    struct exchange_services services;
-    struct exchange_pool exchanges;
-    struct h1_driver *h1;
-    struct h2_driver *h2;
-    struct preface_choice plain; /* h1, or h2 by prior knowledge */
-    struct acceptor **acceptors; /* one a listener; NULL once it is closed */
-    unsigned acceptor_count;
-    unsigned open_acceptors;
-    struct access_log_source *log_source;
-    struct server_counters counters;
-    struct exchange_counters exchange_counters;
-    struct acceptor_counters acceptor_counters;
-    struct h1_counters h1_counters; /* a copy, taken when the driver goes */
-    struct h2_counters h2_counters; /* the same */
-    struct timer room_timer;
-    struct loop_post post;
-    unsigned next_other;        /* server_balance.c: whom to look at next */
-    _Atomic unsigned conns_now; /* conns.count for the other loops; relaxed: a hint */
-    _Atomic unsigned orders;    /* acq_rel: what was written before an order is seen by its loop */
-    pthread_t thread;
-    bool has_thread;
-    bool is_paused;
-    bool is_draining;
-    bool has_reported; /* told that nothing is left */
-    bool is_made;      /* conns and exchanges are initialised */
-};
 
 enum server_phase { SERVER_SETTING_UP, SERVER_RUNNING, SERVER_ENDED };
 enum server_stop { SERVER_GOES_ON, SERVER_DRAINS, SERVER_STOPS_NOW };
@@ -144,7 +85,7 @@ struct galley_server {
     void *user_log_ctx;
     galley_error first_error; /* of the set-up calls; code 0: none */
     struct server_routes *routes;
-    struct listener *listeners;
+    struct server_listener *listeners;
     unsigned listener_count;
     struct server_sites sites;
     struct server_posts posts;
@@ -244,13 +185,14 @@ void server_acceptors_close(struct server_loop *loop);
 void server_acceptors_pause(struct server_loop *loop);
 /** conn_set.removed */
 void server_conn_removed(struct conn_set *set, void *ctx);
-/** The descriptor of a client becomes a connection of this loop, which may close an idle one. */
-void server_take_connection(struct server_loop *loop, int fd);
+/** The descriptor of a client becomes a connection of this loop, which may close an idle one. door:
+ *  the number of the listener. */
+void server_take_connection(struct server_loop *loop, unsigned door, int fd);
 
 /* ---- server_balance.c ---- */
 /** Give a client that came here to a loop that has fewer and waits for something to do. False: there
  *  is none, it stays. */
-bool server_hand_over(struct server_loop *loop, int fd);
+bool server_hand_over(struct server_loop *loop, unsigned door, int fd);
 /** Tell the other loops how many connections it has. */
 void server_balance_count(struct server_loop *loop);
 

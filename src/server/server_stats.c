@@ -68,7 +68,7 @@ typedef const struct counter *counter_of_fn(const struct server_loop *loop,
 /* The driver's while it lives, else what it left. */
 static const struct h2_counters *h2_of(const struct server_loop *loop)
 {
-    return loop->h2 ? h2_driver_counters(loop->h2) : &loop->h2_counters;
+    return server_h2_counters(&loop->drivers);
 }
 
 #define DEFINE(name, expression) COUNTER(counter_##name, expression)
@@ -144,7 +144,7 @@ struct server_counter_names *server_counter_names_make(void)
 /* The driver's while it lives, else what it left. */
 static const struct h1_counters *h1_of(const struct server_loop *loop)
 {
-    return loop->h1 ? h1_driver_counters(loop->h1) : &loop->h1_counters;
+    return server_h1_counters(&loop->drivers);
 }
 
 static const struct counter *counter_at(const struct server_loop *loop, size_t index)
