@@ -8,6 +8,7 @@
 
 #include "daemon/machine.h"
 #include "daemon/say.h"
+#include "daemon/tls.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -153,19 +154,38 @@ int service_make_server(struct service *service, const struct plan *plan, galley
     return GALLEY_OK;
 }
 
+/* What fails is remembered for the start. */
+static void listen_at(struct service *service, const char *listen)
+{
+    char address[TLS_ADDRESS_MAX];
+    if (tls_address(listen, address)) {
+        (void)galley_server_listen_tls(service->server, address, service->tls);
+    } else {
+        (void)galley_server_listen(service->server, listen);
+    }
+}
+
 int service_open_server(struct service *service, const struct plan *plan,
                         const struct options *options, galley_error *err)
 {
-    int rc = service_make_server(service, plan, err);
-    for (size_t i = 0; rc == GALLEY_OK && i < options->listen.count; i++) {
-        (void)galley_server_listen(service->server, options->listen.items[i]); /* remembered */
+    int rc = tls_open(&service->tls, options, err);
+    if (rc == GALLEY_OK) {
+        rc = service_make_server(service, plan, err);
     }
-    return rc;
+    if (rc != GALLEY_OK) {
+        return rc;
+    }
+    for (size_t i = 0; i < options->listen.count; i++) {
+        listen_at(service, options->listen.items[i]);
+    }
+    (void)https_set_up(&service->https, service->server, options); /* remembered as well */
+    return GALLEY_OK;
 }
 
 void service_close(struct service *service)
 {
     galley_server_free(service->server);
     galley_static_free(service->site);
+    galley_tls_free(service->tls);
     *service = (struct service){0};
 }

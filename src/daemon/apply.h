@@ -3,6 +3,7 @@
 #ifndef DAEMON_APPLY_H
 #define DAEMON_APPLY_H
 
+#include "daemon/https.h"
 #include "daemon/options.h"
 
 #include <galley/access_log.h>
@@ -25,6 +26,8 @@ int plan_make(struct plan *plan, const struct options *options);
 void plan_finish(struct plan *plan);
 
 struct service {
+    galley_tls *tls; /* NULL: no address speaks it */
+    struct https https;
     galley_static *site;
     galley_server *server;
 };
@@ -35,7 +38,8 @@ int service_open_site(struct service *service, const struct plan *plan,
 /** The server with its routes and its log, listening nowhere. 0 or a GALLEY_E… with one
  *  sentence. */
 int service_make_server(struct service *service, const struct plan *plan, galley_error *err);
-/** The server on its addresses, not started; failures of set-up calls are told by the start. */
+/** The server on its addresses, with its certificates, not started; failures of set-up calls are told
+ *  by the start. */
 int service_open_server(struct service *service, const struct plan *plan,
                         const struct options *options, galley_error *err);
 void service_close(struct service *service);

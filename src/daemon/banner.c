@@ -5,6 +5,7 @@
 #include "base/text.h"
 
 #include "daemon/say.h"
+#include "daemon/tls.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@ static const char normal[] = "\033[0m";
 
 /* ---- where ----------------------------------------------------------------------------------- */
 
-void banner_url(struct buf *out, struct span address)
+void banner_url(struct buf *out, const char *scheme, struct span address)
 {
     struct span port = span_from(address, address.len);
     for (size_t at = address.len; at > 0 && !port.len; at--) {
@@ -32,24 +33,29 @@ void banner_url(struct buf *out, struct span address)
     }
     struct span host = span_make(address.ptr, address.len - port.len - 1);
     if (span_equal(host, SPAN("0.0.0.0"))) {
-        buf_printf(out, "http://127.0.0.1:%.*s/ (and every other IPv4 address)", SPAN_ARGS(port));
+        buf_printf(out, "%s://127.0.0.1:%.*s/ (and every other IPv4 address)", scheme,
+                   SPAN_ARGS(port));
     } else if (span_equal(host, SPAN("[::]"))) {
-        buf_printf(out, "http://[::1]:%.*s/ (and every other address)", SPAN_ARGS(port));
+        buf_printf(out, "%s://[::1]:%.*s/ (and every other address)", scheme, SPAN_ARGS(port));
     } else {
-        buf_printf(out, "http://%.*s:%.*s/", SPAN_ARGS(host), SPAN_ARGS(port));
+        buf_printf(out, "%s://%.*s:%.*s/", scheme, SPAN_ARGS(host), SPAN_ARGS(port));
     }
 }
 
-static void print_addresses(struct buf *out, galley_server *server, bool has_colours)
+/* Addresses stand in the order in which they were given. */
+static void print_addresses(struct buf *out, galley_server *server, const struct options *options,
+                            bool has_colours)
 {
-    for (unsigned i = 0;; i++) {
+    char plain[TLS_ADDRESS_MAX];
+    for (unsigned i = 0; i < options->listen.count; i++) {
         galley_str address = galley_server_address(server, i);
         if (!address.ptr) {
             return;
         }
         buf_append_text(out, "  ");
         buf_append_text(out, has_colours ? bold : "");
-        banner_url(out, span_make(address.ptr, address.len));
+        bool is_tls = tls_address(options->listen.items[i], plain);
+        banner_url(out, is_tls ? "https" : "http", span_make(address.ptr, address.len));
         buf_append_text(out, has_colours ? normal : "");
         buf_append_char(out, '\n');
     }
@@ -181,16 +187,19 @@ void banner_folder(struct buf *out, const galley_static *site, const char *direc
     buf_finish(&audit.notes);
 }
 
-void banner_print(galley_server *server, const galley_static *site, const struct options *options)
+void banner_print(const struct service *service, const struct options *options)
 {
     struct buf out;
     bool has_colours = say_has_colours(STDOUT_FILENO);
     buf_init(&out, 0);
-    print_addresses(&out, server, has_colours);
+    print_addresses(&out, service->server, options, has_colours);
+    if (service->tls) {
+        tls_append_report(&out, service->tls);
+    }
     /* At once: whoever waits for the address need not wait for the walk through the folder. */
     (void)fd_write_all(STDOUT_FILENO, buf_span(&out).ptr, out.len);
     buf_clear(&out);
-    banner_folder(&out, site, options->directory, has_colours);
+    banner_folder(&out, service->site, options->directory, has_colours);
     (void)fd_write_all(STDOUT_FILENO, buf_span(&out).ptr, out.len);
     buf_finish(&out);
 }

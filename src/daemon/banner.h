@@ -6,14 +6,11 @@
 
 #include "base/buf.h"
 
-#include "daemon/options.h"
+#include "daemon/apply.h"
 
-#include <galley/server.h>
-#include <galley/static.h>
-
-void banner_print(galley_server *server, const galley_static *site, const struct options *options);
+void banner_print(const struct service *service, const struct options *options);
 /** "http://127.0.0.1:7878/" for "127.0.0.1:7878"; what is no TCP address stays as it is. */
-void banner_url(struct buf *out, struct span address);
+void banner_url(struct buf *out, const char *scheme, struct span address);
 /** The lines about the folder: what was found, what is not served and why. */
 void banner_folder(struct buf *out, const galley_static *site, const char *directory,
                    bool has_colours);

@@ -8,6 +8,7 @@
 #include "daemon/help.h"
 #include "daemon/machine.h"
 #include "daemon/option_table.h"
+#include "daemon/tls.h"
 
 /* ---- the configuration ----------------------------------------------------------------------- */
 
@@ -104,22 +105,40 @@ static bool can_be_tried(const char *address)
            !span_starts_with(span_of(address), SPAN("fd:"));
 }
 
-static bool append_address(struct buf *out, const char *address)
+static bool append_address(struct buf *out, const char *listen)
 {
+    char address[TLS_ADDRESS_MAX];
+    bool is_tls = tls_address(listen, address);
     galley_error err = {0};
     if (!can_be_tried(address)) {
-        buf_printf(out, "  %s: not tried\n", address);
+        buf_printf(out, "  %s: not tried\n", listen);
         return true;
     }
     galley_server *server = galley_server_new(NULL, &err);
     bool is_good = server && galley_server_listen(server, address) == GALLEY_OK;
     if (is_good) {
-        buf_printf(out, "  %s: good\n", address);
+        buf_printf(out, "  %s: good%s\n", address, is_tls ? ", with TLS" : "");
     } else if (server && galley_server_start(server, &err) != GALLEY_OK) {
         buf_printf(out, "  %s\n", err.message); /* the sentence was kept for the start */
     }
     galley_server_free(server);
     return is_good;
+}
+
+static bool append_certificates(struct buf *out, const struct options *options)
+{
+    galley_tls *tls;
+    galley_error err = {0};
+    if (tls_open(&tls, options, &err) != GALLEY_OK) {
+        buf_printf(out, "certificates\n  %s\n", err.message);
+        return false;
+    }
+    if (tls) {
+        buf_append_text(out, "certificates\n");
+        tls_append_report(out, tls);
+    }
+    galley_tls_free(tls);
+    return true;
 }
 
 static bool append_folder(struct buf *out, const struct plan *plan, const struct options *options)
@@ -147,6 +166,7 @@ bool doctor_append_report(struct buf *out, const struct plan *plan, const struct
     for (size_t i = 0; i < options->listen.count; i++) {
         is_good &= append_address(out, options->listen.items[i]);
     }
+    is_good &= append_certificates(out, options);
     buf_append_text(out, "folder\n");
     is_good &= append_folder(out, plan, options);
     is_good &= doctor_append_memory(out, plan, options);

@@ -57,7 +57,7 @@ static const char *hint_for(const galley_error *err)
 static int run(struct service *service, struct signals *signals, const struct options *options,
                galley_error *err)
 {
-    int rc = signals_start(signals, service->server, options->quiet, err);
+    int rc = signals_start(signals, service->server, service->tls, options->quiet, err);
     if (rc == GALLEY_OK) {
         rc = galley_server_start(service->server, err);
     }
@@ -66,7 +66,7 @@ static int run(struct service *service, struct signals *signals, const struct op
         return EXIT_FAILED;
     }
     if (!options->quiet) {
-        banner_print(service->server, service->site, options);
+        banner_print(service, options);
     }
     return status_of(galley_server_join(service->server, GALLEY_FOREVER, err), err);
 }
@@ -74,7 +74,7 @@ static int run(struct service *service, struct signals *signals, const struct op
 static int serve(const struct plan *plan, const struct options *options)
 {
     struct service service = {0};
-    struct signals signals = {.signal_fd = -1, .end_fd = -1};
+    struct signals signals = {.signal_fd = -1, .end_fd = -1, .files = {.fd = -1}};
     galley_error err = {0};
     int status = EXIT_FAILED;
     if (service_open_site(&service, plan, options, &err) != GALLEY_OK ||

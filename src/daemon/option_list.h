@@ -16,7 +16,7 @@
  * No include guard: it is included several times. */
 OPTION(LIST, listen, SELF, "listen", 'l', "ADDRESS", "127.0.0.1:7878", 0, 0, false, SERVING,
        "where to listen: 127.0.0.1:8080, [::1]:8080, :8080 (every address), 8080, unix:/run/x.sock "
-       "or fd:3; port 0 is any free port; can be given several times")
+       "or fd:3; port 0 is any free port; with TLS: 127.0.0.1:8443,tls; can be given several times")
 OPTION(TEXT, index, STATIC, "index", 0, "NAMES", "index.html", 0, 0, false, SERVING,
        "the file that answers for a folder; of several, separated by spaces, the first found")
 OPTION(SWITCH, list, SELF, "list", 0, "", "", 0, 0, false, SERVING,
@@ -34,6 +34,31 @@ OPTION(SWITCH, no_precompressed, SELF, "no-precompressed", 0, "", "", 0, 0, fals
 OPTION(CHOICE, compress, SELF, "compress", 0, "on|off", "on", 1, 0, false, SERVING,
        "compress files that have none of those beside them when a client asks for it: text and the "
        "like, from 1 KiB on, in the cache's memory; the first client gets them as they are")
+
+OPTION(LIST, tls_cert, SELF, "tls-cert", 0, "FILE", "", 0, 0, false, TLS,
+       "a certificate with the chain behind it, in PEM; several are told apart by the names in "
+       "them; read again when the file is replaced")
+OPTION(LIST, tls_key, SELF, "tls-key", 0, "FILE", "", 0, 0, false, TLS,
+       "its key, not encrypted; the first one belongs to the first certificate, and so on; if not "
+       "given it is in the certificate's file")
+OPTION(LIST, tls_ocsp, SELF, "tls-ocsp", 0, "FILE", "", 0, 0, false, TLS,
+       "an OCSP response, in DER, to send with the certificate, in the same order")
+OPTION(OPTIONAL, tls_self_signed, SELF, "tls-self-signed", 0, "NAMES", "", 0, 0, false, TLS,
+       "make a certificate for localhost and this machine, and for these names, for development: "
+       "nobody trusts it")
+OPTION(CHOICE, tls_policy, SELF, "tls-policy", 0, "intermediate|modern", "intermediate", 0, 0,
+       false, TLS, "TLS 1.2 and 1.3, or 1.3 only")
+OPTION(CHOICE, tls_client, SELF, "tls-client", 0, "off|optional|required", "off", 0, 0, false, TLS,
+       "ask clients for a certificate")
+OPTION(TEXT, tls_client_ca, SELF, "tls-client-ca", 0, "FILE", "", 0, 0, false, TLS,
+       "who may have signed it, in PEM")
+OPTION(SWITCH, no_http2, SELF, "no-http2", 0, "", "", 0, 0, false, TLS, "offer HTTP/1.1 only")
+OPTION(SWITCH, redirect_to_https, SELF, "redirect-to-https", 0, "", "", 0, 0, false, TLS,
+       "send clients that come without TLS to the first address with it (308), but for "
+       "/.well-known/acme-challenge/")
+OPTION(OPTIONAL, hsts, SELF, "hsts", 0, "VALUE", "", 0, 0, false, TLS,
+       "tell browsers to come with TLS only (Strict-Transport-Security); without a value: "
+       "max-age=31536000")
 
 OPTION(
     OPTIONAL, cors, SELF, "cors", 0, "ORIGIN", "", 0, 0, false, HEADERS,

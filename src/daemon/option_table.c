@@ -27,6 +27,7 @@ const char *option_group_title(enum option_group group)
 {
     static const char *const titles[OPTION_GROUP_COUNT] = {
         [OPTION_GROUP_SERVING] = "What is served",
+        [OPTION_GROUP_TLS] = "TLS",
         [OPTION_GROUP_HEADERS] = "Headers of answers",
         [OPTION_GROUP_LOGS] = "Logs",
         [OPTION_GROUP_MACHINE] = "Threads and memory",

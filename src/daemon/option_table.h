@@ -24,6 +24,7 @@ enum option_kind {
 
 enum option_group {
     OPTION_GROUP_SERVING,
+    OPTION_GROUP_TLS,
     OPTION_GROUP_HEADERS,
     OPTION_GROUP_LOGS,
     OPTION_GROUP_MACHINE,

@@ -61,7 +61,11 @@ static void act(struct signals *signals, uint32_t number)
         }
         break;
     default:
-        say_info("SIGHUP is ignored: reloading is not supported yet");
+        if (signals->files.tls) {
+            tls_files_reload(&signals->files, true);
+        } else {
+            say_info("SIGHUP is ignored: reloading is not supported yet");
+        }
     }
 }
 
@@ -69,14 +73,19 @@ static void *watch(void *arg)
 {
     struct signals *signals = arg;
     for (;;) {
-        struct pollfd wait[2] = {{.fd = signals->end_fd, .events = POLLIN},
-                                 {.fd = signals->signal_fd, .events = POLLIN}};
-        if (poll(wait, 2, -1) < 0) {
+        struct pollfd wait[3] = {{.fd = signals->end_fd, .events = POLLIN},
+                                 {.fd = signals->signal_fd, .events = POLLIN},
+                                 {.fd = signals->files.fd, .events = POLLIN}}; /* -1: skipped */
+        if (poll(wait, 3, tls_files_wait_ms(&signals->files)) < 0) {
             continue; /* EINTR */
         }
         if (wait[0].revents) {
             return NULL;
         }
+        if (wait[2].revents) {
+            tls_files_look(&signals->files);
+        }
+        tls_files_reload(&signals->files, false);
         struct signalfd_siginfo info;
         if (read(signals->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
             act(signals, info.ssi_signo);
@@ -84,11 +93,13 @@ static void *watch(void *arg)
     }
 }
 
-int signals_start(struct signals *signals, galley_server *server, bool is_quiet, galley_error *err)
+int signals_start(struct signals *signals, galley_server *server, galley_tls *tls, bool is_quiet,
+                  galley_error *err)
 {
     sigset_t set;
     make_set(&set);
     *signals = (struct signals){.server = server, .is_quiet = is_quiet, .end_fd = -1};
+    tls_files_open(&signals->files, tls);
     signals->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (signals->signal_fd < 0) {
         return error_set_sys(err, errno, "signalfd");
@@ -118,4 +129,5 @@ void signals_end(struct signals *signals)
     }
     fd_close(&signals->signal_fd);
     fd_close(&signals->end_fd);
+    tls_files_close(&signals->files);
 }

@@ -2,9 +2,12 @@
  * signalfd by one of its own, so that no handler ever interrupts anything.
  *   TERM, INT   drain; the second one ends at once
  *   USR1        open the access log again, after it was renamed
- *   HUP         reserved for a later reload: said and ignored */
+ *   HUP         read the certificates again; what else a reload would do is said to be ignored
+ * The same thread watches the files of certificates. */
 #ifndef DAEMON_SIGNALS_H
 #define DAEMON_SIGNALS_H
+
+#include "daemon/tls_files.h"
 
 #include <galley/server.h>
 
@@ -12,6 +15,7 @@
 
 struct signals {
     galley_server *server;
+    struct tls_files files;
     int signal_fd;
     int end_fd; /* readable: signals_end() was called */
     pthread_t thread;
@@ -22,8 +26,9 @@ struct signals {
 
 /** First of all, before any thread is made. */
 void signals_block(void);
-/** 0, GALLEY_ESYS. signals_end() also after a failure. */
-int signals_start(struct signals *signals, galley_server *server, bool is_quiet, galley_error *err);
+/** tls may be NULL. 0, GALLEY_ESYS. signals_end() also after a failure. */
+int signals_start(struct signals *signals, galley_server *server, galley_tls *tls, bool is_quiet,
+                  galley_error *err);
 /** Before the server is freed. */
 void signals_end(struct signals *signals);
 

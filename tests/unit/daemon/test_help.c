@@ -89,7 +89,7 @@ TEST(addresses_become_urls_that_can_be_opened)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct buf out;
         buf_init(&out, 0);
-        banner_url(&out, span_of(rows[i][0]));
+        banner_url(&out, "http", span_of(rows[i][0]));
         EXPECT_SPAN(buf_span(&out), rows[i][1]);
         buf_finish(&out);
     }

@@ -322,7 +322,7 @@ TEST(names_are_unique_and_well_formed)
         const struct option_row *row = &option_rows[i];
         EXPECT(option_find(span_of(row->name)) == row);
         EXPECT(!row->short_name || option_find_short(row->short_name) == row);
-        EXPECT_INT(strspn(row->name, "abcdefghijklmnopqrstuvwxyz-"), strlen(row->name));
+        EXPECT_INT(strspn(row->name, "abcdefghijklmnopqrstuvwxyz0123456789-"), strlen(row->name));
         EXPECT(row->help[0] != '\0' && row->help[strlen(row->help) - 1] != '.');
     }
     EXPECT(option_find_short('\0') == NULL);

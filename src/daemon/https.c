@@ -1,0 +1,74 @@
+/* daemon/https.c — see https.h. Middleware before the site. */
+#include "daemon/https.h"
+
+#include "base/span.h"
+
+#include "daemon/tls.h"
+
+#include <stdio.h>
+
+enum { HTTPS_PORT = 443 };
+
+/* RFC 8555 §8.3: who proves by HTTP that a name is his answers on port 80. */
+static bool is_challenge(const galley_request *rq)
+{
+    galley_str path = galley_req_path(rq);
+    return path.ptr &&
+           span_starts_with(span_make(path.ptr, path.len), SPAN("/.well-known/acme-challenge/"));
+}
+
+/* RFC 9110 §15.4.9: 308 keeps the method. Where the name is not known (HTTP/1.0), there is nowhere
+ * to send the client. */
+static int redirect(galley_request *rq, galley_response *rs, const struct https *https)
+{
+    galley_str host = galley_req_host(rq);
+    galley_str path = galley_req_target(rq);
+    if (!host.ptr || path.len == 0 || path.ptr[0] != '/') {
+        return 400;
+    }
+    char *location = galley_sprintf(rq, "https://%.*s%s%.*s", (int)host.len, host.ptr, https->port,
+                                    (int)path.len, path.ptr);
+    return location ? galley_res_redirect(rs, 308, location) : 503;
+}
+
+static int before_site(galley_request *rq, galley_response *rs, galley_chain *chain, void *arg)
+{
+    const struct https *https = arg;
+    bool is_tls = galley_req_is_tls(rq);
+    if (!is_tls && https->redirects && !is_challenge(rq)) {
+        return redirect(rq, rs, https);
+    }
+    /* RFC 6797 §7.2: not over connections without TLS. */
+    if (is_tls && https->hsts &&
+        galley_res_header(rs, "Strict-Transport-Security", https->hsts) != GALLEY_OK) {
+        return 500;
+    }
+    return galley_next(chain);
+}
+
+static int first_tls_port(galley_server *server, const struct options *options)
+{
+    char address[TLS_ADDRESS_MAX];
+    for (unsigned i = 0; i < options->listen.count; i++) {
+        if (tls_address(options->listen.items[i], address)) {
+            return galley_server_port(server, i);
+        }
+    }
+    return HTTPS_PORT;
+}
+
+int https_set_up(struct https *https, galley_server *server, const struct options *options)
+{
+    *https = (struct https){.redirects = options->redirect_to_https};
+    if (options->hsts) {
+        https->hsts = options->hsts[0] ? options->hsts : "max-age=31536000";
+    }
+    int port = first_tls_port(server, options);
+    if (port > 0 && port != HTTPS_PORT) {
+        (void)snprintf(https->port, sizeof https->port, ":%d", port);
+    }
+    if (!https->redirects && !https->hsts) {
+        return GALLEY_OK;
+    }
+    return galley_server_use(server, "/", before_site, https);
+}
