@@ -31,7 +31,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SLOW = float(os.environ.get("GALLEY_TEST_SLOW", "1"))
 
-URL = re.compile(r"http://(?P<host>127\.0\.0\.1|\[::1\]|localhost):(?P<port>\d+)/?")
+URL = re.compile(r"https?://(?P<host>127\.0\.0\.1|\[::1\]|localhost):(?P<port>\d+)/?")
 STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-9][0-9][0-9]) ([\t -~\x80-\xff]*)")
 FIELD_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t -~\x80-\xff]*?)[ \t]*")
 CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(;[\t -~\x80-\xff]*)?")

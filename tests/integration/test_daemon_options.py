@@ -8,22 +8,15 @@ import re
 import shutil
 import socket
 import subprocess
+from pathlib import Path
 
 import pytest
 
 import galley
+from lab import about
 
 HTML = {"Accept": "text/html"}
 SITE = {"index.html": "home", "about.html": "about us", "404.html": "not here", "style.css": "p{}", "sub/a.txt": "a"}
-TESTED = set()
-
-
-def about(*options):
-    """Marks a test as the one of these options."""
-    TESTED.update(options)
-    return lambda function: function
-
-
 def config(run, *options):
     """--print-config as {name: (value, origin)}."""
     done = run("--print-config", *options)
@@ -417,7 +410,7 @@ def test_version(run):
 def test_help_and_its_forms_come_from_one_table(run):
     text = run("--help")
     assert text.returncode == 0 and text.stderr == ""
-    names = re.findall(r"^ +(?:-\w, )?--([a-z-]+)", text.stdout, re.M)
+    names = re.findall(r"^ +(?:-\w, )?--([a-z0-9-]+)", text.stdout, re.M)
     assert len(names) > 40 and len(set(names)) == len(names)
     page = run("--help=man").stdout.replace("\\-", "-")
     table = run("--help=markdown").stdout
@@ -444,9 +437,13 @@ def test_the_manual_page_is_clean_roff(run):
 
 
 def test_every_option_has_a_test(run):
-    names = set(re.findall(r"^ +(?:-\w, )?--([a-z-]+)", run("--help").stdout, re.M))
-    assert names - TESTED == set()
-    assert TESTED - names == set()
+    names = set(re.findall(r"^ +(?:-\w, )?--([a-z0-9-]+)", run("--help").stdout, re.M))
+    tested = set()
+    for path in Path(__file__).parent.glob("test_*.py"):
+        for options in re.findall(r"^@about\((.*?)\)$", path.read_text(), re.M | re.S):
+            tested.update(re.findall(r'"([^"]+)"', options))
+    assert names - tested == set()
+    assert tested - names == set()
 
 
 def test_the_built_manual_page_and_the_page_in_docs_are_current(run):
