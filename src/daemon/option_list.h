@@ -104,8 +104,8 @@ OPTION(SIZE, cache_bytes, STATIC, "cache-size", 0, "SIZE", "64M", 1, OPTION_SIZE
        MACHINE,
        "memory for the contents of small files; if not given, an eighth of what the control group "
        "allows if that is less")
-OPTION(SIZE, max_memory_file, STATIC, "cache-max-file", 0, "SIZE", "512k", 1, OPTION_SIZE_MAX, false,
-       MACHINE, "larger files are sent from the disk")
+OPTION(SIZE, max_memory_file, STATIC, "cache-max-file", 0, "SIZE", "512k", 1, OPTION_SIZE_MAX,
+       false, MACHINE, "larger files are sent from the disk")
 OPTION(SIZE, max_hash_file, STATIC, "etag-max-file", 0, "SIZE", "16M", 1, OPTION_SIZE_MAX, false,
        MACHINE, "larger files get a weak ETag, which does not need their content")
 OPTION(COUNT, max_open_files, STATIC, "open-files", 0, "N", "256", 1, 1 << 20, false, MACHINE,
