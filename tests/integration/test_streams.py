@@ -29,7 +29,16 @@ def stats(server):
 
 def wait_for(server, **wanted):
     """Until the server's numbers are these."""
-    galley.wait_until(lambda: wanted.items() <= stats(server).items(), 30, f"{wanted}")
+    seen = {}
+
+    def are_there():
+        seen.update(stats(server))
+        return wanted.items() <= seen.items()
+
+    try:
+        galley.wait_until(are_there, 30, f"{wanted}")
+    except AssertionError as error:
+        raise AssertionError(f"{error}; at last {seen}") from None
 
 
 def publish(server, text):
