@@ -7,7 +7,7 @@ import pytest
 
 import h2_client
 
-PROTOCOL_ERROR, ENHANCE_YOUR_CALM = 1, 11
+PROTOCOL_ERROR, INTERNAL_ERROR, ENHANCE_YOUR_CALM = 1, 2, 11
 HEADERS, PING, GOAWAY, ACK = 1, 6, 7, 1
 
 
@@ -45,6 +45,22 @@ def test_handlers_on_loop_and_pool_answer_many_streams(program):
         slow = client.request("/sleep/200")
         assert client.get("/").status == 200  # nobody waits behind it
         assert client.answer(slow).status == 200
+
+
+def test_pieces_of_a_worker_come_whole_or_end_in_a_reset(program):
+    """RFC 9113 §8.1: what was cut does not look whole."""
+    server = program("lab_server", "workers=2")
+    with h2_client.connect(server) as client:
+        pieces, short, events = client.request("/stream/400000"), client.request("/short"), client.request("/events")
+        assert client.answer(pieces).body == (bytes(range(97, 123)) * 16000)[:400000]
+        assert client.answer(short).reset == INTERNAL_ERROR
+        head = client.get("/stream/400000", method="HEAD")
+        assert head.status == 200 and head.body == b""
+        while not client.answers[events].body:
+            client.receive()
+        client.h2.reset_stream(events)
+        client.flush()
+        assert client.get("/on-pool").status == 200
 
 
 def test_a_stream_that_is_reset_costs_no_other_anything(program):
