@@ -21,8 +21,8 @@ SSL_CTX *tls_context_acquire(galley_tls *tls)
     return front;
 }
 
-/* The reference that the context had is given back when nobody is about to take one from it: that
- * is some ten instructions of another thread. */
+/* The reference that the context had is given back when nobody is about to take one from it, or
+ * looks at it without: that is some ten instructions of another thread, or a copy of a report. */
 static void publish(galley_tls *tls, SSL_CTX *front)
 {
     SSL_CTX *before = atomic_exchange(&tls->front, front);
@@ -119,13 +119,13 @@ int galley_tls_get_certificate(galley_tls *tls, unsigned index, galley_tls_certi
     if (!tls || !ret || ret->size < sizeof *ret) {
         return GALLEY_EINVAL;
     }
-    SSL_CTX *front = tls_context_acquire(tls);
-    const struct tls_set *set = tls_set_of(front);
+    atomic_fetch_add(&tls->readers, 1); /* as long as it is looked at: a few hundred bytes */
+    const struct tls_set *set = tls_set_of(atomic_load(&tls->front));
     bool has_it = index < set->pair_count;
     if (has_it) {
         tls_pair_report(&set->pairs[index], ret);
     }
-    SSL_CTX_free(front);
+    atomic_fetch_sub(&tls->readers, 1);
     return has_it ? 0 : GALLEY_ENOTFOUND;
 }
 
