@@ -17,6 +17,7 @@
 
 struct body_reader;
 struct body_spool;
+struct transport;
 
 enum { REQUEST_MAX_PARAMS = 8 };
 
@@ -48,12 +49,12 @@ struct request {
     void *input_arg;
     uint8_t param_count;
     uint8_t version; /* 10, 11, 20 */
-    bool is_tls;
     bool expects_continue;
     uint8_t terminated;           /* REQUEST_VIEW_…: views that end in a NUL already */
     uint8_t params_terminated;    /* a bit for each parameter */
     struct span peer_text;        /* made when asked for */
     struct span host_text;        /* the same */
+    const struct transport *tls;  /* that it came over; NULL: a plain one. On the loop only */
     struct request_value *values; /* galley_req_set(), newest first */
     struct request_param params[REQUEST_MAX_PARAMS]; /* last: it is never cleared */
 };

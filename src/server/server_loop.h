@@ -36,6 +36,7 @@ struct server_counters {
     struct counter ended;
     struct counter responses[6]; /* by class; [0]: none was sent */
     struct counter refused;      /* requests over max_requests */
+    struct counter misdirected;  /* for a host whose rule for clients is another one: 421 */
     struct counter handed_over;  /* clients given to a loop that had fewer */
     struct counter paused;       /* times the limit of connections stopped accepting */
 };

@@ -34,6 +34,7 @@ typedef const struct counter *counter_of_fn(const struct server_loop *loop,
     X(bytes_out, loop->conns.counters.bytes_out)                                                   \
     X(requests, h1->requests)                                                                      \
     X(requests_over_limit, loop->counters.refused)                                                 \
+    X(requests_misdirected, loop->counters.misdirected)                                            \
     X(responses_none, loop->counters.responses[0])                                                 \
     X(responses_1xx, loop->counters.responses[1])                                                  \
     X(responses_2xx, loop->counters.responses[2])                                                  \
