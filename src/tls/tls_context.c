@@ -29,6 +29,7 @@ static void publish(galley_tls *tls, SSL_CTX *front)
     while (atomic_load(&tls->readers) != 0) {
         sched_yield();
     }
+    tls_set_leave(before);
     SSL_CTX_free(before);
 }
 

@@ -47,6 +47,16 @@ struct tls_set *tls_set_of(const SSL_CTX *ssl_ctx)
     return identity_of_ssl_ctx(ssl_ctx)->set;
 }
 
+/* OpenSSL 3.0 counts references down relaxed: that orders nothing between the thread that has read
+ * and the one that frees. */
+void tls_set_leave(const SSL_CTX *ssl_ctx)
+{
+    const struct tls_identity *identity = identity_of_ssl_ctx(ssl_ctx);
+    if (identity) {
+        atomic_fetch_add_explicit(&identity->set->left, 1, memory_order_release);
+    }
+}
+
 const struct tls_identity *tls_identity_of(const SSL *ssl)
 {
     return identity_of_ssl_ctx(SSL_get_SSL_CTX(ssl));
@@ -64,6 +74,7 @@ static void destroy_identity(struct tls_identity *identity)
 
 static void destroy(struct tls_set *set)
 {
+    (void)atomic_load_explicit(&set->left, memory_order_acquire); /* tls_set_leave() */
     for (unsigned i = 0; i < set->identity_count; i++) {
         destroy_identity(set->identities[i]);
     }

@@ -13,6 +13,8 @@
 #include "tls/tls_options.h"
 #include "tls/tls_tickets.h"
 
+#include <stdatomic.h>
+
 enum { TLS_KINDS = 5 }; /* of keys: RSA, RSA-PSS, ECDSA, Ed25519, Ed448 */
 
 struct tls_set;
@@ -28,6 +30,7 @@ struct tls_identity {
 };
 
 struct tls_set {
+    atomic_uint left; /* written by who gives up a reference; partner: whoever ends the set */
     const struct tls_options *options; /* outlive every connection, as the tickets do */
     struct tls_tickets *tickets;       /* NULL: none */
     struct tls_pair *pairs;            /* the self-signed one last */
@@ -51,6 +54,9 @@ int tls_set_build(SSL_CTX **ret_front, const struct tls_options *options,
                   struct tls_tickets *tickets, const struct tls_set *before, galley_error *err);
 /** The set of a front or of an identity. */
 struct tls_set *tls_set_of(const SSL_CTX *ssl_ctx);
+/** Before a reference to a front goes that others may outlive: what this thread has read of the set
+ *  was read before its end. Of an identity's SSL_CTX, too; of one that is not ours nothing happens. */
+void tls_set_leave(const SSL_CTX *ssl_ctx);
 /** Where a name leads; it is in lower case, or missing. */
 struct tls_identity *tls_set_identity(const struct tls_set *set, struct span name);
 /** The identity of a connection; the front before a name was seen. */

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "tls/tls_link.h"
+#include "tls/tls_set.h"
 
 #include <openssl/err.h>
 
@@ -167,6 +168,7 @@ static void free_ssl(SSL *ssl)
 {
     if (ssl) {
         SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+        tls_set_leave(SSL_get_SSL_CTX(ssl));
         SSL_free(ssl);
     }
 }

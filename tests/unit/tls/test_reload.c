@@ -8,6 +8,7 @@
 
 #include <openssl/crypto.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
@@ -154,6 +155,43 @@ TEST_TIMEOUT(test_handshakes_on_three_threads_while_certificates_change, 120)
     }
     EXPECT(reloads > 0);
     expect_subject(swapped.world.tls, "new");
+    world_close(&swapped.world);
+}
+
+/* A connection of a set that was exchanged long ago. The flag orders nothing: TSan sees whether the
+ * set's end comes behind what others have read of it. */
+struct late_connection {
+    SSL *ssl;
+    atomic_bool is_over; /* relaxed by intention */
+};
+
+static void *end_late(void *arg)
+{
+    struct late_connection *late = arg;
+    while (!atomic_load_explicit(&late->is_over, memory_order_relaxed)) {
+        sched_yield();
+    }
+    SSL_free(late->ssl);
+    OPENSSL_thread_stop();
+    return NULL;
+}
+
+TEST(test_a_set_ends_on_another_thread_than_the_one_that_looked_at_it)
+{
+    struct swapped swapped;
+    open_swapped(&swapped);
+    galley_tls *tls = swapped.world.tls;
+    SSL_CTX *front = tls_context_acquire(tls);
+    struct late_connection late = {.ssl = SSL_new(front)};
+    pthread_t thread;
+    SSL_CTX_free(front);
+    EXPECT(late.ssl);
+    EXPECT_INT(pthread_create(&thread, NULL, end_late, &late), 0);
+    galley_tls_certificate_report report = {.size = sizeof report};
+    EXPECT_INT(galley_tls_get_certificate(tls, 0, &report), 0);
+    EXPECT_INT(galley_tls_reload(tls, NULL), 0);
+    atomic_store_explicit(&late.is_over, true, memory_order_relaxed);
+    EXPECT_INT(pthread_join(thread, NULL), 0);
     world_close(&swapped.world);
 }
 
