@@ -18,6 +18,7 @@
     X(SEND_TIMEOUT, 1, "the client read the answer too slowly")                                    \
     X(PROTOCOL_ERROR, 1, "the client broke a rule of HTTP/2")                                      \
     X(FLOOD, 1, "the client asked for more work than a client may")                                \
+    X(BAD_PROXY_HEADER, 1, "what a proxy sent first was no PROXY header")                          \
     X(HANDSHAKE_FAILED, 1, "the TLS handshake failed")                                             \
     X(HANDSHAKE_REFUSED, 1, "the client refused the TLS handshake with an alert")                  \
     X(HANDSHAKE_GIVEN_UP, 1, "the client went away during the TLS handshake")                      \

@@ -147,12 +147,11 @@ void conn_close_when_sent(struct conn *conn, enum close_reason reason)
 
 /* ---- birth ----------------------------------------------------------------------------------- */
 
-static void read_peer(struct conn *conn)
+static void read_peer(struct conn *conn, int fd)
 {
     struct sockaddr_storage addr = {0};
     socklen_t len = sizeof addr;
-    if (loop_peer_name(conn->set->loop, conn->transport.socket.fd, (struct sockaddr *)&addr,
-                       &len) == 0) {
+    if (loop_peer_name(conn->set->loop, fd, (struct sockaddr *)&addr, &len) == 0) {
         peer_address_from(&conn->peer, (struct sockaddr *)&addr, len);
     }
 }
@@ -207,39 +206,54 @@ static struct conn *refuse(struct conn_set *set, int fd, struct conn *conn,
     return NULL;
 }
 
-struct conn *conn_create(struct conn_set *set, int fd, const struct protocol *protocol)
+struct transport_told conn_transport_told(void)
 {
-    struct conn *conn = make_conn(set);
-    if (!conn) {
-        return refuse(set, fd, NULL, CLOSE_OUT_OF_MEMORY);
+    return (struct transport_told){conn_handshake_done, on_transport_closed};
+}
+
+/* A proxy's header stands before TLS, so its transport is a plain one at first. */
+static int open_transport(struct conn *conn, int fd, const struct conn_entry *entry)
+{
+    if (!entry->opener || conn_is_of_proxy(conn, entry)) {
+        return transport_plain_open(&conn->transport, conn->set->loop, fd, on_transport_closed);
     }
-    conn->protocol = protocol;
-    if (transport_plain_open(&conn->transport, set->loop, fd, on_transport_closed) < 0) {
-        return refuse(set, fd, conn, CLOSE_SYSTEM_ERROR);
+    const struct transport_told told = conn_transport_told();
+    conn->is_tls = true;
+    conn_handshake_begin(conn, entry);
+    return entry->opener->open(entry->opener, &conn->transport, fd, &told);
+}
+
+/* False: the connection is ending. */
+static bool begin(struct conn *conn, const struct conn_entry *entry)
+{
+    if (conn_is_of_proxy(conn, entry)) {
+        return conn_proxy_begin(conn, entry);
     }
-    read_peer(conn);
-    join_set(conn);
-    return conn_open_protocol(conn) ? conn : NULL;
+    if (!entry->opener) {
+        conn->protocol = entry->protocols[0];
+        return conn_open_protocol(conn);
+    }
+    return true; /* the transport will say when */
 }
 
 struct conn *conn_create_by(struct conn_set *set, int fd, const struct conn_entry *entry)
 {
-    if (!entry->opener) {
-        return conn_create(set, fd, entry->protocols[0]);
-    }
     struct conn *conn = make_conn(set);
     if (!conn) {
         return refuse(set, fd, NULL, CLOSE_OUT_OF_MEMORY);
     }
-    conn->is_tls = true;
-    conn_handshake_begin(conn, entry);
-    const struct transport_told told = {conn_handshake_done, on_transport_closed};
-    int result = entry->opener->open(entry->opener, &conn->transport, fd, &told);
+    read_peer(conn, fd);
+    int result = open_transport(conn, fd, entry);
     if (result < 0) {
         bool is_memory = result == -ENOMEM;
         return refuse(set, fd, conn, is_memory ? CLOSE_OUT_OF_MEMORY : CLOSE_SYSTEM_ERROR);
     }
-    read_peer(conn);
     join_set(conn);
-    return conn;
+    return begin(conn, entry) ? conn : NULL;
+}
+
+struct conn *conn_create(struct conn_set *set, int fd, const struct protocol *protocol)
+{
+    const struct conn_entry plain = {.protocols = &protocol, .protocol_count = 1};
+    return conn_create_by(set, fd, &plain);
 }

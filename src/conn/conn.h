@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "loop/loop.h"
 #include "net/address.h"
+#include "net/networks.h"
 #include "net/transport.h"
 
 #include "conn/close_reason_list.h"
@@ -109,6 +110,7 @@ struct conn *conn_create(struct conn_set *set, int fd, const struct protocol *pr
  *  long as one of them is in its handshake. */
 struct conn_entry {
     const struct transport_opener *opener;   /* NULL: plain */
+    const struct networks *proxies;          /* who sends a PROXY header first; NULL: nobody */
     const struct protocol *const *protocols; /* by ALPN name; the first also when none was agreed */
     unsigned protocol_count;
 };

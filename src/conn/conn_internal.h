@@ -47,7 +47,16 @@ void conn_handshake_begin(struct conn *conn, const struct conn_entry *entry);
 /** The transport's word: the protocol begins, or the end. */
 void conn_handshake_done(struct transport *transport, int result);
 
+/* conn_proxy.c */
+/** Does the peer speak for others, and say so first? */
+bool conn_is_of_proxy(const struct conn *conn, const struct conn_entry *entry);
+/** On a plain transport: what comes first is a header. False: out of memory, and the connection
+ * ends. */
+bool conn_proxy_begin(struct conn *conn, const struct conn_entry *entry);
+
 /* conn.c */
+/** What a transport with a handshake tells its connection. */
+struct transport_told conn_transport_told(void);
 static inline struct conn *conn_of_transport(struct transport *transport)
 {
     return CONTAINER_OF(transport, struct conn, transport);

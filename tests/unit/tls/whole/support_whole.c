@@ -40,7 +40,8 @@ void whole_open(struct whole *whole, int version)
     whole->other = (struct protocol){.name = "h2", .open = never_open};
     whole->protocols[0] = &whole->other;
     whole->protocols[1] = h1_driver_protocol(whole->world.driver);
-    whole->entry = (struct conn_entry){&whole->opener.opener, whole->protocols, 2};
+    whole->entry = (struct conn_entry){
+        .opener = &whole->opener.opener, .protocols = whole->protocols, .protocol_count = 2};
 }
 
 void whole_close(struct whole *whole)
