@@ -178,6 +178,9 @@ int service_open_server(struct service *service, const struct plan *plan,
     for (size_t i = 0; i < options->listen.count; i++) {
         listen_at(service, options->listen.items[i]);
     }
+    for (size_t i = 0; i < options->proxy_from.count; i++) {
+        (void)galley_server_proxy_from(service->server, options->proxy_from.items[i]);
+    }
     (void)https_set_up(&service->https, service->server, options); /* remembered as well */
     return GALLEY_OK;
 }

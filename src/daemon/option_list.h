@@ -35,6 +35,11 @@ OPTION(CHOICE, compress, SELF, "compress", 0, "on|off", "on", 1, 0, false, SERVI
        "compress files that have none of those beside them when a client asks for it: text and the "
        "like, from 1 KiB on, in the cache's memory; the first client gets them as they are")
 
+OPTION(
+    LIST, proxy_from, SELF, "proxy-from", 0, "NETWORK", "", 0, 0, false, SERVING,
+    "connections from there (10.0.0.0/8, ::1, unix) are a proxy's and begin with a header of the "
+    "PROXY protocol, which names the client; can be given several times")
+
 OPTION(LIST, tls_cert, SELF, "tls-cert", 0, "FILE", "", 0, 0, false, TLS,
        "a certificate with the chain behind it, in PEM; several are told apart by the names in "
        "them; read again when the file is replaced")

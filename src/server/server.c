@@ -75,8 +75,9 @@ static int init(galley_server *srv, const galley_server_options *opt, galley_err
 
 void server_listeners_close(galley_server *srv)
 {
-    for (unsigned i = 0; i < srv->listener_count; i++) {
-        listener_close(&srv->listeners[i].socket); /* the name stays, for galley_server_address() */
+    for (unsigned i = 0; i < srv->addresses.count; i++) {
+        listener_close(
+            &srv->addresses.list[i].socket); /* the name stays, for galley_server_address() */
     }
 }
 
@@ -91,7 +92,8 @@ static void release(galley_server *srv)
     server_posts_finish(&srv->posts);
     server_config_finish(&srv->config);
     mem_free(srv->names);
-    mem_free(srv->listeners);
+    mem_free(srv->addresses.list);
+    networks_finish(&srv->addresses.proxies);
     mem_free(srv->sites.list);
     pthread_cond_destroy(&srv->ended);
     pthread_mutex_destroy(&srv->lock);

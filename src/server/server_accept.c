@@ -119,14 +119,14 @@ int server_acceptors_make(struct server_loop *loop, galley_error *err)
 {
     struct galley_server *srv = loop->server;
     const struct listener *test = srv->test ? test_client_listener(srv->test, loop->loop) : NULL;
-    unsigned count = srv->test ? 1 : srv->listener_count;
+    unsigned count = srv->test ? 1 : srv->addresses.count;
     if (srv->test && !test) {
         return error_set(err, GALLEY_ENOMEM, "server: out of memory");
     }
     int rc = server_doors_make(loop, count, err);
     for (unsigned i = 0; i < count && rc == GALLEY_OK; i++) {
         struct server_door *door = &loop->doors[i];
-        door->acceptor = make_acceptor(door, test ? test : &srv->listeners[i].socket, err);
+        door->acceptor = make_acceptor(door, test ? test : &srv->addresses.list[i].socket, err);
         if (!door->acceptor) {
             return err->code;
         }

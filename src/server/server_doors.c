@@ -29,7 +29,9 @@ static void choose_protocols(struct server_door *door, const struct tls_options 
 
 static void make_door(struct server_door *door, struct server_loop *loop, galley_tls *tls)
 {
+    const struct networks *proxies = &loop->server->addresses.proxies;
     door->loop = loop;
+    door->entry.proxies = proxies->count > 0 ? proxies : NULL;
     choose_protocols(door, tls ? &tls->options : NULL);
     if (tls) {
         tls_opener_init(&door->opener, loop->drivers.tls, take_context, tls);
@@ -50,7 +52,7 @@ int server_doors_make(struct server_loop *loop, unsigned count, galley_error *er
     drivers->spoken[HTTP_2] = h2_driver_protocol(drivers->h2);
     drivers->spoken[PLAIN] = &drivers->plain.protocol;
     for (unsigned i = 0; i < count; i++) {
-        make_door(&loop->doors[i], loop, srv->test ? NULL : srv->listeners[i].tls);
+        make_door(&loop->doors[i], loop, srv->test ? NULL : srv->addresses.list[i].tls);
     }
     return GALLEY_OK;
 }

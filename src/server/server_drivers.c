@@ -8,8 +8,8 @@
 /* A test client speaks HTTP/1.1 and nothing else. */
 bool server_has_tls(const struct galley_server *srv)
 {
-    for (unsigned i = 0; i < srv->listener_count && !srv->test; i++) {
-        if (srv->listeners[i].tls) {
+    for (unsigned i = 0; i < srv->addresses.count && !srv->test; i++) {
+        if (srv->addresses.list[i].tls) {
             return true;
         }
     }

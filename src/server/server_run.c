@@ -37,7 +37,7 @@ static int check_ready(galley_server *srv, bool needs_listener, galley_error *er
         return err->code;
     }
     /* One that has begun without a listener, under test, is not asked for it. */
-    if (needs_listener && srv->listener_count == 0 && is_setting_up(srv)) {
+    if (needs_listener && srv->addresses.count == 0 && is_setting_up(srv)) {
         return error_set(err, GALLEY_EINVAL,
                          "nothing to listen on: call galley_server_listen() first");
     }

@@ -39,16 +39,16 @@ static int add_listener(galley_server *srv, const char *text, galley_tls *tls, g
     if (rc != GALLEY_OK) {
         return rc;
     }
-    size_t count = srv->listener_count;
-    struct server_listener *grown = mem_resize(srv->listeners, (count + 1) * sizeof *grown);
+    size_t count = srv->addresses.count;
+    struct server_listener *grown = mem_resize(srv->addresses.list, (count + 1) * sizeof *grown);
     if (!grown) {
         return error_set(err, GALLEY_ENOMEM, "listen %s: out of memory", text);
     }
-    srv->listeners = grown;
+    srv->addresses.list = grown;
     rc = listener_open(&grown[count].socket, &address, err);
     if (rc == GALLEY_OK) {
         grown[count].tls = tls;
-        srv->listener_count++;
+        srv->addresses.count++;
     }
     return rc;
 }
@@ -81,18 +81,31 @@ int galley_server_listen_tls(galley_server *srv, const char *address, galley_tls
     return rc == GALLEY_OK ? listen_by(srv, address, tls) : rc;
 }
 
+int galley_server_proxy_from(galley_server *srv, const char *network)
+{
+    galley_error err = {0};
+    int rc = check_setting_up(srv);
+    if (rc != GALLEY_OK) {
+        return rc;
+    }
+    rc = network ? networks_add(&srv->addresses.proxies, span_of(network), &err)
+                 : error_set(&err, GALLEY_EINVAL, "proxy from: no network was given");
+    return settle(srv, rc, &err);
+}
+
 int galley_server_port(const galley_server *srv, unsigned index)
 {
-    return srv && index < srv->listener_count ? (int)listener_port(&srv->listeners[index].socket)
-                                              : GALLEY_EINVAL;
+    return srv && index < srv->addresses.count
+               ? (int)listener_port(&srv->addresses.list[index].socket)
+               : GALLEY_EINVAL;
 }
 
 galley_str galley_server_address(const galley_server *srv, unsigned index)
 {
-    if (!srv || index >= srv->listener_count) {
+    if (!srv || index >= srv->addresses.count) {
         return (galley_str){NULL, 0};
     }
-    const char *name = srv->listeners[index].socket.name;
+    const char *name = srv->addresses.list[index].socket.name;
     return (galley_str){name, strlen(name)};
 }
 

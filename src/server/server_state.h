@@ -78,6 +78,13 @@ struct server_progress {
     galley_error error;
 };
 
+/** Where it listens. */
+struct server_addresses {
+    struct server_listener *list;
+    unsigned count;
+    struct networks proxies; /* who sends a PROXY header first */
+};
+
 struct galley_server {
     struct server_config config;
     struct log_sink log;
@@ -85,8 +92,7 @@ struct galley_server {
     void *user_log_ctx;
     galley_error first_error; /* of the set-up calls; code 0: none */
     struct server_routes *routes;
-    struct server_listener *listeners;
-    unsigned listener_count;
+    struct server_addresses addresses;
     struct server_sites sites;
     struct server_posts posts;
     struct server_loop *loops;

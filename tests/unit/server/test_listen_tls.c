@@ -64,9 +64,12 @@ TEST(a_server_that_runs_takes_no_more_addresses)
     EXPECT_INT(galley_server_listen_tls(srv, "127.0.0.1:0", tls), 0);
     EXPECT_INT(galley_server_start(srv, NULL), 0);
     EXPECT_INT(galley_server_listen_tls(srv, "127.0.0.1:0", tls), GALLEY_ESTATE);
+    EXPECT_INT(galley_server_proxy_from(srv, "::1"), GALLEY_ESTATE);
     pid_t child = fork();
     if (child == 0) {
-        _exit(galley_server_listen_tls(srv, "127.0.0.1:0", tls) == GALLEY_EFORKED ? 0 : 1);
+        bool is_refused = galley_server_listen_tls(srv, "127.0.0.1:0", tls) == GALLEY_EFORKED;
+        is_refused &= galley_server_proxy_from(srv, "::1") == GALLEY_EFORKED;
+        _exit(is_refused ? 0 : 1);
     }
     int status = -1;
     EXPECT_INT(waitpid(child, &status, 0), child);
@@ -84,6 +87,30 @@ TEST(without_memory_there_is_no_address)
     mem_fail_nth(0);
     galley_server_free(srv);
     galley_tls_free(tls);
+}
+
+static galley_server *without_memory(void)
+{
+    galley_server *srv = make();
+    mem_fail_nth(1);
+    return srv;
+}
+
+TEST(networks_of_proxies_are_read_with_care)
+{
+    EXPECT_INT(galley_server_proxy_from(NULL, "::1"), GALLEY_EINVAL);
+    galley_error err = {0};
+    galley_server *srv = make();
+    EXPECT_INT(galley_server_proxy_from(srv, "10.0.0.0/8"), 0);
+    EXPECT_INT(galley_server_proxy_from(srv, NULL), GALLEY_EINVAL);
+    EXPECT_INT(galley_server_proxy_from(srv, "10.0.0.1/8"), GALLEY_EINVAL);
+    EXPECT_INT(galley_server_start(srv, &err), GALLEY_EINVAL);
+    EXPECT_TEXT(err.message, "proxy from: no network was given");
+    galley_server_free(srv);
+    srv = without_memory();
+    EXPECT_INT(galley_server_proxy_from(srv, "::1"), GALLEY_ENOMEM);
+    mem_fail_nth(0);
+    galley_server_free(srv);
 }
 
 static void start_and_stop(galley_server *srv, galley_error *err)
