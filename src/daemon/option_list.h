@@ -57,7 +57,8 @@ OPTION(CHOICE, tls_client, SELF, "tls-client", 0, "off|optional|required", "off"
        "ask clients for a certificate")
 OPTION(TEXT, tls_client_ca, SELF, "tls-client-ca", 0, "FILE", "", 0, 0, false, TLS,
        "who may have signed it, in PEM")
-OPTION(SWITCH, no_http2, SELF, "no-http2", 0, "", "", 0, 0, false, TLS, "offer HTTP/1.1 only")
+OPTION(SWITCH, no_http2, SELF, "no-http2", 0, "", "", 0, 0, false, TLS,
+       "with TLS, offer HTTP/1.1 only; without, clients that begin with HTTP/2 are answered in it")
 OPTION(SWITCH, redirect_to_https, SELF, "redirect-to-https", 0, "", "", 0, 0, false, TLS,
        "send clients that come without TLS to the first address with it (308), but for "
        "/.well-known/acme-challenge/")

@@ -15,7 +15,7 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
-enum { QUIET_MS = 300 };
+enum { QUIET_MS = 300, PATIENCE_MS = 5000 };
 
 static const uint32_t events = IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_DELETE;
 
@@ -73,6 +73,15 @@ static bool is_ours(const struct tls_files *files, const char *name)
     return false;
 }
 
+static void put_off(struct tls_files *files)
+{
+    int64_t now_ms = clock_mono_ms();
+    if (files->due_ms == 0) {
+        files->last_ms = now_ms + PATIENCE_MS;
+    }
+    files->due_ms = now_ms + QUIET_MS < files->last_ms ? now_ms + QUIET_MS : files->last_ms;
+}
+
 void tls_files_look(struct tls_files *files)
 {
     _Alignas(struct inotify_event) char bytes[4096];
@@ -82,7 +91,7 @@ void tls_files_look(struct tls_files *files)
             const struct inotify_event *event = (const void *)(bytes + at);
             bool is_lost = (event->mask & IN_Q_OVERFLOW) != 0;
             if (is_lost || (event->len > 0 && is_ours(files, event->name))) {
-                files->due_ms = clock_mono_ms() + QUIET_MS;
+                put_off(files);
             }
             at += sizeof *event + event->len;
         }
