@@ -1,7 +1,7 @@
 /* base/alloc.c — the C library's allocator behind one door; see alloc.h.
- * With GALLEY_FAULTS three atomics stand in the door: which allocation shall fail, whether one did,
- * and how many blocks live. They are shared by all threads and relaxed: each is a number of its own
- * and orders nothing. */
+ * With GALLEY_FAULTS some atomics stand in the door: which allocation shall fail, on which thread,
+ * whether one did, and how many blocks live. They are shared by all threads; but for whose
+ * failure it is they are numbers of their own and order nothing. */
 #include "base/alloc.h"
 
 #include <stdatomic.h>
@@ -14,13 +14,34 @@
 /* Partner of fail_countdown: mem_fail_nth stores, every allocation takes one off. 0: nothing
  * planted. */
 static _Atomic uint64_t fail_countdown;
+static _Atomic(const void *) fail_thread; /* whose allocations count; NULL: everybody's */
+static _Thread_local const char thread_mark;
 static _Atomic int fail_happened; /* set by the thread that met the fault, read by the test */
 static _Atomic int64_t live_blocks;
 
+static void plant(uint64_t n, const void *thread)
+{
+    atomic_store_explicit(&fail_countdown, 0, memory_order_relaxed);
+    atomic_store_explicit(&fail_happened, 0, memory_order_relaxed);
+    atomic_store_explicit(&fail_thread, thread, memory_order_relaxed);
+    /* Release: who sees the count sees whose it is. */
+    atomic_store_explicit(&fail_countdown, n, memory_order_release);
+}
+
 void mem_fail_nth(uint64_t n)
 {
-    atomic_store_explicit(&fail_happened, 0, memory_order_relaxed);
-    atomic_store_explicit(&fail_countdown, n, memory_order_relaxed);
+    plant(n, NULL);
+}
+
+void mem_fail_nth_here(uint64_t n)
+{
+    plant(n, &thread_mark);
+}
+
+static bool is_spared(void)
+{
+    const void *thread = atomic_load_explicit(&fail_thread, memory_order_relaxed);
+    return thread && thread != &thread_mark;
 }
 
 int mem_fail_happened(void)
@@ -36,7 +57,10 @@ int64_t mem_live_blocks(void)
 /* Only the thread that takes the count from 1 to 0 fails, so that exactly one allocation does. */
 static bool must_fail(void)
 {
-    uint64_t left = atomic_load_explicit(&fail_countdown, memory_order_relaxed);
+    uint64_t left = atomic_load_explicit(&fail_countdown, memory_order_acquire);
+    if (left != 0 && is_spared()) {
+        return false;
+    }
     while (left != 0) {
         if (atomic_compare_exchange_weak_explicit(&fail_countdown, &left, left - 1,
                                                   memory_order_relaxed, memory_order_relaxed)) {
@@ -68,6 +92,11 @@ static void count_freed(const void *block)
 #else
 
 void mem_fail_nth(uint64_t n)
+{
+    (void)n;
+}
+
+void mem_fail_nth_here(uint64_t n)
 {
     (void)n;
 }

@@ -41,7 +41,9 @@ static inline uint64_t mem_cost(uint64_t bytes)
 /** Let the n-th allocation from now on fail (1: the next), once; 0: none. Test builds only, else no
  * effect. */
 void mem_fail_nth(uint64_t n);
-/** Did the failure planted by mem_fail_nth happen? */
+/** The same, of the calling thread's allocations: other threads may be at work beside it. */
+void mem_fail_nth_here(uint64_t n);
+/** Did the failure that was planted happen? */
 int mem_fail_happened(void);
 /** Blocks alive now (test builds; 0 otherwise). */
 int64_t mem_live_blocks(void);

@@ -128,4 +128,20 @@ TEST(test_one_of_many_threads_meets_the_planted_failure)
     EXPECT_INT(mem_fail_happened(), 1);
 }
 
+TEST(test_a_failure_of_this_threads_spares_the_others)
+{
+    pthread_t thread;
+    void *failures = NULL;
+    mem_fail_nth_here(2);
+    EXPECT_INT(pthread_create(&thread, NULL, allocate_often, NULL), 0);
+    EXPECT_INT(pthread_join(thread, &failures), 0);
+    EXPECT_INT((intptr_t)failures, 0);
+    EXPECT_INT(mem_fail_happened(), 0);
+    void *one = mem_alloc(16);
+    EXPECT(one != NULL);
+    EXPECT(mem_alloc(16) == NULL);
+    EXPECT_INT(mem_fail_happened(), 1);
+    mem_free(one);
+}
+
 #endif

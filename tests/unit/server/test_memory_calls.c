@@ -273,7 +273,7 @@ static int handler(galley_request *rq, galley_response *rs, void *arg)
     if (now.nth == 0) {
         use_up(rq);
     }
-    mem_fail_nth(now.nth);
+    mem_fail_nth_here(now.nth);
     now.rc = now.call->run(rq, rs);
     now.did_fail = mem_fail_happened();
     mem_fail_nth(0);
@@ -409,7 +409,7 @@ static int write_until_failure(galley_request *rq, galley_response *rs, void *ar
     (void)rq;
     (void)arg;
     EXPECT_INT(galley_res_begin(rs, 200, NULL, -1), 0);
-    mem_fail_nth(now.nth);
+    mem_fail_nth_here(now.nth);
     now.rc = galley_res_write(rs, piece, sizeof piece);
     now.did_fail = mem_fail_happened();
     mem_fail_nth(0);
