@@ -229,6 +229,9 @@ void site_close_all(struct site_rig *rigs, unsigned count)
         struct site_rig *rig = &rigs[i];
         if (loop_is_current(rig->loop)) {
             site_stop(rig);
+        } else { /* its own thread has ended: what the pool has brought since is taken here */
+            loop_adopt(rig->loop);
+            site_settle(rig);
         }
         free(rig->answer.body);
         exchange_pool_finish(&rig->exchanges);
