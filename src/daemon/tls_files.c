@@ -36,7 +36,8 @@ static bool watch_folder(int fd, const char *file)
 
 void tls_files_open(struct tls_files *files, galley_tls *tls)
 {
-    *files = (struct tls_files){.tls = tls, .fd = -1};
+    *files = (struct tls_files){
+        .tls = tls, .fd = -1, .changes = {.quiet_ms = QUIET_MS, .most_ms = PATIENCE_MS}};
     if (!tls || !galley_tls_file(tls, 0)) {
         return;
     }
@@ -73,15 +74,6 @@ static bool is_ours(const struct tls_files *files, const char *name)
     return false;
 }
 
-static void put_off(struct tls_files *files)
-{
-    int64_t now_ms = clock_mono_ms();
-    if (files->due_ms == 0) {
-        files->last_ms = now_ms + PATIENCE_MS;
-    }
-    files->due_ms = now_ms + QUIET_MS < files->last_ms ? now_ms + QUIET_MS : files->last_ms;
-}
-
 void tls_files_look(struct tls_files *files)
 {
     _Alignas(struct inotify_event) char bytes[4096];
@@ -91,7 +83,7 @@ void tls_files_look(struct tls_files *files)
             const struct inotify_event *event = (const void *)(bytes + at);
             bool is_lost = (event->mask & IN_Q_OVERFLOW) != 0;
             if (is_lost || (event->len > 0 && is_ours(files, event->name))) {
-                put_off(files);
+                (void)debounce_touch(&files->changes, clock_mono_ms());
             }
             at += sizeof *event + event->len;
         }
@@ -100,21 +92,17 @@ void tls_files_look(struct tls_files *files)
 
 int tls_files_wait_ms(const struct tls_files *files)
 {
-    if (files->due_ms == 0) {
-        return -1;
-    }
-    int64_t wait_ms = files->due_ms - clock_mono_ms();
-    return wait_ms > 0 ? (int)wait_ms : 0;
+    return (int)debounce_left_ms(&files->changes, clock_mono_ms());
 }
 
 void tls_files_reload(struct tls_files *files, bool is_asked)
 {
-    bool is_due = files->due_ms != 0 && tls_files_wait_ms(files) == 0;
+    bool is_due = debounce_due(&files->changes, clock_mono_ms()) == 0;
     if (!files->tls || (!is_due && !is_asked)) {
         return;
     }
     galley_error err = {0};
-    files->due_ms = 0;
+    files->changes.is_waiting = false;
     if (galley_tls_reload(files->tls, &err) == GALLEY_OK) {
         say_info("certificates were read again: new connections use them");
     } else {

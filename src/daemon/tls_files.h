@@ -4,13 +4,14 @@
 #ifndef DAEMON_TLS_FILES_H
 #define DAEMON_TLS_FILES_H
 
+#include "base/debounce.h"
+
 #include <galley/tls.h>
 
 struct tls_files {
     galley_tls *tls; /* NULL: nothing is watched */
     int fd;          /* inotify's, readable when something happened; -1: none */
-    int64_t due_ms;  /* of the monotonic clock: read the files again; 0: not now */
-    int64_t last_ms; /* no later than this, however often they change */
+    struct debounce changes;
 };
 
 /** Watch the folders of its files: a file is replaced by renaming, which the file itself does not

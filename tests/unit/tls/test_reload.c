@@ -1,10 +1,9 @@
 /* tests/unit/tls/test_reload.c — certificates are exchanged while connections are made: all of the
- * new set or nothing of it. And when to do that: tls_debounce. */
+ * new set or nothing of it. */
 #include "support_tls.h"
 #include "test.h"
 
 #include "base/alloc.h"
-#include "tls/tls_debounce.h"
 
 #include <openssl/crypto.h>
 #include <pthread.h>
@@ -226,30 +225,4 @@ TEST_TIMEOUT(test_references_are_taken_while_the_pointer_changes, 120)
         EXPECT_INT((int)clients[i].failed, 0);
     }
     world_close(&swapped.world);
-}
-
-/* ---- when ------------------------------------------------------------------------------------ */
-
-TEST(test_a_reload_waits_until_it_is_quiet)
-{
-    struct tls_debounce debounce = {0};
-    EXPECT_INT(tls_debounce_due(&debounce, 0), -1);
-    EXPECT_INT(tls_debounce_touch(&debounce, 1000), TLS_DEBOUNCE_QUIET_MS);
-    EXPECT_INT(tls_debounce_touch(&debounce, 1300), TLS_DEBOUNCE_QUIET_MS);
-    EXPECT_INT(tls_debounce_due(&debounce, 1500), 300);
-    EXPECT_INT(tls_debounce_due(&debounce, 1800), 0);
-    EXPECT_INT(tls_debounce_due(&debounce, 1800), -1); /* once */
-    EXPECT_INT(tls_debounce_touch(&debounce, 9000), TLS_DEBOUNCE_QUIET_MS);
-}
-
-TEST(test_a_reload_does_not_wait_for_ever)
-{
-    struct tls_debounce debounce = {0};
-    int64_t now_ms = 0;
-    for (; now_ms < TLS_DEBOUNCE_MOST_MS; now_ms += 100) {
-        EXPECT(tls_debounce_touch(&debounce, now_ms) > 0);
-        EXPECT(tls_debounce_due(&debounce, now_ms) > 0);
-    }
-    EXPECT_INT(tls_debounce_touch(&debounce, now_ms), 0);
-    EXPECT_INT(tls_debounce_due(&debounce, now_ms), 0);
 }
