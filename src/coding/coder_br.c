@@ -158,22 +158,10 @@ const struct encoder_kind encoder_br = {create_encoder, destroy_encoder, run_enc
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-static void *take_memory(void *opaque, size_t size)
-{
-    (void)opaque;
-    return mem_alloc(size);
-}
-
-static void give_memory(void *opaque, void *block)
-{
-    (void)opaque;
-    mem_free(block);
-}
-
 static void *create_decoder(void)
 {
     /* Windows over 16 MiB (an extension of RFC 7932) stay forbidden. */
-    return BrotliDecoderCreateInstance(take_memory, give_memory, NULL);
+    return BrotliDecoderCreateInstance(coder_take_memory, coder_give_memory, NULL);
 }
 
 static void destroy_decoder(void *state)

@@ -27,6 +27,10 @@ struct decoder_kind {
     int (*again)(void *state);
 };
 
+/** Allocators as brotli and zstd want them; opaque is not looked at. */
+void *coder_take_memory(void *opaque, size_t size);
+void coder_give_memory(void *opaque, void *block);
+
 extern const struct encoder_kind encoder_gzip, encoder_br, encoder_zstd;
 extern const struct decoder_kind decoder_gzip, decoder_br, decoder_zstd;
 

@@ -15,19 +15,7 @@ enum {
     MAX_BEST_BYTES = 256 * 1024 /* more takes too long, and too much memory */
 };
 
-static void *take_memory(void *opaque, size_t size)
-{
-    (void)opaque;
-    return mem_alloc(size);
-}
-
-static void give_memory(void *opaque, void *block)
-{
-    (void)opaque;
-    mem_free(block);
-}
-
-static const ZSTD_customMem memory = {take_memory, give_memory, NULL};
+static const ZSTD_customMem memory = {coder_take_memory, coder_give_memory, NULL};
 
 static bool is_memory_error(size_t result)
 {
