@@ -246,6 +246,20 @@ void exchange_body_end_now(struct exchange *exchange)
     }
 }
 
+int exchange_body_code(int status)
+{
+    switch (status) {
+    case 413:
+        return GALLEY_ETOOBIG;
+    case 408:
+        return GALLEY_ETIMEDOUT;
+    case 503:
+        return GALLEY_ENOMEM;
+    default:
+        return GALLEY_EPROTO;
+    }
+}
+
 bool exchange_body_failed(struct exchange *exchange, int code)
 {
     struct request *request = &exchange->request;

@@ -33,6 +33,8 @@ void exchange_body_end(struct exchange *exchange);
  *  or an early end), GALLEY_ENOMEM. True: whoever reads it has been told, and answers; the driver
  *  ends the connection behind that answer. False: nobody else answers, exchange_reject() now. */
 bool exchange_body_failed(struct exchange *exchange, int code);
+/** The code for it, where the answer would be this status: 413, 408, 503; else it was malformed. */
+int exchange_body_code(int status);
 
 /** May a handler still ask for the body, while it answers? */
 bool exchange_reads_body(const struct exchange *exchange);

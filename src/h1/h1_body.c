@@ -115,26 +115,11 @@ void h1_body_give_up(struct h1_session *session, enum close_reason reason)
     }
 }
 
-/* What whoever reads the body is told instead of the status. */
-static int code_of(int status)
-{
-    switch (status) {
-    case 413:
-        return GALLEY_ETOOBIG;
-    case 408:
-        return GALLEY_ETIMEDOUT;
-    case 503:
-        return GALLEY_ENOMEM;
-    default:
-        return GALLEY_EPROTO;
-    }
-}
-
 void h1_body_fail(struct h1_session *session, int status, enum close_reason reason)
 {
     session->body = H1_BODY_DONE;
     session->end_reason = (uint8_t)reason; /* whatever the answer: nothing is parsed behind it */
-    if (!exchange_body_failed(session->exchange, code_of(status))) {
+    if (!exchange_body_failed(session->exchange, exchange_body_code(status))) {
         h1_reject(session, status, reason);
     }
 }

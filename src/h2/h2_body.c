@@ -53,20 +53,6 @@ void h2_body_drop(struct h2_stream *stream)
 
 /* ---- failing --------------------------------------------------------------------------------- */
 
-static int code_of(int status)
-{
-    switch (status) {
-    case 413:
-        return GALLEY_ETOOBIG;
-    case 408:
-        return GALLEY_ETIMEDOUT;
-    case 503:
-        return GALLEY_ENOMEM;
-    default:
-        return GALLEY_EPROTO;
-    }
-}
-
 void h2_body_fail(struct h2_stream *stream, int status)
 {
     if (status == 413) {
@@ -74,7 +60,8 @@ void h2_body_fail(struct h2_stream *stream, int status)
     }
     h2_body_drop(stream);
     struct exchange *exchange = stream->exchange;
-    if (exchange && !exchange_body_failed(exchange, code_of(status)) && !stream->has_answered) {
+    if (exchange && !exchange_body_failed(exchange, exchange_body_code(status)) &&
+        !stream->has_answered) {
         exchange_reject(exchange, status);
     }
 }
