@@ -40,6 +40,7 @@ static void plan_server(struct plan *plan, const struct options *options)
     if (options->no_server_name) {
         plan->server.server_name = "";
     }
+    plan->server.flags = options->no_http2 ? GALLEY_SERVER_NO_HTTP2 : 0;
     if (options->quiet && !options->is_given[OPTION_ID_log_level]) {
         plan->server.log_level = GALLEY_LOG_WARNING;
     }

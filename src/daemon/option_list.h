@@ -58,7 +58,7 @@ OPTION(CHOICE, tls_client, SELF, "tls-client", 0, "off|optional|required", "off"
 OPTION(TEXT, tls_client_ca, SELF, "tls-client-ca", 0, "FILE", "", 0, 0, false, TLS,
        "who may have signed it, in PEM")
 OPTION(SWITCH, no_http2, SELF, "no-http2", 0, "", "", 0, 0, false, TLS,
-       "with TLS, offer HTTP/1.1 only; without, clients that begin with HTTP/2 are answered in it")
+       "HTTP/1.1 only: with TLS nothing else is offered, without it nothing else is understood")
 OPTION(SWITCH, redirect_to_https, SELF, "redirect-to-https", 0, "", "", 0, 0, false, TLS,
        "send clients that come without TLS to the first address with it (308), but for "
        "/.well-known/acme-challenge/")
@@ -130,6 +130,8 @@ OPTION(SIZE, max_head_bytes, SERVER, "max-head", 0, "SIZE", "16k", 64, 16 << 20,
        "of request line and header lines together; longer is 431")
 OPTION(COUNT, max_fields, SERVER, "max-fields", 0, "N", "100", 1, 10000, false, LIMITS,
        "header lines; more are 431")
+OPTION(COUNT, max_streams, SERVER, "max-streams", 0, "N", "100", 1, 10000, false, LIMITS,
+       "requests of one HTTP/2 connection at once; more are refused")
 OPTION(SIZE, max_body_bytes, SERVER, "max-body", 0, "SIZE", "1M", 1, OPTION_SIZE_MAX, false, LIMITS,
        "of a request body; longer is 413")
 OPTION(SIZE, max_memory_bytes, SERVER, "max-memory", 0, "SIZE", "1M", 4096, OPTION_SIZE_MAX, false,

@@ -11,6 +11,7 @@
 #include "base/counter.h"
 #include "base/log.h"
 #include "base/span.h"
+#include "coding/compressible.h"
 #include "loop/loop.h"
 
 #include <galley/pool.h>
@@ -61,6 +62,8 @@ struct exchange_services {
     struct stall_spot *stall_spot; /* to be seen while it does; NULL: only afterwards */
     size_t max_memory_bytes;       /* arena of one exchange; 0: no limit */
     const char *server_name;       /* Server field; NULL: none */
+    struct compressible compressible; /* what routes compress that do */
+    bool hints_over_http1;         /* 103 also to clients of HTTP/1.1 (RFC 8297 §3) */
 };
 
 /** Where a request is answered: what the router found. Immutable while the server runs. */

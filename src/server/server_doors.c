@@ -22,8 +22,10 @@ static void choose_protocols(struct server_door *door, const struct tls_options 
 {
     bool has_h1 = tls && tls->offers_http1;
     bool has_h2 = tls && tls->offers_h2;
+    bool is_told_apart = !tls && !door->loop->server->config.no_plain_h2;
+    bool is_h2_only = tls && !has_h1;
     const struct protocol *const *spoken = door->loop->drivers.spoken;
-    door->entry.protocols = &spoken[!tls ? PLAIN : has_h1 ? HTTP_1 : HTTP_2];
+    door->entry.protocols = &spoken[is_told_apart ? PLAIN : is_h2_only ? HTTP_2 : HTTP_1];
     door->entry.protocol_count = tls ? (unsigned)has_h1 + has_h2 : 1;
 }
 

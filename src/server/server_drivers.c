@@ -27,6 +27,7 @@ int server_drivers_make(struct server_loop *loop, galley_error *err)
     const struct h2_options h2 = {
         .limits = &config->limits,
         .max_requests = config->max_requests_per_connection,
+        .max_streams = config->max_streams,
     };
     bool has_tls = server_has_tls(loop->server);
     drivers->h1 = h1_driver_create(&loop->exchanges, &h1);

@@ -90,6 +90,7 @@ static void fill_services(struct server_loop *loop)
         .stall_spot = srv->stall_watch ? stall_watch_spot(srv->stall_watch, loop->index) : NULL,
         .max_memory_bytes = srv->config.max_memory_bytes,
         .server_name = srv->config.server_name[0] ? srv->config.server_name : NULL,
+        .hints_over_http1 = srv->config.hints_over_http1,
     };
 }
 

@@ -82,7 +82,8 @@ static uint64_t larger(uint64_t a, uint64_t b)
 /* Any client may speak HTTP/2, by whose connection all its streams share more. */
 static void add_h2(const struct server_config *config, galley_memory_plan *plan)
 {
-    const struct h2_options options = {.limits = &config->limits};
+    const struct h2_options options = {.limits = &config->limits,
+                                       .max_streams = config->max_streams};
     struct h2_memory h2;
     h2_driver_memory(&options, &h2);
     uint64_t input = plus(h2.idle_bytes, plus(h2.input_bytes, exchange_object_bytes()));

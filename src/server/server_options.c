@@ -32,8 +32,11 @@ enum {
     MAX_FILE_THREADS = 256,
     MAX_HEAD_BYTES = 16 * 1024 * 1024,
     MAX_FIELDS = 10000,
+    MAX_STREAMS = 10000,
     FDS_WHEN_UNLIMITED = 1000000
 };
+
+static const uint32_t known_flags = GALLEY_SERVER_NO_HTTP2 | GALLEY_SERVER_HINTS_HTTP1;
 
 static const struct options_kind server_kind = {sizeof(galley_server_options), "server options",
                                                 "the _INIT macro"};
@@ -152,6 +155,19 @@ static bool is_compress(int compress)
     return compress >= GALLEY_COMPRESS_DEFAULT && compress <= GALLEY_COMPRESS_OFF;
 }
 
+static int check_protocols(const galley_server_options *opt, galley_error *err)
+{
+    if (opt->flags & ~known_flags) {
+        return error_set(err, GALLEY_EINVAL, "server options: flags has the unknown bits 0x%x",
+                         (unsigned)(opt->flags & ~known_flags));
+    }
+    if (opt->max_streams > MAX_STREAMS) {
+        return error_set(err, GALLEY_EINVAL, "server options: max_streams is at most %d",
+                         MAX_STREAMS);
+    }
+    return GALLEY_OK;
+}
+
 static int check_numbers(const galley_server_options *opt, galley_error *err)
 {
     if (opt->loops > SERVER_MAX_LOOPS) {
@@ -182,7 +198,7 @@ static int check_numbers(const galley_server_options *opt, galley_error *err)
         return error_set(err, GALLEY_EINVAL,
                          "server options: compress is none of DEFAULT, ON and OFF");
     }
-    return GALLEY_OK;
+    return check_protocols(opt, err);
 }
 
 static void take_numbers(struct server_config *config, const galley_server_options *opt)
@@ -204,6 +220,9 @@ static void take_numbers(struct server_config *config, const galley_server_optio
                                   : or_default(opt->queue_target_ms, DEFAULT_QUEUE_TARGET_MS);
     config->io = opt->io;
     config->compresses = opt->compress == GALLEY_COMPRESS_ON;
+    config->no_plain_h2 = (opt->flags & GALLEY_SERVER_NO_HTTP2) != 0;
+    config->hints_over_http1 = (opt->flags & GALLEY_SERVER_HINTS_HTTP1) != 0;
+    config->max_streams = opt->max_streams;
     config->drain_ms = opt->drain_ms == GALLEY_NO_LIMIT
                            ? GALLEY_FOREVER
                            : (int64_t)or_default(opt->drain_ms, DEFAULT_DRAIN_MS);

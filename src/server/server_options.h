@@ -28,6 +28,9 @@ struct server_config {
     uint32_t stall_warn_ms;
     int io;                            /* GALLEY_IO_… */
     bool compresses;                   /* routes that do not say */
+    bool no_plain_h2;                  /* listeners without TLS answer in HTTP/1.1 */
+    bool hints_over_http1;             /* 103 (RFC 8297), not only over HTTP/2 */
+    uint32_t max_streams;              /* of an HTTP/2 connection at once; 0: the usual */
     char *spool_dir;                   /* owned; never NULL once it is made */
     char server_name[SERVER_NAME_MAX]; /* "": none */
     galley_pool *pool;                 /* the user's, or NULL */

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import galley
+import h2_client
 from lab import about
 
 HTML = {"Accept": "text/html"}
@@ -337,6 +338,15 @@ def test_max_fields_is_431(serve, folder):
     server = serve("--max-fields=5", root=folder(SITE))
     assert server.get("/", [(f"X{i}", "y") for i in range(4)]).status == 200
     assert server.get("/", [(f"X{i}", "y") for i in range(5)]).status == 431
+
+
+@about("max-streams")
+def test_the_number_of_streams_is_told(serve, folder):
+    """RFC 9113 §6.5.2: with the first SETTINGS; what comes beyond it is tested in tests/unit/h2."""
+    server = serve("--max-streams=3", root=folder(SITE))
+    with h2_client.connect(server) as client:
+        assert client.get("/").status == 200
+        assert client.h2.remote_settings.max_concurrent_streams == 3
 
 
 @about("max-body")

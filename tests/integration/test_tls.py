@@ -93,6 +93,14 @@ def test_http2_is_offered_unless_told_otherwise(serve, folder):
         assert client.socket.selected_alpn_protocol() == "http/1.1"
 
 
+@about("no-http2")
+def test_without_http2_its_preface_is_a_bad_request(serve, folder):
+    """RFC 9110 §15.6.6: a version that is not spoken here; RFC 9113 §3.4: the preface is built to be refused."""
+    preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+    assert serve(root=folder(SITE)).exchange(preface)[3:4] == b"\x04"  # SETTINGS
+    assert serve("--no-http2", root=folder(SITE)).exchange(preface).startswith(b"HTTP/1.1 505 ")
+
+
 @about("tls-client", "tls-client-ca")
 def test_clients_must_show_a_certificate_where_that_is_required(serve, folder, ca):
     cert, key = ca.issue("www.galley.test")

@@ -57,6 +57,32 @@ TEST(test_a_smaller_head_takes_the_target_with_it)
     server_config_finish(&config);
 }
 
+TEST(test_flags_and_streams_are_taken_and_unknown_bits_are_refused)
+{
+    struct server_config config;
+    galley_server_options opt = GALLEY_SERVER_OPTIONS_INIT;
+    galley_error err = {0};
+    EXPECT_INT(server_config_from_options(&config, &opt, NULL), 0);
+    EXPECT(!config.no_plain_h2 && !config.hints_over_http1);
+    EXPECT_INT(config.max_streams, 0);
+    server_config_finish(&config);
+    opt.flags = GALLEY_SERVER_NO_HTTP2 | GALLEY_SERVER_HINTS_HTTP1;
+    opt.max_streams = 10000;
+    EXPECT_INT(server_config_from_options(&config, &opt, NULL), 0);
+    EXPECT(config.no_plain_h2 && config.hints_over_http1);
+    EXPECT_INT(config.max_streams, 10000);
+    server_config_finish(&config);
+    opt.flags = GALLEY_SERVER_NO_HTTP2 | 1u << 31;
+    EXPECT_INT(server_config_from_options(&config, &opt, &err), GALLEY_EINVAL);
+    EXPECT_TEXT(err.message, "server options: flags has the unknown bits 0x80000000");
+    server_config_finish(&config);
+    opt.flags = 0;
+    opt.max_streams = 10001;
+    EXPECT_INT(server_config_from_options(&config, &opt, &err), GALLEY_EINVAL);
+    EXPECT_TEXT(err.message, "server options: max_streams is at most 10000");
+    server_config_finish(&config);
+}
+
 TEST(test_a_route_takes_the_servers_body_limit)
 {
     struct server_config config;
