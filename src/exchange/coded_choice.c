@@ -28,17 +28,17 @@ static bool is_in_memory(const struct chain *body)
 }
 
 /* To HEAD nothing is kept of pieces, but they are counted. */
-static bool is_long_enough(const struct response *response)
+static bool is_long_enough(const struct response *response, uint64_t least)
 {
     if (response->is_begun && !response->pieces_ended) {
-        return response->length < 0 || response->length >= CODED_LEAST_BYTES;
+        return response->length < 0 || (uint64_t)response->length >= least;
     }
-    return response->body.bytes >= CODED_LEAST_BYTES || response->piece_bytes >= CODED_LEAST_BYTES;
+    return response->body.bytes >= least || response->piece_bytes >= least;
 }
 
-static bool is_allowed_by_fields(const struct response *response)
+static bool is_allowed_by_fields(const struct response *response, const struct compressible *rules)
 {
-    bool is_text = false;
+    bool is_wanted = false;
     for (const struct response_field *field = response->fields; field; field = field->next) {
         if (span_equal_nocase(field->name, SPAN("Content-Encoding")) ||
             span_equal_nocase(field->name, SPAN("Content-Range")) ||
@@ -47,17 +47,20 @@ static bool is_allowed_by_fields(const struct response *response)
             return false;
         }
         if (span_equal_nocase(field->name, SPAN("Content-Type"))) {
-            is_text = compressible_type(field->value);
+            is_wanted =
+                compressible_is_wanted(rules, field->value, compressible_type(field->value));
         }
     }
-    return is_text;
+    return is_wanted;
 }
 
 bool coded_is_possible(const struct exchange *exchange)
 {
     const struct response *response = &exchange->response;
-    return !response->ready_fields.ptr && has_fit_status(response) && is_long_enough(response) &&
-           is_in_memory(&response->body) && is_allowed_by_fields(response);
+    const struct compressible *rules = &exchange->services->compressible;
+    return !response->ready_fields.ptr && has_fit_status(response) &&
+           is_long_enough(response, compressible_least(rules)) && is_in_memory(&response->body) &&
+           is_allowed_by_fields(response, rules);
 }
 
 enum coding coded_choose(const struct exchange *exchange)

@@ -13,7 +13,6 @@
 struct exchange;
 
 enum {
-    CODED_LEAST_BYTES = 1024, /* less gains nothing: it is one packet anyway */
     CODED_MAX_TAG_SUFFIX = 6, /* "-gzip" */
     CODED_ALL_CODINGS = CODING_BIT(CODING_GZIP) | CODING_BIT(CODING_ZSTD) | CODING_BIT(CODING_BR)
 };

@@ -31,6 +31,7 @@ struct exchange_counters {
     struct counter mistakes;  /* handlers that returned garbage or gave two bodies */
     struct counter broken;    /* responses given up in the middle */
     struct counter timeouts;  /* exchanges that took longer than their route allows */
+    struct counter early_hints; /* 103 said */
 };
 
 /** What the server offers to drivers and handlers: given at construction, the same for all

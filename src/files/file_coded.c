@@ -9,9 +9,11 @@
 void file_coded_prepare(struct file_entry *entry, const struct file_store_options *options)
 {
     const struct file_variant *identity = &entry->variants[0];
+    const struct compressible *rules = &options->compressible;
+    const struct media_type *type = media_type_of_path(entry->file_name);
     entry->may_be_coded = options->compresses && entry->variant_count == 1 && identity->bytes.ptr &&
-                          identity->size >= FILE_CODED_LEAST_BYTES &&
-                          media_type_of_path(entry->file_name)->is_compressible;
+                          identity->size >= compressible_least(rules) &&
+                          compressible_is_wanted(rules, type->type, type->is_compressible);
     unsigned codings = CODING_BIT(CODING_GZIP) | CODING_BIT(CODING_ZSTD) | CODING_BIT(CODING_BR);
     atomic_store_explicit(&entry->makeable, entry->may_be_coded ? (uint8_t)codings : 0,
                           memory_order_relaxed);

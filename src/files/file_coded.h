@@ -9,8 +9,6 @@
 
 #include "coding/encoder.h"
 
-enum { FILE_CODED_LEAST_BYTES = 1024 /* less gains nothing: it is one packet anyway */ };
-
 /** Which forms could be made of a file just read: none if it has neighbours, for then its owner has
  *  chosen, or lies not in memory. Before decorate. */
 void file_coded_prepare(struct file_entry *entry, const struct file_store_options *options);

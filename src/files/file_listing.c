@@ -2,7 +2,7 @@
 #include "files/file_listing.h"
 
 #include "base/alloc.h"
-#include "http/negotiate.h"
+#include "coding/encoder.h"
 
 #include "files/file_lookup.h"
 #include "files/file_respond.h"
@@ -17,7 +17,32 @@ struct listing_job {
     struct buf page;
     int error;
     bool is_json;
+    bool may_be_coded; /* by what the owner says of its type */
+    enum coding accepted;
+    enum coding coding; /* of the page */
 };
+
+static struct span type_of(const struct listing_job *job)
+{
+    return job->is_json ? SPAN("application/json") : SPAN("text/html; charset=utf-8");
+}
+
+/* What does not become smaller stays as it is. */
+static void compress(struct listing_job *job)
+{
+    struct buf coded;
+    struct encoder_options options = {.level = ENCODER_FAST, .size_bytes = job->page.len};
+    struct encoder *encoder = encoder_create(job->accepted, &options);
+    buf_init(&coded, job->page.len);
+    if (encoder && encoder_append(encoder, ENCODER_FINISH, buf_span(&job->page), &coded) == 0) {
+        buf_finish(&job->page);
+        job->page = coded;
+        job->coding = job->accepted;
+    } else {
+        buf_finish(&coded);
+    }
+    encoder_destroy(encoder);
+}
 
 static void make_page(struct listing_job *job)
 {
@@ -30,6 +55,11 @@ static void make_page(struct listing_job *job)
             file_listing_write_html(&job->page, &listing);
         }
         job->error = job->page.failed ? GALLEY_EFULL : GALLEY_OK;
+    }
+    const struct compressible *rules = &file_store_get_options(job->site->store)->compressible;
+    job->may_be_coded = job->may_be_coded && job->page.len >= compressible_least(rules);
+    if (job->error == GALLEY_OK && job->may_be_coded && job->accepted != CODING_IDENTITY) {
+        compress(job);
     }
     file_listing_finish(&listing);
 }
@@ -44,10 +74,15 @@ static int set_fields(const struct listing_job *job)
     struct exchange *exchange = job->exchange;
     exchange->response.status = 200;
     exchange->response.ready_fields = job->site->common_lines;
-    struct span type = job->is_json ? SPAN("application/json") : SPAN("text/html; charset=utf-8");
-    int rc = response_set_field(exchange, SPAN("Content-Type"), type);
+    int rc = response_set_field(exchange, SPAN("Content-Type"), type_of(job));
+    if (rc == GALLEY_OK && job->coding != CODING_IDENTITY) {
+        rc = response_set_field(exchange, SPAN("Content-Encoding"), coding_name(job->coding));
+    }
     if (rc == GALLEY_OK) {
-        rc = response_set_field(exchange, SPAN("Vary"), SPAN("Accept"));
+        /* RFC 9110 §12.5.5 */
+        rc = response_set_field(exchange, SPAN("Vary"),
+                                job->may_be_coded ? SPAN("Accept, Accept-Encoding")
+                                                  : SPAN("Accept"));
     }
     if (rc == GALLEY_OK) {
         /* RFC 9111 §5.2.2.4: what is in a directory changes without any of its files changing. */
@@ -96,19 +131,30 @@ static void done(struct offload *offload)
     exchange_resume(exchange, result);
 }
 
+/* Which forms it may have. Accept-Encoding is not there any more when the worker is. */
+static void choose_form(struct listing_job *job)
+{
+    const struct fields *fields = job->exchange->request.fields;
+    const struct file_store_options *options = file_store_get_options(job->site->store);
+    unsigned codings = CODING_BIT(CODING_GZIP) | CODING_BIT(CODING_ZSTD) | CODING_BIT(CODING_BR);
+    job->is_json = fields && negotiate_prefers_json(fields);
+    job->may_be_coded =
+        options->compresses && compressible_is_wanted(&options->compressible, type_of(job), true);
+    job->accepted = fields ? negotiate_coding(fields, codings) : CODING_IDENTITY;
+}
+
 int file_listing_start(galley_static *site, struct exchange *exchange, struct file_entry *entry)
 {
     struct listing_job *job = arena_alloc(&exchange->arena, sizeof *job);
     if (!job || exchange_suspend(exchange) != GALLEY_OK) {
         return GALLEY_ENOMEM;
     }
-    const struct fields *fields = exchange->request.fields;
     *job = (struct listing_job){
         .site = site,
         .exchange = exchange,
         .entry = file_entry_ref(entry),
-        .is_json = fields && negotiate_prefers_json(fields),
     };
+    choose_form(job);
     buf_init(&job->page, LISTING_MAX_BYTES);
     const struct exchange_services *services = exchange->services;
     struct offload_options options = {.label = "list a directory"};

@@ -272,6 +272,19 @@ static int take_flags(struct taking *taking, struct file_store_options *ret_stor
     return GALLEY_OK;
 }
 
+static int take_compression(struct taking *taking, struct file_store_options *ret_store)
+{
+    const galley_static_options *options = &taking->options;
+    struct compressible *rules = &ret_store->compressible;
+    int rc = compressible_from_options(rules, options->compress_types, options->compress_min_bytes,
+                                       "static options", taking->err);
+    if (rc == GALLEY_OK && rules->types.ptr) {
+        rules->types = arena_copy(&taking->site->memory, rules->types);
+        rc = rules->types.ptr ? rc : out_of_memory(taking->err);
+    }
+    return rc;
+}
+
 int file_site_take_options(galley_static *site, const galley_static_options *options,
                            struct file_store_options *ret_store, galley_error *err)
 {
@@ -282,6 +295,7 @@ int file_site_take_options(galley_static *site, const galley_static_options *opt
     }
     buf_init(&taking.lines, 0);
     rc = take_flags(&taking, ret_store);
+    rc = rc == GALLEY_OK ? take_compression(&taking, ret_store) : rc;
     rc = rc == GALLEY_OK ? check_index(&taking) : rc;
     rc = rc == GALLEY_OK ? take_param(&taking) : rc;
     rc = rc == GALLEY_OK ? take_not_found(&taking) : rc;

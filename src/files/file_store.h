@@ -10,6 +10,7 @@
 #include "base/cgroup.h"
 #include "base/counter.h"
 #include "base/log.h"
+#include "coding/compressible.h"
 #include "files/file_entry.h"
 
 #include <galley/base.h>
@@ -25,10 +26,11 @@ struct file_store_options {
     size_t max_hash_file;   /* strong ETag from content up to this size: 16 MiB; weak above */
     unsigned
         max_open_files; /* descriptors kept by entries: 256, or an eighth of the process's limit if that is less */
-    bool serves_hidden;      /* dotfiles and backups too */
-    bool uses_precompressed; /* .br .zst .gz neighbours */
-    bool compresses;         /* what has none: file_coded.h */
-    bool has_clean_urls;     /* /about -> about.html */
+    bool serves_hidden;               /* dotfiles and backups too */
+    bool uses_precompressed;          /* .br .zst .gz neighbours */
+    bool compresses;                  /* what has none: file_coded.h */
+    struct compressible compressible; /* … and is of these types; the list lives as long */
+    bool has_clean_urls;              /* /about -> about.html */
     bool
         sends_directories; /* FILE_DIRECTORY entries are wanted (listing); else they are FILE_MISSING */
     /** Fill type and the ready fields of a FILE_REGULAR entry; memory by file_entry_room(). 0 or

@@ -171,6 +171,38 @@ TEST(test_the_owner_may_say_no)
     expect_never("/a.html", &opt);
 }
 
+static const char *coding_of_second(const char *target, const galley_static_options *opt)
+{
+    site_start(&rig, opt, 0);
+    ask("GET", target, "Accept-Encoding: br\n");
+    const char *coding =
+        site_field(ask("GET", target, "Accept-Encoding: br\n"), "Content-Encoding");
+    site_close(&rig);
+    return coding ? "coded" : "as it is";
+}
+
+TEST(test_the_owner_may_say_which_types_and_from_which_size_on)
+{
+    static const struct {
+        const char *types;
+        size_t min_bytes;
+        const char *page, *picture;
+    } cases[] = {{NULL, 0, "coded", "as it is"},
+                 {"image/*", 0, "as it is", "coded"},
+                 {"usual image/png", 0, "coded", "coded"},
+                 {NULL, PAGE_BYTES, "coded", "as it is"},
+                 {NULL, PAGE_BYTES + 1, "as it is", "as it is"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        galley_static_options options = GALLEY_STATIC_OPTIONS_INIT;
+        options.compress_types = cases[i].types;
+        options.compress_min_bytes = cases[i].min_bytes;
+        open_page("a.html");
+        EXPECT_TEXT(coding_of_second("/a.html", &options), cases[i].page);
+        open_page("a.png");
+        EXPECT_TEXT(coding_of_second("/a.png", &options), cases[i].picture);
+    }
+}
+
 TEST(test_a_large_file_is_not_compressed)
 {
     galley_static_options opt = GALLEY_STATIC_OPTIONS_INIT;

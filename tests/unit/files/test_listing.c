@@ -3,6 +3,7 @@
 #include "files/file_listing.h"
 
 #include "base/alloc.h"
+#include "coding/decoder.h"
 
 #include "support_site.h"
 #include "support_tree.h"
@@ -107,6 +108,88 @@ TEST(test_head_of_a_listing_has_its_length)
     EXPECT_INT(answer->length, length);
     EXPECT_INT(answer->body_len, 0);
     site_close(&rig);
+}
+
+/* ---- compressed ---- */
+
+static void write_many(void)
+{
+    char name[40];
+    for (int i = 0; i < 60; i++) {
+        snprintf(name, sizeof name, "d/a-name-of-a-file-%d.txt", i);
+        tree_write(name, "");
+    }
+}
+
+static void expect_decodes_to(const char *page, size_t len, enum coding coding)
+{
+    static char out[64 * 1024];
+    struct decoder *decoder = decoder_create(coding, NULL);
+    struct span in = span_make(rig.answer.body, rig.answer.body_len);
+    struct decoder_output output = {out, sizeof out};
+    EXPECT_INT(decoder_run(decoder, &in, &output), 0);
+    EXPECT_INT(decoder_end(decoder), 0);
+    decoder_destroy(decoder);
+    test_equal_bytes(__FILE__, __LINE__, "page", out, (size_t)(output.at - out), page, len);
+}
+
+/* RFC 9110 §12.5.3, §12.5.5 */
+TEST(test_a_long_listing_is_compressed_for_who_wants_it)
+{
+    static const char *const fields[CODING_COUNT] = {
+        "Accept-Encoding: gzip;q=0\n", "Accept-Encoding: gzip\n", "Accept-Encoding: gzip, zstd\n",
+        "Accept-Encoding: gzip, br\n"};
+    site_open(&rig);
+    write_many();
+    open_with(0, 1);
+    const struct site_answer *answer = site_get(&rig, "/d/");
+    size_t len = answer->body_len;
+    char *page = strdup(answer->body);
+    EXPECT_TEXT(site_field(answer, "Vary"), "Accept, Accept-Encoding");
+    for (unsigned i = 0; i < CODING_COUNT; i++) {
+        answer = site_ask(&rig, "GET", "/d/", fields[i]);
+        EXPECT_INT(answer->status, 200);
+        EXPECT_INT(answer->length, answer->body_len);
+        EXPECT_TEXT(site_field(answer, "Vary"), "Accept, Accept-Encoding");
+        const char *coding = site_field(answer, "Content-Encoding");
+        EXPECT((coding == NULL) == (i == CODING_IDENTITY));
+        if (coding) {
+            EXPECT_TEXT(coding, coding_name((enum coding)i).ptr);
+            EXPECT(answer->body_len < len / 4);
+            expect_decodes_to(page, len, (enum coding)i);
+            int64_t length = answer->length; /* §9.3.2: HEAD says the same */
+            EXPECT_INT(site_ask(&rig, "HEAD", "/d/", fields[i])->length, length);
+        }
+    }
+    free(page);
+    site_close(&rig);
+}
+
+TEST(test_a_listing_is_left_as_it_is_where_it_is_short_or_its_owner_says_so)
+{
+    static const struct {
+        const char *target, *types, *vary;
+        uint32_t flags;
+        size_t min_bytes;
+    } cases[] = {{"/", NULL, "Accept", 0, 0},
+                 {"/d/", NULL, "Accept", GALLEY_STATIC_NO_COMPRESS, 0},
+                 {"/d/", "application/json", "Accept", 0, 0},
+                 {"/d/", NULL, "Accept", 0, 1 << 20}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        galley_static_options options = GALLEY_STATIC_OPTIONS_INIT;
+        options.flags = GALLEY_STATIC_LIST | cases[i].flags;
+        options.compress_types = cases[i].types;
+        options.compress_min_bytes = cases[i].min_bytes;
+        site_open(&rig);
+        write_many();
+        site_start(&rig, &options, 0);
+        const struct site_answer *answer =
+            site_ask(&rig, "GET", cases[i].target, "Accept-Encoding: br\n");
+        EXPECT_INT(answer->status, 200);
+        EXPECT(site_field(answer, "Content-Encoding") == NULL);
+        EXPECT_TEXT(site_field(answer, "Vary"), cases[i].vary);
+        site_close(&rig);
+    }
 }
 
 TEST(test_an_index_file_comes_before_the_listing)

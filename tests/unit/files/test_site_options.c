@@ -73,6 +73,9 @@ TEST(test_values_that_could_do_harm_are_refused)
         expect_refused(&options, "not_found");
     }
     options.not_found = NULL;
+    options.compress_types = "text/html /css";
+    expect_refused(&options, "static options: compress_types '/css' is not a media type");
+    options.compress_types = NULL;
     options.cors_origin = "a\r\nb";
     expect_refused(&options, "cors_origin");
     options.cors_origin = "";
