@@ -112,6 +112,15 @@ static bool has_room(const struct h2_session *session)
     return session->conn->out.bytes < session->driver->options.max_out_bytes;
 }
 
+/* However much waits to be sent: what these hold is not needed any more. */
+static void let_go(struct h2_session *session)
+{
+    struct list *link;
+    while ((link = list_pop_front(&session->over)) != NULL) {
+        h2_stream_go_on(CONTAINER_OF(link, struct h2_stream, ready));
+    }
+}
+
 /* Streams that have something to do, each once. False: none, or there is no room for what it brings. */
 static bool run_ready(struct h2_session *session)
 {
@@ -206,6 +215,7 @@ void h2_settle(struct h2_session *session)
     session->is_working = true;
     list_remove(&session->link);
     do {
+        let_go(session);
         if (conn_is_ending(conn)) {
             break;
         }
@@ -255,6 +265,7 @@ static struct h2_session *create(struct conn *conn)
     session->head_began_ms = session->idle_since_ms = loop_now_ms(conn_loop(conn));
     list_init(&session->streams);
     list_init(&session->ready);
+    list_init(&session->over);
     list_init(&session->link);
     nghttp2_mem memory = h2_memory(&session->reserve);
     if (nghttp2_session_server_new3(&session->ng, driver->callbacks, session,

@@ -46,6 +46,7 @@ struct h2_session {
     nghttp2_session *ng;
     struct list streams;  /* whose `session` is this one, whatever their state */
     struct list ready;    /* streams that have something to do: h2_stream.ready */
+    struct list over;     /* … that have only to let go of what they hold: the same link */
     struct list link;     /* in driver->dirty */
     struct timer tick;    /* slow streams, the grace of a drain */
     struct h2_head *head; /* of the header block that is being received */
@@ -57,7 +58,7 @@ struct h2_session {
     uint32_t trailers;
     uint32_t continuations; /* behind one HEADERS */
     unsigned open_streams;
-    unsigned abandoned; /* exchanges that still run and whose stream has gone */
+    unsigned abandoned; /* streams that have gone while their handler goes on */
     struct h2_guard guard;
     struct h2_reserve reserve;
     uint8_t drain;      /* enum h2_drain */
@@ -76,7 +77,7 @@ enum h2_body {
 
 struct h2_stream {
     struct list link;  /* session->streams; or free */
-    struct list ready; /* session->ready */
+    struct list ready; /* session->ready, or ->over */
     struct h2_driver *driver;
     struct h2_session *session; /* NULL: the connection has gone */
     struct exchange *exchange;  /* NULL: it has ended, or was given up */
@@ -94,6 +95,7 @@ struct h2_stream {
     uint8_t body_state;          /* enum h2_body */
     bool is_open : 1;            /* nghttp2 has it */
     bool has_exchange : 1;       /* that has not ended, whoever has it */
+    bool is_abandoned : 1;       /* … and is counted: its handler goes on without the stream */
     bool is_paused : 1;          /* nothing of the body is handed on before h2_resume_body() */
     bool is_reading : 1;         /* the client is to send more of it */
     bool input_ended : 1;        /* END_STREAM was received … */
@@ -237,6 +239,8 @@ void h2_respond(struct exchange *exchange);
 void h2_pieces(struct exchange *exchange);
 void h2_abort(struct exchange *exchange, int galley_code);
 void h2_give_up(struct exchange *exchange, int status);
+/** h2_interim.c */
+int h2_interim(struct exchange *exchange, int status, const struct response_field *fields);
 
 /* h2_send.c */
 

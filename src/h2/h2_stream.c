@@ -63,10 +63,12 @@ void h2_stream_unref(struct h2_stream *stream)
 
 void h2_stream_wake(struct h2_stream *stream)
 {
-    if (stream->session) {
+    struct h2_session *session = stream->session;
+    if (session) {
+        bool is_over = !stream->is_open || stream->is_sent;
         list_remove(&stream->ready);
-        list_push_back(&stream->session->ready, &stream->ready);
-        h2_later(stream->session);
+        list_push_back(is_over ? &session->over : &session->ready, &stream->ready);
+        h2_later(session);
     }
 }
 
@@ -125,7 +127,7 @@ void h2_stream_released(void *driver_ctx)
     struct h2_stream *stream = driver_ctx;
     stream->has_exchange = false;
     stream->exchange = NULL;
-    if (!stream->is_open && stream->session) {
+    if (stream->is_abandoned && stream->session) {
         stream->session->abandoned--;
     }
     h2_stream_unref(stream);
@@ -146,6 +148,13 @@ void h2_stream_reset(struct h2_stream *stream, uint32_t code)
     h2_later(stream->session);
 }
 
+/* An exchange that only waits for its bytes to leave is nobody's work: what is in conn->out is bounded,
+ * and a client that has read it may ask for more before we know. */
+static bool waits_for_output_only(const struct h2_stream *stream)
+{
+    return stream->exchange && stream->answer_ended && (stream->is_sent || !stream->in_pieces);
+}
+
 /* What it waited for does not come any more. */
 static void stop(struct h2_stream *stream)
 {
@@ -154,7 +163,8 @@ static void stop(struct h2_stream *stream)
     h2_body_drop(stream);
     session->open_streams--;
     session->idle_since_ms = loop_now_ms(stream->driver->services->loop);
-    session->abandoned += stream->has_exchange;
+    stream->is_abandoned = stream->has_exchange && !waits_for_output_only(stream);
+    session->abandoned += stream->is_abandoned;
 }
 
 static void settle_exchange(struct h2_stream *stream)
