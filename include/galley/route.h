@@ -36,14 +36,20 @@ enum {
 /**
  * Are answers compressed on the way (RFC 9110 §8.4: br, zstd or gzip, as the client
  * accepts)? Of the types that are worth it (text, JSON, XML, SVG, wasm and the
- * like) those from 1 KiB on, in one piece or in many; what was written to a
+ * like, or the server's compress_types) those from 1 KiB on (or its
+ * compress_min_bytes), in one piece or in many; what was written to a
  * stream can be decoded as soon as it is sent. They get Vary: Accept-Encoding, and
  * a strong ETag gets the coding's name ("v1" becomes "v1-br"), which is taken off
  * again before the handler sees If-None-Match or If-Match. Left alone: answers
  * with Content-Encoding or Content-Range, 206, `Cache-Control: no-transform`, files
- * (which have their own way: galley/static.h), upgrades. A secret in the same
- * answer as what a stranger can choose may be guessed from its length (BREACH):
- * turn it off there.
+ * (which have their own way: galley/static.h), upgrades.
+ *
+ * It is off unless asked for, because of BREACH (CVE-2013-3587): who can have a
+ * victim's browser ask again and again, chooses a part of the answer (a query that
+ * is shown) and sees its length, also through TLS, may guess a secret in the same
+ * answer (a CSRF token, an address) byte by byte. Turn it on for routes whose
+ * answers are the same for everybody, or hold nothing that a stranger chose; turn
+ * it off where both meet. Files hold nothing of a request, so for them it is on.
  */
 enum {
     GALLEY_COMPRESS_DEFAULT = 0, /* of a route: the server's; of a server: off */

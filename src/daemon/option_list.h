@@ -32,8 +32,14 @@ OPTION(SWITCH, hidden, SELF, "hidden", 0, "", "", 0, 0, false, SERVING,
 OPTION(SWITCH, no_precompressed, SELF, "no-precompressed", 0, "", "", 0, 0, false, SERVING,
        "do not look for .br, .zst and .gz files beside the one asked for")
 OPTION(CHOICE, compress, SELF, "compress", 0, "on|off", "on", 1, 0, false, SERVING,
-       "compress files that have none of those beside them when a client asks for it: text and the "
-       "like, from 1 KiB on, in the cache's memory; the first client gets them as they are")
+       "compress files that have none of those beside them when a client asks for it, in the "
+       "cache's memory: the first client gets them as they are; and lists of files")
+OPTION(TEXT, compress_types, STATIC, "compress-types", 0, "TYPES", "usual", 0, 0, false, SERVING,
+       "compress these types: 'text/* application/*+json', or 'usual model/gltf-binary' for those "
+       "besides "
+       "the usual ones, which are text, JSON, XML, SVG, wasm and the like")
+OPTION(SIZE, compress_min_bytes, STATIC, "compress-min", 0, "SIZE", "1k", 1, OPTION_SIZE_MAX, false,
+       SERVING, "compress from this size on")
 
 OPTION(
     LIST, proxy_from, SELF, "proxy-from", 0, "NETWORK", "", 0, 0, false, SERVING,

@@ -91,6 +91,7 @@ static void fill_services(struct server_loop *loop)
         .max_memory_bytes = srv->config.max_memory_bytes,
         .server_name = srv->config.server_name[0] ? srv->config.server_name : NULL,
         .hints_over_http1 = srv->config.hints_over_http1,
+        .compressible = srv->config.compressible,
     };
 }
 

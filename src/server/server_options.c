@@ -150,6 +150,22 @@ static int take_spool_dir(struct server_config *config, const char *wanted, gall
                              : error_set(err, GALLEY_ENOMEM, "server options: out of memory");
 }
 
+static int take_compression(struct server_config *config, const galley_server_options *opt,
+                            galley_error *err)
+{
+    struct compressible rules;
+    int rc = compressible_from_options(&rules, opt->compress_types, opt->compress_min_bytes,
+                                       "server options", err);
+    if (rc == GALLEY_OK && rules.types.ptr) {
+        rules.types.ptr = mem_copy_text(rules.types.ptr, rules.types.len);
+        rc = rules.types.ptr ? rc : error_set(err, GALLEY_ENOMEM, "server options: out of memory");
+    }
+    if (rc == GALLEY_OK) {
+        config->compressible = rules;
+    }
+    return rc;
+}
+
 static bool is_compress(int compress)
 {
     return compress >= GALLEY_COMPRESS_DEFAULT && compress <= GALLEY_COMPRESS_OFF;
@@ -250,6 +266,9 @@ int server_config_from_options(struct server_config *config, const galley_server
         rc = take_spool_dir(config, own.spool_dir, err);
     }
     if (rc == GALLEY_OK) {
+        rc = take_compression(config, &own, err);
+    }
+    if (rc == GALLEY_OK) {
         take_numbers(config, &own);
         take_limits(&config->limits, &own);
         take_deadlines(&config->conn_limits, &own);
@@ -267,6 +286,8 @@ void server_config_finish(struct server_config *config)
 {
     mem_free(config->spool_dir);
     config->spool_dir = NULL;
+    mem_free((void *)(uintptr_t)config->compressible.types.ptr);
+    config->compressible = (struct compressible){0};
 }
 
 /* ---- routes ---- */

@@ -3,6 +3,7 @@
 #define SERVER_SERVER_OPTIONS_H
 
 #include "base/cgroup.h"
+#include "coding/compressible.h"
 #include "conn/conn.h"
 #include "exchange/exchange.h"
 #include "http/limits.h"
@@ -28,6 +29,7 @@ struct server_config {
     uint32_t stall_warn_ms;
     int io;                            /* GALLEY_IO_… */
     bool compresses;                   /* routes that do not say */
+    struct compressible compressible;  /* what those compress; its list is owned */
     bool no_plain_h2;                  /* listeners without TLS answer in HTTP/1.1 */
     bool hints_over_http1;             /* 103 (RFC 8297), not only over HTTP/2 */
     uint32_t max_streams;              /* of an HTTP/2 connection at once; 0: the usual */

@@ -134,6 +134,22 @@ def test_compress_makes_what_a_client_asks_for_unless_it_is_off(serve, folder):
     assert shut.get("/a.css", wants).header("Content-Encoding") is None
 
 
+@about("compress-types", "compress-min")
+def test_compress_types_and_compress_min_say_what_is_worth_it(serve, folder, run):
+    root = folder({"a.css": "p { color: red }\n" * 20, "a.html": "<p>\n" * 500, "a.png": b"not a picture" * 50})
+    wants = {"Accept-Encoding": "gzip"}
+
+    def coded(server):
+        return {name for name in ("a.css", "a.html", "a.png") if server.get(f"/{name}", wants).header("Vary")}
+
+    assert coded(serve(root=root)) == {"a.html"}
+    assert coded(serve("--compress-min=100", root=root)) == {"a.css", "a.html"}
+    assert coded(serve("--compress-min=100", "--compress-types=text/css image/*", root=root)) == {"a.css", "a.png"}
+    assert coded(serve("--compress-min=100", "--compress-types=usual image/png", root=root)) == {"a.css", "a.html", "a.png"}
+    done = run("--compress-types=text/html, text/css", root)
+    assert done.returncode == 1 and "'text/html,' is not a media type" in done.stderr, done.stderr
+
+
 # ---- headers
 
 

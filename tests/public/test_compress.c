@@ -86,6 +86,27 @@ TEST(test_a_route_or_the_server_says_what_is_compressed)
     }
 }
 
+TEST(test_a_server_says_which_types_and_from_which_size_on)
+{
+    size_t page = 200;
+    fill();
+    galley_server_options opt = GALLEY_SERVER_OPTIONS_INIT;
+    opt.compress = GALLEY_COMPRESS_ON;
+    for (int i = 0; i < 3; i++) {
+        opt.compress_types = i == 2 ? "application/json" : NULL;
+        opt.compress_min_bytes = i == 0 ? 0 : 200;
+        galley_server *srv = make_with(&opt);
+        galley_server_route(srv, "/", give_page, &page, NULL);
+        galley_test *t = drive(srv);
+        galley_test_reply r;
+        ask(t, "GET /\nAccept-Encoding: gzip", &r);
+        EXPECT(says(t, &r, "Content-Encoding", "gzip") == (i == 1));
+        end(t, srv);
+    }
+    opt.compress_types = "html";
+    EXPECT(galley_server_new(&opt, NULL) == NULL);
+}
+
 /* RFC 9110 §9.3.2. */
 TEST(test_head_and_get_say_the_same)
 {

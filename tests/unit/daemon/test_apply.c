@@ -36,7 +36,10 @@ TEST(numbers_go_where_the_table_says)
 {
     MAKE("--loops=3", "--workers=5", "--queue=64", "--queue-timeout=off", "--max-head=8k",
          "--max-body=2G", "--cache-size=3M", "--log-buffer=99", "--drain-timeout=2m",
-         "--max-requests=2", "--open-files=17", "--linger-bytes=3k");
+         "--max-requests=2", "--open-files=17", "--linger-bytes=3k", "--compress-min=2k",
+         "--compress-types=text/css usual");
+    EXPECT_INT(plan.site.compress_min_bytes, 2048);
+    EXPECT_TEXT(plan.site.compress_types, "text/css usual");
     EXPECT_INT(plan.server.loops, 3);
     EXPECT_INT(plan.pool.threads, 5);
     EXPECT_INT(plan.pool.queue_capacity, 64);

@@ -43,7 +43,7 @@ TEST(test_a_directory_is_listed_for_people)
     EXPECT_INT(answer->status, 200);
     EXPECT_TEXT(site_field(answer, "Content-Type"), "text/html; charset=utf-8");
     EXPECT_TEXT(site_field(answer, "Cache-Control"), "no-cache"); /* RFC 9111 §5.2.2.4 */
-    EXPECT_TEXT(site_field(answer, "Vary"), "Accept");
+    EXPECT_TEXT(site_field(answer, "Vary"), "Accept, Accept-Encoding");
     EXPECT_TEXT(site_field(answer, "Content-Security-Policy"),
                 "default-src 'none'; style-src 'unsafe-inline'");
     EXPECT(says("<a href=\"b.txt\"><bdi>b.txt</bdi></a></td><td>5 B</td><td>2020-09-13 12:26<"));

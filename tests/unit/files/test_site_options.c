@@ -238,6 +238,7 @@ TEST(test_a_site_is_made_whole_or_not_at_all)
     options.cors_origin = "*";
     options.fields = (const char *[]){"A: b", "Cache-Control: no-store", NULL};
     options.rules = (galley_static_rule[]){{"*.html", "no-cache"}, {0}};
+    options.compress_types = "text/*";
     bool has_failed = true;
     for (uint64_t n = 1; has_failed; n++) {
         galley_error err = {0};

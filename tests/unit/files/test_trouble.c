@@ -54,6 +54,7 @@ static const struct {
     {"GET", "/d?q", "", 301},
     {"GET", "/d/", "", 200},
     {"GET", "/d/", "Accept: application/json\n", 200},
+    {"GET", "/d/", "Accept-Encoding: br\n", 200},
     {"POST", "/a.txt", "", 405},
     {"OPTIONS", "/a.txt", "Origin: x\nAccess-Control-Request-Method: GET\n", 204},
 };

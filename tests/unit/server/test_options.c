@@ -1,6 +1,7 @@
 /* The options of a server with their defaults, as the rooms below get them. */
 #include "test.h"
 
+#include "base/alloc.h"
 #include "server/server_options.h"
 
 #include <stdlib.h>
@@ -241,5 +242,33 @@ TEST(test_a_spool_dir_that_is_not_there_is_a_sentence)
     server_config_finish(&config);
     opt.spool_dir = "";
     EXPECT_INT(server_config_from_options(&config, &opt, &err), GALLEY_EINVAL);
+    server_config_finish(&config);
+}
+
+TEST(test_what_is_compressed_is_copied_and_checked)
+{
+    struct server_config config;
+    galley_server_options opt = GALLEY_SERVER_OPTIONS_INIT;
+    galley_error err;
+    char types[] = "usual image/bmp";
+    opt.compress_types = types;
+    opt.compress_min_bytes = 10;
+    bool has_failed = true;
+    for (uint64_t n = 1; has_failed; n++) {
+        mem_fail_nth(n);
+        int rc = server_config_from_options(&config, &opt, &err);
+        has_failed = mem_fail_happened();
+        mem_fail_nth(0);
+        EXPECT_INT(rc, has_failed ? GALLEY_ENOMEM : 0);
+        server_config_finish(&config);
+    }
+    EXPECT_INT(server_config_from_options(&config, &opt, &err), 0);
+    types[0] = '?';
+    EXPECT_TEXT(config.compressible.types.ptr, "usual image/bmp");
+    EXPECT_INT(config.compressible.least_bytes, 10);
+    server_config_finish(&config);
+    EXPECT_INT(server_config_from_options(&config, &opt, &err), GALLEY_EINVAL);
+    EXPECT_TEXT(err.message,
+                "server options: compress_types '?sual' is not a media type like text/html");
     server_config_finish(&config);
 }
