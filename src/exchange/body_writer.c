@@ -5,6 +5,7 @@
 #include "loop/errand.h"
 
 #include "exchange/deferred.h"
+#include "exchange/early_hints.h"
 #include "exchange/exchange.h"
 #include "exchange/stream.h"
 
@@ -35,6 +36,14 @@ static bool take_pending(struct body_writer *writer)
     return true;
 }
 
+/* On the loop. One that finds no memory is left out: it is only a hint. */
+static void send_hints(struct exchange *exchange, const struct early_hints *hints)
+{
+    for (; hints && !exchange->has_responded; hints = hints->next) {
+        (void)early_hints_send(exchange, hints->fields);
+    }
+}
+
 /* On the loop. */
 static void posted(struct loop_post *post)
 {
@@ -44,8 +53,15 @@ static void posted(struct loop_post *post)
     writer->is_posted = false;
     bool has_more = !exchange->client_is_gone && take_pending(writer);
     bool has_failed = writer->has_failed;
+    bool is_begun = writer->is_begun;
+    const struct early_hints *hints = writer->hints;
+    writer->hints = NULL;
     pthread_mutex_unlock(&writer->lock);
     if (exchange->client_is_gone || has_failed) {
+        return;
+    }
+    send_hints(exchange, hints);
+    if (!is_begun) {
         return;
     }
     if (!exchange->has_responded) {
@@ -62,7 +78,9 @@ struct body_writer *body_writer_create(struct exchange *exchange)
     if (!writer) {
         return NULL;
     }
-    *writer = (struct body_writer){.post = {.run = posted}, .exchange = exchange};
+    *writer = (struct body_writer){.post = {.run = posted},
+                                   .exchange = exchange,
+                                   .takes_hints = early_hints_are_wanted(exchange)};
     chain_init(&writer->pending, NULL);
     pthread_mutex_init(&writer->lock, NULL);
     pthread_cond_init(&writer->room, NULL);
@@ -93,6 +111,23 @@ int body_writer_begin(struct body_writer *writer)
     pthread_mutex_lock(&writer->lock);
     int rc = writer->is_closed ? GALLEY_ECLOSED : GALLEY_OK;
     if (rc == GALLEY_OK) {
+        writer->is_begun = true;
+        post_if_needed(writer);
+    }
+    pthread_mutex_unlock(&writer->lock);
+    return rc;
+}
+
+int body_writer_hint(struct body_writer *writer, struct early_hints *hints)
+{
+    pthread_mutex_lock(&writer->lock);
+    int rc = writer->is_closed ? GALLEY_ECLOSED : GALLEY_OK;
+    if (rc == GALLEY_OK) {
+        struct early_hints **end = &writer->hints;
+        while (*end) { /* EARLY_HINTS_MAX at most */
+            end = &(*end)->next;
+        }
+        *end = hints;
         post_if_needed(writer);
     }
     pthread_mutex_unlock(&writer->lock);

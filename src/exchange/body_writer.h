@@ -15,6 +15,7 @@
 #include <pthread.h>
 
 struct deferred;
+struct early_hints;
 struct errands;
 struct exchange;
 struct stream;
@@ -32,6 +33,9 @@ struct body_writer {
     uint64_t in_flight;        /* taken by the loop, not yet by the client */
     bool is_posted;            /* post stands in the mailbox */
     struct errands *paused;    /* the worker's, while it waits for room (loop/errand.h) */
+    struct early_hints *hints; /* which the loop has not sent yet, oldest first */
+    bool takes_hints;          /* the client gets early hints; from the beginning */
+    bool is_begun;             /* the head may be sent */
     bool is_closed;            /* the client has gone: writes fail */
     bool has_failed;           /* memory was out: the response cannot be whole */
 };
@@ -43,6 +47,8 @@ void body_writer_destroy(struct body_writer *writer);
 
 /** On the worker: the head may be sent. 0, GALLEY_ECLOSED. */
 int body_writer_begin(struct body_writer *writer);
+/** On the owner's thread: to be sent before the head. 0, GALLEY_ECLOSED. */
+int body_writer_hint(struct body_writer *writer, struct early_hints *hints);
 /** On the owner's thread: waits for room. 0, GALLEY_ECLOSED, GALLEY_ENOMEM; if a part has been
  *  taken then, the next call fails, and the response is not whole. On a loop nothing waits: GALLEY_EFULL, and nothing was taken. */
 int body_writer_write(struct body_writer *writer, const void *data, size_t len);

@@ -439,6 +439,11 @@ static void give_up(struct exchange *exchange, int status)
     exchange->response.coding.real_driver->give_up(exchange, status);
 }
 
+static int interim(struct exchange *exchange, int status, const struct response_field *fields)
+{
+    return exchange->response.coding.real_driver->interim(exchange, status, fields);
+}
+
 static const struct exchange_driver coded_driver = {
     .respond = respond,
     .read_body = read_body,
@@ -446,6 +451,7 @@ static const struct exchange_driver coded_driver = {
     .abort = abort_it,
     .resume_body = resume_body,
     .give_up = give_up,
+    .interim = interim,
 };
 
 void coded_answer_begin(struct exchange *exchange)

@@ -65,6 +65,10 @@ struct exchange_driver {
      *  exchange_client_gone(), which the caller calls: its owner does not let go in time. If a part
      *  of the response was sent, the connection is reset. */
     void (*give_up)(struct exchange *exchange, int status);
+    /** An interim answer (RFC 9110 §15.2) of these fields, which are copied, at once; before respond().
+     *  Unlike the others it leaves the exchange as it is. 0, or nothing is sent: GALLEY_ECLOSED,
+     *  GALLEY_ENOMEM, GALLEY_ESTATE (behind respond()), GALLEY_EINVAL (a field that must not be sent). */
+    int (*interim)(struct exchange *exchange, int status, const struct response_field *fields);
 };
 
 enum exchange_state {
@@ -136,6 +140,7 @@ struct exchange {
     bool has_responded;    /* driver->respond was called */
     bool is_deferred;      /* galley_res_defer() was called: the handler's result does not count */
     bool counts_stream;    /* in pool->streams; the loop's */
+    uint8_t hints_given;   /* by the handler: early_hints.h; the owner's */
     _Atomic bool is_abandoned;    /* nobody waits for the answer: do not start; relaxed: a hint */
     uint16_t given_up;            /* the status that driver->give_up() answered; 0: it was not */
     galley_stop_flag should_stop; /* galley_should_stop() of the handler */

@@ -33,6 +33,7 @@ struct response_field {
     struct response_field *next;
     struct span name;
     struct span value;
+    bool was_hinted; /* it went out in a 103 already: early_hints.h */
 };
 
 struct response {

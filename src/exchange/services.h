@@ -25,12 +25,12 @@ struct stall_spot;
 
 /** Counts of one loop, written there. */
 struct exchange_counters {
-    struct counter shed_full; /* 503: the pool's queue was full */
-    struct counter shed_late; /* 503: waited too long for a worker */
-    struct counter stalls;    /* handlers that held the loop too long */
-    struct counter mistakes;  /* handlers that returned garbage or gave two bodies */
-    struct counter broken;    /* responses given up in the middle */
-    struct counter timeouts;  /* exchanges that took longer than their route allows */
+    struct counter shed_full;   /* 503: the pool's queue was full */
+    struct counter shed_late;   /* 503: waited too long for a worker */
+    struct counter stalls;      /* handlers that held the loop too long */
+    struct counter mistakes;    /* handlers that returned garbage or gave two bodies */
+    struct counter broken;      /* responses given up in the middle */
+    struct counter timeouts;    /* exchanges that took longer than their route allows */
     struct counter early_hints; /* 103 said */
 };
 
@@ -59,12 +59,12 @@ struct exchange_services {
     uint32_t queue_target_ms;           /* a longer queue is shed down to it; 0: no such rule */
     struct queue_shedder *shedder;      /* by that rule, for `pool`; NULL: none */
     const char *spool_dir;              /* of EXCHANGE_BODY_SPOOL's files; NULL: "/tmp" */
-    uint32_t stall_warn_ms;        /* a handler that holds the loop longer is reported; 0: no */
-    struct stall_spot *stall_spot; /* to be seen while it does; NULL: only afterwards */
-    size_t max_memory_bytes;       /* arena of one exchange; 0: no limit */
-    const char *server_name;       /* Server field; NULL: none */
+    uint32_t stall_warn_ms;           /* a handler that holds the loop longer is reported; 0: no */
+    struct stall_spot *stall_spot;    /* to be seen while it does; NULL: only afterwards */
+    size_t max_memory_bytes;          /* arena of one exchange; 0: no limit */
+    const char *server_name;          /* Server field; NULL: none */
     struct compressible compressible; /* what routes compress that do */
-    bool hints_over_http1;         /* 103 also to clients of HTTP/1.1 (RFC 8297 §3) */
+    bool hints_over_http1;            /* 103 also to clients of HTTP/1.1 (RFC 8297 §3) */
 };
 
 /** Where a request is answered: what the router found. Immutable while the server runs. */

@@ -226,6 +226,7 @@ static void fill_tables(struct h1_driver *driver)
         .pieces = h1_pieces,
         .abort = h1_abort,
         .give_up = h1_give_up,
+        .interim = h1_interim,
     };
 }
 

@@ -161,6 +161,8 @@ void h1_respond(struct exchange *exchange);
 void h1_pieces(struct exchange *exchange);
 void h1_abort(struct exchange *exchange, int galley_code);
 void h1_give_up(struct exchange *exchange, int status);
+/** h1_interim.c: exchange_driver.interim */
+int h1_interim(struct exchange *exchange, int status, const struct response_field *fields);
 /** The last byte of the answer has been sent. */
 void h1_answer_sent(struct h1_session *session);
 

@@ -122,6 +122,7 @@ static void fill_tables(struct h2_driver *driver)
         .pieces = h2_pieces,
         .abort = h2_abort,
         .give_up = h2_give_up,
+        .interim = h2_interim,
     };
 }
 

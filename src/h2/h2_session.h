@@ -241,6 +241,8 @@ void h2_abort(struct exchange *exchange, int galley_code);
 void h2_give_up(struct exchange *exchange, int status);
 /** h2_interim.c */
 int h2_interim(struct exchange *exchange, int status, const struct response_field *fields);
+/** h2_interim.c */
+int h2_interim(struct exchange *exchange, int status, const struct response_field *fields);
 
 /* h2_send.c */
 

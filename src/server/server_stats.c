@@ -47,6 +47,7 @@ typedef const struct counter *counter_of_fn(const struct server_loop *loop,
     X(mistakes, loop->exchange_counters.mistakes)                                                  \
     X(broken_responses, loop->exchange_counters.broken)                                            \
     X(exchange_timeouts, loop->exchange_counters.timeouts)                                         \
+    X(early_hints, loop->exchange_counters.early_hints)                                            \
     X(bad_targets, h1->bad_targets)                                                                \
     X(bodies_too_large, h1->bodies_too_large)                                                      \
     X(body_bytes_drained, h1->bodies_drained)                                                      \

@@ -87,12 +87,31 @@ static void give_up(struct exchange *exchange, int status)
     world->given_up_status = status;
 }
 
+static int interim(struct exchange *exchange, int status, const struct response_field *fields)
+{
+    struct world *world = exchange->driver_ctx;
+    EXPECT_INT(world->responded, 0);
+    if (world->interim_code != GALLEY_OK) {
+        return world->interim_code;
+    }
+    size_t used = strlen(world->interim_text);
+    for (const struct response_field *field = fields; field; field = field->next) {
+        used += (size_t)snprintf(world->interim_text + used, sizeof world->interim_text - used,
+                                 "%.*s: %.*s\n", SPAN_ARGS(field->name), SPAN_ARGS(field->value));
+    }
+    snprintf(world->interim_text + used, sizeof world->interim_text - used, "\n");
+    world->interims++;
+    world->interim_status = status;
+    return GALLEY_OK;
+}
+
 static const struct exchange_driver driver = {.respond = respond,
                                               .read_body = read_body,
                                               .resume_body = resume_body,
                                               .pieces = pieces,
                                               .abort = abort_it,
-                                              .give_up = give_up};
+                                              .give_up = give_up,
+                                              .interim = interim};
 
 static void dispatch(void *ctx, struct exchange *exchange)
 {

@@ -25,6 +25,9 @@ struct world {
     unsigned responded, bodies_wanted, bodies_resumed, pieces, aborted, ended, emptied;
     int status;
     unsigned given_up;
+    unsigned interims; /* interim answers, with … */
+    int interim_status, interim_code; /* … the last one's status; what the driver says to them */
+    char interim_text[1024];          /* … and all of their fields, an empty line behind each */
     int given_up_status, ended_status;
     int abort_code;
     bool must_close, keeps_it; /* keeps_it: the driver does not end the exchange in respond() */
