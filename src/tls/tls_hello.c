@@ -122,7 +122,12 @@ static int on_status(SSL *ssl, void *arg)
 static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
                      EVP_MAC_CTX *mac, int is_sealing)
 {
-    return tls_tickets_use(tls_identity_of(ssl)->set->tickets, name, iv, cipher, mac, is_sealing);
+    struct tls_tickets *tickets = tls_identity_of(ssl)->set->tickets;
+    int result = tls_tickets_use(tickets, name, iv, cipher, mac, is_sealing);
+    /* RFC 8446 §C.4: with every connection a new ticket. Browsers use one of TLS 1.3 once only:
+     * without it every second connection of theirs would be a full handshake. */
+    bool asks_for_next = !is_sealing && result == 1 && SSL_version(ssl) == TLS1_3_VERSION;
+    return asks_for_next ? 2 : result;
 }
 
 void tls_hello_attach(SSL_CTX *ssl_ctx, struct tls_identity *identity)

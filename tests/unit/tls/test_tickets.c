@@ -153,6 +153,28 @@ TEST(test_a_ticket_of_an_old_key_is_renewed)
     world_close(&world);
 }
 
+/* RFC 8446 §C.4: who uses a ticket only once has another one for the next connection. */
+TEST(test_each_resumed_connection_of_tls_1_3_brings_the_ticket_for_the_next)
+{
+    struct world world;
+    struct handshake hs;
+    start(&world, 0);
+    SSL_SESSION *session = session_of(&world, "a.example", TLS1_3_VERSION);
+    for (int i = 0; i < 3; i++) {
+        struct client_wish wish = {
+            .name = "a.example", .version = TLS1_3_VERSION, .session = session};
+        handshake_run(&hs, world.tls, &wish);
+        EXPECT(SSL_session_reused(hs.client));
+        EXPECT(hs.session != NULL);
+        SSL_SESSION_free(session);
+        session = hs.session;
+        hs.session = NULL;
+        handshake_finish(&hs);
+    }
+    SSL_SESSION_free(session);
+    world_close(&world);
+}
+
 TEST(test_tickets_outlive_a_reload)
 {
     struct world world;
