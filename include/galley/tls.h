@@ -9,7 +9,7 @@
 #ifndef GALLEY_TLS_H
 #define GALLEY_TLS_H
 
-#include <galley/base.h>
+#include <galley/http.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -155,6 +155,32 @@ typedef struct galley_tls_certificate_report {
  */
 GALLEY_API int galley_tls_get_certificate(galley_tls *tls, unsigned index,
                                           galley_tls_certificate_report *report);
+
+/** What is known of the connection that a request came over. */
+typedef struct galley_tls_report {
+    size_t size;                   /* set to sizeof before the call                              */
+    bool is_resumed;               /* by a ticket                                                */
+    bool has_client;               /* showed a certificate that the host's authorities signed    */
+    galley_str protocol;           /* "TLSv1.3"                                                  */
+    galley_str cipher;             /* "TLS_AES_128_GCM_SHA256"                                   */
+    galley_str server_name;        /* that the client asked for, as it wrote it; ptr NULL: none  */
+    galley_str alpn;               /* "h2" (RFC 7301); ptr NULL: none                            */
+    galley_str client_subject;     /* "CN=...", RFC 4514: control bytes and what is not ASCII are
+                                      escaped; ptr NULL: none, or over 4 KiB                     */
+    galley_str client_names;       /* subjectAltName, "DNS:a.example email:me@a.example": those
+                                      that are printable; ptr NULL: none, or over 4 KiB          */
+    galley_str client_fingerprint; /* SHA-256 of the certificate, "AB:CD:..."; ptr NULL: none    */
+} galley_tls_report;
+
+/**
+ * Who a client is that had to show a certificate, and how well it is protected. Fills report, whose
+ * texts are valid until the end of the exchange and end in a NUL. A name here is no more than what
+ * the authority of the rule for clients has signed.
+ *
+ * Returns 0; GALLEY_EINVAL (NULL, or report->size too small), GALLEY_ENOTFOUND (not over TLS),
+ * GALLEY_ENOMEM. As the other calls on a request: one thread at a time; does not block.
+ */
+GALLEY_API int galley_req_tls(const galley_request *rq, galley_tls_report *report);
 
 #ifdef __cplusplus
 }

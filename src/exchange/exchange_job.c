@@ -15,6 +15,7 @@
 #include "exchange/deferred.h"
 #include "exchange/exchange_steps.h"
 #include "exchange/queue_shedder.h"
+#include "exchange/request_tls.h"
 
 galley_pool *exchange_handler_pool(const struct exchange *exchange)
 {
@@ -162,6 +163,7 @@ void exchange_hold(struct exchange *exchange, void (*back)(struct loop_post *pos
 int exchange_prepare_to_leave(struct exchange *exchange)
 {
     int rc = exchange_retain(exchange);
+    rc = rc == GALLEY_OK ? request_keep_tls(&exchange->request) : rc;
     if (rc != GALLEY_OK) {
         return rc;
     }

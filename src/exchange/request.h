@@ -17,6 +17,7 @@
 
 struct body_reader;
 struct body_spool;
+struct tls_facts;
 struct transport;
 
 enum { REQUEST_MAX_PARAMS = 8 };
@@ -55,6 +56,8 @@ struct request {
     struct span peer_text;        /* made when asked for */
     struct span host_text;        /* the same */
     const struct transport *tls;  /* that it came over; NULL: a plain one. On the loop only */
+    struct tls_facts *tls_facts;  /* a reference, once it was needed: request_tls.h */
+    bool tls_is_gone;             /* `tls` must not be asked any more; the loop's */
     struct request_value *values; /* galley_req_set(), newest first */
     struct request_param params[REQUEST_MAX_PARAMS]; /* last: it is never cleared */
 };

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 
+struct tls_facts;
 struct transport;
 
 /* Results of a recv, and of a handshake, that sockets have none of. */
@@ -33,6 +34,9 @@ struct transport_ops {
     void (*close)(struct transport *transport, bool is_reset);
     /** NULL: never. The ALPN name both sides have agreed on; missing: none. */
     struct span (*agreed)(const struct transport *transport);
+    /** NULL: never. What is known of its TLS, made with the first call, borrowed: the transport has a
+     *  reference until `closed` has returned. NULL: no memory. */
+    struct tls_facts *(*facts)(const struct transport *transport);
     /** NULL: never. What the last error was, for the log; NULL: nothing to add. */
     const char *(*why)(const struct transport *transport);
 };
@@ -100,6 +104,10 @@ static inline void transport_close(struct transport *t, bool is_reset)
 static inline struct span transport_agreed(const struct transport *t)
 {
     return t->ops->agreed ? t->ops->agreed(t) : SPAN_NONE;
+}
+static inline struct tls_facts *transport_facts(const struct transport *t)
+{
+    return t->ops->facts ? t->ops->facts(t) : NULL;
 }
 static inline const char *transport_why(const struct transport *t)
 {

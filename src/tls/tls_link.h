@@ -101,13 +101,14 @@ struct tls_link {
     struct tls_reading recv;
     struct tls_sending send;
     void (*ready)(struct transport *transport, int result);
-    unsigned long error; /* OpenSSL's code of the last failure */
-    uint8_t phase;       /* enum tls_phase */
-    uint8_t first_byte;  /* that ever came */
-    bool has_input : 1;  /* it has */
-    bool is_running : 1; /* inside tls_run() */
-    bool is_later : 1;   /* `later` will run */
-    bool is_closing : 1; /* the owner has closed */
+    struct tls_facts *facts; /* made when somebody asks; NULL: nobody has */
+    unsigned long error;     /* OpenSSL's code of the last failure */
+    uint8_t phase;           /* enum tls_phase */
+    uint8_t first_byte;      /* that ever came */
+    bool has_input : 1;      /* it has */
+    bool is_running : 1;     /* inside tls_run() */
+    bool is_later : 1;       /* `later` will run */
+    bool is_closing : 1;     /* the owner has closed */
     bool is_socket_closed : 1;
     bool was_called_closed : 1; /* the loop's last call has come */
     bool resets : 1;

@@ -11,8 +11,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-enum { TEXT_MAX_BYTES = 4096, TEXTS = 5 };
-enum { TEXT_NAME, TEXT_ALPN, TEXT_SUBJECT, TEXT_NAMES, TEXT_FINGERPRINT };
+enum { TEXT_NAME, TEXT_ALPN, TEXT_SUBJECT, TEXT_NAMES, TEXT_FINGERPRINT, TEXTS };
 
 /* Texts one after the other, on the way into a block. */
 struct texts {
@@ -26,7 +25,7 @@ static void add_text(struct texts *texts, int which, struct span text)
 {
     texts->starts[which] = texts->all.len;
     texts->lens[which] = text.len;
-    texts->is_there[which] = text.ptr && text.len <= TEXT_MAX_BYTES;
+    texts->is_there[which] = text.ptr && text.len <= TLS_FACT_MAX_BYTES;
     if (texts->is_there[which]) {
         buf_append_span(&texts->all, text);
         buf_append_char(&texts->all, '\0');
@@ -151,17 +150,17 @@ static struct span text_at(const struct texts *texts, const char *all, int which
                                   : SPAN_NONE;
 }
 
-static struct tls_peer *pack(const struct texts *texts, const SSL *ssl, bool has_client)
+static struct tls_facts *pack(const struct texts *texts, const SSL *ssl, bool has_client)
 {
-    struct tls_peer *peer = mem_alloc(sizeof *peer + texts->all.len);
-    if (!peer) {
+    struct tls_facts *facts = mem_alloc(sizeof *facts + texts->all.len);
+    if (!facts) {
         return NULL;
     }
-    char *all = (char *)(peer + 1);
+    char *all = (char *)(facts + 1);
     if (texts->all.len > 0) {
         memcpy(all, texts->all.data, texts->all.len);
     }
-    *peer = (struct tls_peer){
+    *facts = (struct tls_facts){
         .protocol = SSL_get_version(ssl),
         .cipher = SSL_get_cipher_name(ssl),
         .server_name = text_at(texts, all, TEXT_NAME),
@@ -172,10 +171,11 @@ static struct tls_peer *pack(const struct texts *texts, const SSL *ssl, bool has
         .client_names = text_at(texts, all, TEXT_NAMES),
         .client_fingerprint = text_at(texts, all, TEXT_FINGERPRINT),
     };
-    return peer;
+    atomic_init(&facts->refs, 1);
+    return facts;
 }
 
-struct tls_peer *tls_peer_create(const SSL *ssl)
+struct tls_facts *tls_peer_facts(const SSL *ssl)
 {
     struct texts texts = {0};
     const X509 *certificate = SSL_get0_peer_certificate(ssl);
@@ -183,7 +183,14 @@ struct tls_peer *tls_peer_create(const SSL *ssl)
     bool is_good = certificate && SSL_get_verify_result(ssl) == X509_V_OK;
     buf_init(&texts.all, 0);
     bool is_collected = collect(&texts, ssl, is_good ? certificate : NULL);
-    struct tls_peer *peer = is_collected ? pack(&texts, ssl, is_good) : NULL;
+    struct tls_facts *facts = is_collected ? pack(&texts, ssl, is_good) : NULL;
     buf_finish(&texts.all);
-    return peer;
+    return facts;
+}
+
+uint64_t tls_peer_most_bytes(bool clients_show_certificates)
+{
+    enum { NAME_BYTES = 256, ALPN_BYTES = 16, TEXT_BYTES = TLS_FACT_MAX_BYTES + 1 };
+    size_t client = clients_show_certificates ? 2 * TEXT_BYTES + TLS_FINGERPRINT_BYTES : 0;
+    return mem_cost(sizeof(struct tls_facts) + NAME_BYTES + ALPN_BYTES + client);
 }

@@ -1,28 +1,16 @@
-/* tls/tls_peer.h — what a handshake told about a connection and its client: for handlers, which may
- * ask on other threads than the connection's, and for the log, which is written later. So it is a
- * copy, made once on the loop when the handshake is done, and never changed. */
+/* tls/tls_peer.h — what OpenSSL knows of a connection whose handshake is done, as a copy that other
+ * threads may read. On the connection's loop. */
 #ifndef TLS_TLS_PEER_H
 #define TLS_TLS_PEER_H
 
-#include "base/span.h"
+#include "net/tls_facts.h"
 
 #include <openssl/types.h>
 
-struct tls_peer {
-    const char *protocol;    /* "TLSv1.3"; static */
-    const char *cipher;      /* "TLS_AES_128_GCM_SHA256"; static */
-    struct span server_name; /* that the client asked for, as it wrote it; missing: none */
-    struct span alpn;        /* "h2"; missing: none */
-    bool is_resumed;
-    /* A certificate that the client showed and that one of the host's authorities signed. What
-     * would be longer than a text may be is missing, never cut: a part can be somebody else. */
-    bool has_client;
-    struct span client_subject;     /* "CN=...", RFC 4514 */
-    struct span client_names;       /* "DNS:a.example email:me@a.example", separated by spaces */
-    struct span client_fingerprint; /* SHA-256, "AB:CD:..." */
-};
+/** One reference, for tls_facts_unref(). NULL: no memory. */
+struct tls_facts *tls_peer_facts(const SSL *ssl);
 
-/** Of a connection whose handshake is done; mem_free gives it back. NULL: no memory. */
-struct tls_peer *tls_peer_create(const SSL *ssl);
+/** The most that one takes of the heap; clients_show_certificates: there is a rule for clients. */
+uint64_t tls_peer_most_bytes(bool clients_show_certificates);
 
 #endif

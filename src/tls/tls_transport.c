@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "tls/tls_link.h"
+#include "tls/tls_peer.h"
 #include "tls/tls_set.h"
 
 #include <openssl/err.h>
@@ -177,12 +178,14 @@ static void free_link(struct tls_link *link)
 {
     tls_out_release(link);
     free_ssl(link->ssl);
+    tls_facts_unref(link->facts);
     mem_free(link->kept);
     link->shared->live--;
     mem_free(link);
 }
 
-/* What the owner starts in its last callbacks is called back too. */
+/* What the owner starts in its last callbacks is called back too. It may ask for facts up to the
+ * end of the last one, in which the transport's memory goes. */
 static void end_link(struct tls_link *link)
 {
     struct transport *transport = link->transport;
@@ -190,9 +193,8 @@ static void end_link(struct tls_link *link)
     if (link->is_later) {
         return;
     }
-    free_link(link);
-    transport->state = NULL;
     transport->closed(transport);
+    free_link(link);
 }
 
 static void on_socket_closed(struct loop_socket *socket)
@@ -214,6 +216,15 @@ static struct span agreed(const struct transport *transport)
     return name ? span_make((const char *)name, len) : SPAN_NONE;
 }
 
+static struct tls_facts *facts(const struct transport *transport)
+{
+    struct tls_link *link = transport->state;
+    if (!link->facts) {
+        link->facts = tls_peer_facts(link->ssl);
+    }
+    return link->facts;
+}
+
 static const char *why(const struct transport *transport)
 {
     const struct tls_link *link = transport->state;
@@ -228,6 +239,7 @@ static const struct transport_ops tls_ops = {
     .shutdown_write = tls_shutdown_write,
     .close = tls_close,
     .agreed = agreed,
+    .facts = facts,
     .why = why,
 };
 

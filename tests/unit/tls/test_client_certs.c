@@ -216,11 +216,11 @@ TEST(test_a_resumed_session_still_knows_the_client)
         handshake_finish(&hs);
         wish.session = session;
         handshake_run(&hs, clients.world.tls, &wish);
-        struct tls_peer *peer = tls_peer_create(hs.server);
+        struct tls_facts *peer = tls_peer_facts(hs.server);
         EXPECT(peer && peer->is_resumed && peer->has_client);
         EXPECT_SPAN(peer->client_subject, "CN=alice");
         EXPECT_SPAN(peer->server_name, "must.example");
-        mem_free(peer);
+        tls_facts_unref(peer);
         handshake_finish(&hs);
         SSL_SESSION_free(session);
     }
@@ -307,7 +307,7 @@ TEST(test_a_peer_with_a_certificate_is_described)
                                         .alpn = "h2",
                                         .version = TLS1_3_VERSION,
                                         .certificate = &clients.good});
-    struct tls_peer *peer = tls_peer_create(hs.server);
+    struct tls_facts *peer = tls_peer_facts(hs.server);
     handshake_finish(&hs); /* it is a copy */
     EXPECT(peer && peer->has_client && !peer->is_resumed);
     EXPECT_TEXT(peer->protocol, "TLSv1.3");
@@ -318,7 +318,7 @@ TEST(test_a_peer_with_a_certificate_is_described)
     EXPECT_SPAN(peer->client_names, "DNS:a.example email:al@a.example URI:urn:x IP:127.0.0.1");
     EXPECT_INT((int)peer->client_fingerprint.len, 95);
     EXPECT_TEXT(peer->client_subject.ptr, "CN=alice"); /* with a NUL behind it */
-    mem_free(peer);
+    tls_facts_unref(peer);
     close_clients(&clients);
 }
 
@@ -328,12 +328,12 @@ TEST(test_a_peer_without_anything_is_described)
     struct handshake hs;
     open_clients(&clients, NULL, 0);
     handshake_run(&hs, clients.world.tls, &(struct client_wish){.version = TLS1_2_VERSION});
-    struct tls_peer *peer = tls_peer_create(hs.server);
+    struct tls_facts *peer = tls_peer_facts(hs.server);
     EXPECT(peer && !peer->has_client);
     EXPECT_TEXT(peer->protocol, "TLSv1.2");
     EXPECT(!peer->server_name.ptr && !peer->alpn.ptr && !peer->client_subject.ptr);
     EXPECT(!peer->client_names.ptr && !peer->client_fingerprint.ptr);
-    mem_free(peer);
+    tls_facts_unref(peer);
     handshake_finish(&hs);
     close_clients(&clients);
 }
@@ -349,10 +349,10 @@ TEST(test_names_and_subjects_cannot_forge_others)
                                                  .issuer = &clients.world.root});
     handshake_run(&hs, clients.world.tls,
                   &(struct client_wish){.name = "must.example", .certificate = &clients.good});
-    struct tls_peer *peer = tls_peer_create(hs.server);
+    struct tls_facts *peer = tls_peer_facts(hs.server);
     EXPECT_SPAN(peer->client_names, "DNS:y.example");
     EXPECT_SPAN(peer->client_subject, "CN=a\\,CN=b\\0A\\1B[1m");
-    mem_free(peer);
+    tls_facts_unref(peer);
     handshake_finish(&hs);
     close_clients(&clients);
 }
@@ -366,9 +366,9 @@ TEST(test_no_memory_gives_no_peer)
                   &(struct client_wish){.name = "must.example", .certificate = &clients.good});
     for (uint64_t n = 1;; n++) {
         mem_fail_nth(n);
-        struct tls_peer *peer = tls_peer_create(hs.server);
+        struct tls_facts *peer = tls_peer_facts(hs.server);
         EXPECT((peer != NULL) == !mem_fail_happened());
-        mem_free(peer);
+        tls_facts_unref(peer);
         if (peer) {
             break;
         }
