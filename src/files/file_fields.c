@@ -5,6 +5,7 @@
 #include "coding/compressible.h"
 #include "http/media_type.h"
 
+#include "files/file_links.h"
 #include "files/file_site_state.h"
 
 static void append_field(struct buf *out, const char *name, struct span value)
@@ -59,6 +60,8 @@ static bool decorate_variant(const galley_static *site, struct file_entry *entry
     if (!site->is_for_replies) { /* there the handler may have set the type */
         append_field(lines, "Content-Type", entry->type);
     }
+    /* RFC 9110 §15.4.5: not on a 304, whose client has them; nor on a part, which is no page. */
+    file_links_append(lines, site, entry->file_name);
     buf_append_text(lines, "Content-Length: ");
     buf_append_u64(lines, variant->size);
     buf_append_text(lines, "\r\n");

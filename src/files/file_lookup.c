@@ -3,6 +3,7 @@
  * step. */
 #include "files/file_lookup.h"
 
+#include "files/file_links.h"
 #include "files/file_listing.h"
 #include "files/file_path.h"
 #include "files/file_respond.h"
@@ -211,6 +212,9 @@ static int load(const struct file_lookup *lookup)
         return answer_failure(kept, rc);
     }
     counter_add(&counters_of(kept)->waits, 1);
+    if (kept->stage == FILE_STAGE_PATH || kept->stage == FILE_STAGE_SPA) {
+        file_links_hint(kept->site, exchange, path);
+    }
     return FILE_LATER;
 }
 

@@ -109,14 +109,20 @@ static struct span last_part(struct span name)
     return slash ? span_from(name, (size_t)(slash - name.ptr) + 1) : name;
 }
 
-struct span file_rules_find(const struct file_rules *rules, struct span name)
+struct span file_rules_next(const struct file_rules *rules, struct span name, size_t *at)
 {
     struct span last = last_part(name);
-    for (size_t i = 0; i < rules->count; i++) {
-        const struct file_rule *rule = &rules->rules[i];
+    while (*at < rules->count) {
+        const struct file_rule *rule = &rules->rules[(*at)++];
         if (file_rules_glob(rule->pattern, rule->is_for_whole_name ? name : last)) {
             return rule->value;
         }
     }
     return SPAN_NONE;
+}
+
+struct span file_rules_find(const struct file_rules *rules, struct span name)
+{
+    size_t at = 0;
+    return file_rules_next(rules, name, &at);
 }

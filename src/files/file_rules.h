@@ -1,6 +1,6 @@
-/* files/file_rules.h — Cache-Control by pattern: the first rule that matches a file's name gives
- * the value. Made once by the site's options, read by decorate on workers; immutable, any
- * thread. */
+/* files/file_rules.h — values by pattern: Cache-Control, of which the first rule that matches a file's
+ * name gives the value, and Link, of which all that match do (file_links.h). Made once by the site's
+ * options, read by decorate on workers; immutable, any thread. */
 #ifndef FILES_FILE_RULES_H
 #define FILES_FILE_RULES_H
 
@@ -27,5 +27,7 @@ int file_rules_add(struct file_rules *rules, struct arena *arena, struct span pa
                    struct span value);
 /** The value for a name below the root ("guide/index.html"); ptr NULL: no rule. */
 struct span file_rules_find(const struct file_rules *rules, struct span name);
+/** The same where several rules may count: the next one from *at on, which is 0 at first. */
+struct span file_rules_next(const struct file_rules *rules, struct span name, size_t *at);
 
 #endif

@@ -9,9 +9,12 @@
 #include "http/field_name.h"
 #include "http/field_value.h"
 
+#include "files/file_links.h"
+
 enum {
     ALL_FLAGS = GALLEY_STATIC_LIST | GALLEY_STATIC_HIDDEN | GALLEY_STATIC_NO_PRECOMPRESSED |
-                GALLEY_STATIC_SPA | GALLEY_STATIC_CLEAN_URLS | GALLEY_STATIC_NO_COMPRESS,
+                GALLEY_STATIC_SPA | GALLEY_STATIC_CLEAN_URLS | GALLEY_STATIC_NO_COMPRESS |
+                GALLEY_STATIC_NO_HINTS,
     MAX_INDEX_BYTES = 200,
     MAX_LINES_BYTES = 8192, /* a client takes no longer heads anyway */
     MAX_RULES = 256
@@ -301,6 +304,7 @@ int file_site_take_options(galley_static *site, const galley_static_options *opt
     rc = rc == GALLEY_OK ? take_not_found(&taking) : rc;
     rc = rc == GALLEY_OK ? take_lines(&taking) : rc;
     rc = rc == GALLEY_OK ? take_rules(&taking) : rc;
+    rc = rc == GALLEY_OK ? file_links_take(site, taking.options.links, err) : rc;
     buf_finish(&taking.lines);
     return rc;
 }

@@ -56,8 +56,9 @@ struct galley_static {
     struct span common_lines; /* on every answer: CORS, the owner's fields */
     struct span
         preflight_lines; /* common_lines, and what a browser's preflight asks; ptr NULL: no CORS */
-    struct file_rules rules;
-    struct log_sink log; /* silent until attached */
+    struct file_rules rules; /* Cache-Control */
+    struct file_rules links; /* file_links.h */
+    struct log_sink log;     /* silent until attached */
     struct log_limit reply_log;
     struct log_limit trouble_log;
     struct file_site_loop *loops;

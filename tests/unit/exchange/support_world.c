@@ -91,17 +91,17 @@ static int interim(struct exchange *exchange, int status, const struct response_
 {
     struct world *world = exchange->driver_ctx;
     EXPECT_INT(world->responded, 0);
-    if (world->interim_code != GALLEY_OK) {
-        return world->interim_code;
+    if (world->interim.code != GALLEY_OK) {
+        return world->interim.code;
     }
-    size_t used = strlen(world->interim_text);
+    size_t used = strlen(world->interim.text);
     for (const struct response_field *field = fields; field; field = field->next) {
-        used += (size_t)snprintf(world->interim_text + used, sizeof world->interim_text - used,
+        used += (size_t)snprintf(world->interim.text + used, sizeof world->interim.text - used,
                                  "%.*s: %.*s\n", SPAN_ARGS(field->name), SPAN_ARGS(field->value));
     }
-    snprintf(world->interim_text + used, sizeof world->interim_text - used, "\n");
-    world->interims++;
-    world->interim_status = status;
+    snprintf(world->interim.text + used, sizeof world->interim.text - used, "\n");
+    world->interim.count++;
+    world->interim.status = status;
     return GALLEY_OK;
 }
 

@@ -8,6 +8,14 @@
 #include "exchange/exchange.h"
 #include "loop/loop.h"
 
+/** Interim answers: how many, the last one's status, all of their fields with an empty line behind each. */
+struct interim_log {
+    unsigned count;
+    int status;
+    int code; /* what the driver says to them */
+    char text[1024];
+};
+
 struct world {
     struct loop *loop;
     struct chain_pool chains;
@@ -25,9 +33,7 @@ struct world {
     unsigned responded, bodies_wanted, bodies_resumed, pieces, aborted, ended, emptied;
     int status;
     unsigned given_up;
-    unsigned interims; /* interim answers, with … */
-    int interim_status, interim_code; /* … the last one's status; what the driver says to them */
-    char interim_text[1024];          /* … and all of their fields, an empty line behind each */
+    struct interim_log interim;
     int given_up_status, ended_status;
     int abort_code;
     bool must_close, keeps_it; /* keeps_it: the driver does not end the exchange in respond() */

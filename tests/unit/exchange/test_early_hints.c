@@ -66,9 +66,9 @@ TEST(test_hints_are_the_links_set_since_the_last_ones_and_the_answer_repeats_all
     world_init(&world);
     request(&world, hint_twice, NULL);
     world_go(&world);
-    EXPECT_INT(world.interims, 2);
-    EXPECT_INT(world.interim_status, 103);
-    EXPECT_TEXT(world.interim_text, "link: </a.css>; rel=preload; as=style\n\n"
+    EXPECT_INT(world.interim.count, 2);
+    EXPECT_INT(world.interim.status, 103);
+    EXPECT_TEXT(world.interim.text, "link: </a.css>; rel=preload; as=style\n\n"
                                     "Link: </a.js>; rel=preload; as=script\n\n");
     EXPECT_INT(world.status, 200);
     EXPECT(strstr(world.fields_text, "X-Secret: no\nlink: </a.css>; rel=preload; as=style\n"
@@ -98,7 +98,7 @@ TEST(test_the_policy_goes_once_with_the_links_that_it_is_about)
     world_init(&world);
     request(&world, hint_with_policy, NULL);
     world_go(&world);
-    EXPECT_TEXT(world.interim_text, "Content-Security-Policy: style-src 'self'\n"
+    EXPECT_TEXT(world.interim.text, "Content-Security-Policy: style-src 'self'\n"
                                     "Link: </a.css>; rel=preload; as=style\n\n"
                                     "Link: </a.js>; rel=preload; as=script\n\n");
     EXPECT(strstr(world.fields_text, "Link: </a.js>"));
@@ -123,7 +123,7 @@ TEST(test_clients_of_http_1_get_hints_only_where_that_was_asked_for)
         world.services.hints_over_http1 = rows[i].over_http1;
         request(&world, hint_twice, NULL)->request.version = (uint8_t)rows[i].version;
         world_go(&world);
-        EXPECT_INT(world.interims, rows[i].interims);
+        EXPECT_INT(world.interim.count, rows[i].interims);
         EXPECT_INT(counter_read(&world.counters.early_hints), rows[i].interims);
         EXPECT_INT(world.status, 200);
         world_finish(&world);
@@ -148,14 +148,14 @@ TEST(test_behind_the_head_there_are_no_hints)
     world_init(&world);
     request(&world, hint_too_late, NULL);
     world_go(&world);
-    EXPECT_INT(world.interims, 0);
+    EXPECT_INT(world.interim.count, 0);
     EXPECT_INT(world.responded, 1);
     world_finish(&world);
     with_pool(&world);
     request(&world, hint_too_late, NULL);
     world_go(&world);
     world_turn_until(&world, &world.ended);
-    EXPECT_INT(world.interims, 0);
+    EXPECT_INT(world.interim.count, 0);
     EXPECT_INT(world.responded, 1);
     finish_with_pool(&world);
 }
@@ -179,14 +179,14 @@ TEST(test_what_a_handler_can_pile_up_is_bounded)
     world_init(&world);
     request(&world, hint_without_end, NULL);
     world_go(&world);
-    EXPECT_INT(world.interims, EARLY_HINTS_MAX);
+    EXPECT_INT(world.interim.count, EARLY_HINTS_MAX);
     EXPECT_INT(world.status, 204);
     world_finish(&world);
     with_pool(&world);
     request(&world, hint_without_end, NULL);
     world_go(&world);
     world_turn_until(&world, &world.ended);
-    EXPECT_INT(world.interims, EARLY_HINTS_MAX);
+    EXPECT_INT(world.interim.count, EARLY_HINTS_MAX);
     finish_with_pool(&world);
 }
 
@@ -195,11 +195,11 @@ static int hint_again_after_failure(galley_request *rq, galley_response *rs, voi
     struct world *world = arg;
     (void)rq;
     EXPECT_INT(galley_res_header(rs, "Link", css), 0);
-    world->interim_code = GALLEY_ENOMEM;
+    world->interim.code = GALLEY_ENOMEM;
     EXPECT_INT(galley_res_early_hints(rs), GALLEY_ENOMEM);
-    world->interim_code = GALLEY_ECLOSED;
+    world->interim.code = GALLEY_ECLOSED;
     EXPECT_INT(galley_res_early_hints(rs), GALLEY_ECLOSED);
-    world->interim_code = GALLEY_OK;
+    world->interim.code = GALLEY_OK;
     EXPECT_INT(galley_res_early_hints(rs), 0);
     return 204;
 }
@@ -210,7 +210,7 @@ TEST(test_hints_that_failed_are_not_taken_for_sent)
     world_init(&world);
     request(&world, hint_again_after_failure, &world);
     world_go(&world);
-    EXPECT_INT(world.interims, 1);
+    EXPECT_INT(world.interim.count, 1);
     EXPECT_INT(counter_read(&world.counters.early_hints), 1);
     EXPECT_INT(world.status, 204);
     world_finish(&world);
@@ -244,12 +244,12 @@ TEST(test_hints_of_a_worker_leave_while_it_works)
     with_pool(&world);
     request(&world, hint_and_wait, &gate);
     world_go(&world);
-    world_turn_until(&world, &world.interims);
-    EXPECT_TEXT(world.interim_text, "Link: </a.css>; rel=preload; as=style\n\n");
+    world_turn_until(&world, &world.interim.count);
+    EXPECT_TEXT(world.interim.text, "Link: </a.css>; rel=preload; as=style\n\n");
     EXPECT_INT(world.responded, 0);
     atomic_store(&gate.open, 1);
     world_turn_until(&world, &world.ended);
-    EXPECT_INT(world.interims, 2);
+    EXPECT_INT(world.interim.count, 2);
     EXPECT_INT(world.status, 200);
     EXPECT_INT(atomic_load(&gate.result), 0);
     finish_with_pool(&world);
@@ -269,7 +269,7 @@ TEST(test_a_worker_hears_that_the_client_has_gone)
     atomic_store(&gate.open, 1);
     world_turn_until(&world, &world.ended);
     EXPECT_INT(atomic_load(&gate.result), GALLEY_ECLOSED);
-    EXPECT_INT(world.interims, 0);
+    EXPECT_INT(world.interim.count, 0);
     finish_with_pool(&world);
 }
 
@@ -296,7 +296,7 @@ TEST(test_hints_of_a_worker_come_before_its_pieces)
         while (world.ended < i) {
             loop_turn(world.loop, 0);
         }
-        EXPECT_INT(world.interims, 2 * i);
+        EXPECT_INT(world.interim.count, 2 * i);
         EXPECT_INT(world.responded, 1);
     }
     finish_with_pool(&world);
@@ -330,7 +330,7 @@ TEST(test_the_holder_of_a_deferral_may_hint)
     EXPECT_INT(pthread_create(&thread, NULL, hold, deferred), 0);
     world_turn_until(&world, &world.ended);
     EXPECT_INT(pthread_join(thread, NULL), 0);
-    EXPECT_INT(world.interims, 1);
+    EXPECT_INT(world.interim.count, 1);
     EXPECT_INT(world.status, 204);
     world_finish(&world);
 }
@@ -394,7 +394,7 @@ TEST(test_without_memory_nothing_is_hinted_and_nothing_is_lost)
             world.route.handler = hint_with_little_memory;
             world_go(&world);
             EXPECT_INT(world.ended, 1);
-            EXPECT(world.status == 204 ? world.interims == 1 : world.status == 503);
+            EXPECT(world.status == 204 ? world.interim.count == 1 : world.status == 503);
             failed += world.status == 503;
         }
         happened = mem_fail_happened();

@@ -102,11 +102,27 @@ static void give_up(struct exchange *exchange, int galley_code)
     pieces(exchange);
 }
 
+static int interim(struct exchange *exchange, int status, const struct response_field *fields)
+{
+    struct site_answer *answer = &rig_of(exchange)->answer;
+    EXPECT_INT(status, 103);
+    EXPECT_INT(answer->count, 0);
+    answer->hint_count++;
+    for (const struct response_field *field = fields; field; field = field->next) {
+        size_t used = strlen(answer->hints);
+        EXPECT(field->name.len + field->value.len + 4 < sizeof answer->hints - used);
+        snprintf(answer->hints + used, sizeof answer->hints - used, "%.*s: %.*s\n",
+                 SPAN_ARGS(field->name), SPAN_ARGS(field->value));
+    }
+    return GALLEY_OK;
+}
+
 static const struct exchange_driver driver = {
     .respond = respond,
     .read_body = read_body,
     .pieces = pieces,
     .abort = give_up,
+    .interim = interim,
 };
 
 /* ---- the server ------------------------------------------------------------------------------ */

@@ -21,6 +21,8 @@ struct site_answer {
     int64_t length;     /* Content-Length as it would be sent */
     bool has_file_part; /* some of it came from a descriptor */
     bool was_suspended; /* not answered in the driver's own turn */
+    char hints[2048];   /* "Name: value\n" lines of the 103s before it */
+    unsigned hint_count;
 };
 
 struct site_rig {
