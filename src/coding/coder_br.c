@@ -191,7 +191,7 @@ static int run_decoder(void *state, struct span *in, struct decoder_output *out)
     case BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT:
         return DECODER_FULL;
     case BROTLI_DECODER_RESULT_NEEDS_MORE_INPUT:
-        return 0;
+        return BrotliDecoderHasMoreOutput(state) ? DECODER_FULL : 0;
     default:
         return code_of_error(BrotliDecoderGetErrorCode(state));
     }

@@ -38,6 +38,32 @@ TEST(test_every_cut_is_seen)
     }
 }
 
+/* A client that sends bit by bit is heard bit by bit, however small the room is. */
+TEST(test_all_that_was_flushed_comes_before_more_input_is_wanted)
+{
+    static const size_t rooms[] = {1, 1000, 16 * 1024, 99 * 1000};
+    enum coding coding;
+    EACH_CODING(coding)
+    {
+        struct buf text, coded, back;
+        buf_init(&text, 0);
+        buf_init(&coded, 0);
+        fill_text(&text, 100 * 1000);
+        struct encoder *encoder = encoder_create(coding, NULL);
+        EXPECT_INT(encoder_append(encoder, ENCODER_FLUSH, buf_span(&text), &coded), 0);
+        for (size_t i = 0; i < sizeof rooms / sizeof *rooms; i++) {
+            buf_init(&back, 0);
+            struct decode_steps steps = {coded.len, rooms[i]};
+            EXPECT_INT(decode(coding, NULL, steps, buf_span(&coded), &back), GALLEY_EPROTO);
+            test_equal_bytes(__FILE__, __LINE__, "flushed", back.data, back.len, text.data,
+                             text.len);
+            buf_finish(&back);
+        }
+        encoder_destroy(encoder);
+        finish_both(&text, &coded);
+    }
+}
+
 TEST(test_bytes_behind_the_end_are_refused)
 {
     enum coding coding;
