@@ -14,14 +14,30 @@ static int charge(struct h2_session *session, enum h2_guard_kind kind)
     return h2_guard_charge(session, kind) ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
-enum { MAX_CONTINUATIONS = 8, MAX_READS = 9 * MAX_CONTINUATIONS };
+enum { SPARE_CONTINUATIONS = 8, FRAME_BYTES = 16 * 1024, READS_A_HEAD = 9 };
+
+/* As many as a head takes that is too large and yet no bomb (h2_head.c), and some more. */
+static uint32_t max_continuations(const struct h2_driver *driver)
+{
+    return SPARE_CONTINUATIONS +
+           H2_BOMB_FACTOR * (driver->options.limits->max_head_bytes / FRAME_BYTES);
+}
 
 /* L3: empty or not, each costs more than it brings. nghttp2 counts, too, also behind a block that it has
  * refused, but it counts the reads of a frame's head, which a slow network cuts into nine. */
 static int count_continuation(struct h2_session *session)
 {
-    return ++session->continuations <= MAX_CONTINUATIONS ? 0
-                                                         : charge(session, H2_GUARD_CONTINUATIONS);
+    bool is_bearable = ++session->continuations <= max_continuations(session->driver);
+    return is_bearable ? 0 : charge(session, H2_GUARD_CONTINUATIONS);
+}
+
+/* L2: what costs is the work for a stream that is given up before it could be answered. One whose answer
+ * has begun was waited for: that cannot be repeated faster than requests can. */
+static int count_reset(struct h2_session *session, int32_t id)
+{
+    const struct h2_stream *stream = stream_of(session->ng, id);
+    counter_add(&session->driver->counters.resets_received, 1);
+    return stream && stream->has_begun ? 0 : charge(session, H2_GUARD_RESETS);
 }
 
 /* ---- frames that come ------------------------------------------------------------------------ */
@@ -38,8 +54,7 @@ static int on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *hd, void 
     case NGHTTP2_CONTINUATION:
         return count_continuation(session);
     case NGHTTP2_RST_STREAM:
-        counter_add(&session->driver->counters.resets_received, 1);
-        return charge(session, H2_GUARD_RESETS);
+        return count_reset(session, hd->stream_id);
     case NGHTTP2_PING:
         return is_ack ? 0 : charge(session, H2_GUARD_PINGS);
     case NGHTTP2_SETTINGS:
@@ -61,6 +76,7 @@ static int on_data_frame(struct h2_session *session, const nghttp2_frame *frame)
     if (frame->hd.length == frame->data.padlen && !is_end) {
         return charge(session, H2_GUARD_EMPTY_DATA);
     }
+    h2_guard_explain(session, H2_GUARD_EMPTY_DATA, 1); /* who writes and then flushes */
     if (stream && is_end) {
         h2_body_input_ended(stream);
     }
@@ -201,9 +217,11 @@ static int on_invalid_header(nghttp2_session *ng, const nghttp2_frame *frame, co
 
 /* ---- frames that go, and streams that end ---------------------------------------------------- */
 
+/* It broke a rule. Not: it asked for more than we take now, or is slow, which takes its time. */
 static bool is_clients_fault(uint32_t code)
 {
-    return code != NGHTTP2_NO_ERROR && code != NGHTTP2_INTERNAL_ERROR && code != NGHTTP2_CANCEL;
+    return code == NGHTTP2_PROTOCOL_ERROR || code == NGHTTP2_FLOW_CONTROL_ERROR ||
+           code == NGHTTP2_STREAM_CLOSED || code == NGHTTP2_FRAME_SIZE_ERROR;
 }
 
 static void reset_sent(struct h2_session *session, const nghttp2_frame *frame)
@@ -228,12 +246,8 @@ static void goaway_sent(struct h2_session *session, const nghttp2_frame *frame)
     }
 }
 
-static void answer_sent(struct h2_session *session, int32_t id)
+static void answer_ended(struct h2_stream *stream)
 {
-    struct h2_stream *stream = stream_of(session->ng, id);
-    if (!stream) {
-        return;
-    }
     h2_stream_ref(stream);
     h2_stream_sent(stream);
     if (!stream->input_ended) {
@@ -243,6 +257,20 @@ static void answer_sent(struct h2_session *session, int32_t id)
     h2_stream_unref(stream);
 }
 
+static void answer_sent(struct h2_session *session, const nghttp2_frame_hd *hd)
+{
+    bool is_head = hd->type == NGHTTP2_HEADERS;
+    bool is_end = (hd->flags & NGHTTP2_FLAG_END_STREAM) != 0;
+    struct h2_stream *stream = is_head || is_end ? stream_of(session->ng, hd->stream_id) : NULL;
+    if (stream && stream->has_answered && !stream->has_begun) { /* not 100 Continue */
+        stream->has_begun = true;
+        h2_guard_explain(session, H2_GUARD_RESETS, 1); /* it may cross the end */
+    }
+    if (stream && is_end) {
+        answer_ended(stream);
+    }
+}
+
 static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *user_data)
 {
     struct h2_session *session = user_data;
@@ -250,9 +278,7 @@ static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *
     switch (frame->hd.type) {
     case NGHTTP2_DATA:
     case NGHTTP2_HEADERS:
-        if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) {
-            answer_sent(session, frame->hd.stream_id);
-        }
+        answer_sent(session, &frame->hd);
         break;
     case NGHTTP2_RST_STREAM:
         reset_sent(session, frame);
@@ -311,14 +337,14 @@ static void set_callbacks(nghttp2_session_callbacks *table)
     nghttp2_session_callbacks_set_send_data_callback(table, h2_send_data);
 }
 
-static void set_options(nghttp2_option *option)
+static void set_options(nghttp2_option *option, uint32_t continuations)
 {
     enum { NEVER = 1000 * 1000 * 1000, MAX_ACKS = 200, MAX_SETTINGS = 32 };
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_no_closed_streams(option, 1);
     nghttp2_option_set_max_outbound_ack(option, MAX_ACKS);
     nghttp2_option_set_max_settings(option, MAX_SETTINGS);
-    nghttp2_option_set_max_continuations(option, MAX_READS);
+    nghttp2_option_set_max_continuations(option, READS_A_HEAD * (size_t)continuations);
     /* RFC 9218 §7.1 */
     nghttp2_option_set_builtin_recv_extension_type(option, NGHTTP2_PRIORITY_UPDATE);
     /* The guard has limits of its own, on the loop's clock, and says ENHANCE_YOUR_CALM. */
@@ -336,6 +362,6 @@ int h2_callbacks_create(struct h2_driver *driver)
         return GALLEY_ENOMEM;
     }
     set_callbacks(driver->callbacks);
-    set_options(driver->nghttp2_options);
+    set_options(driver->nghttp2_options, max_continuations(driver));
     return GALLEY_OK;
 }

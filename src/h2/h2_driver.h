@@ -17,7 +17,7 @@ struct h2_driver;
 
 /** The rows of h2_guard_list.h. */
 enum h2_guard_kind {
-#define H2_GUARD(id, burst, per_second, sentence) H2_GUARD_##id,
+#define H2_GUARD(id, burst, per_second, saved, sentence) H2_GUARD_##id,
 #include "h2/h2_guard_list.h"
 #undef H2_GUARD
     H2_GUARD_COUNT

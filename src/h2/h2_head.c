@@ -9,7 +9,6 @@ enum {
     MAX_FREE_HEADS = 4,
     KEPT_BYTES = 64 * 1024, /* a larger one is not kept: limits may be anything */
     LINE_BYTES = 4,         /* ": " and CRLF, which an HTTP/1 head would have */
-    BOMB_FACTOR = 8,        /* so many times over a limit nobody errs */
     SPARE_BYTES = 64
 };
 
@@ -124,8 +123,8 @@ bool h2_head_add(struct h2_head *head, const struct http_limits *limits, struct 
     head->count += !is_pseudo;
     if (head->size > limits->max_head_bytes || head->count > limits->max_fields) {
         head->is_too_large = true;
-        return head->size <= (uint64_t)limits->max_head_bytes * BOMB_FACTOR &&
-               head->count <= (uint64_t)limits->max_fields * BOMB_FACTOR;
+        return head->size <= (uint64_t)limits->max_head_bytes * H2_BOMB_FACTOR &&
+               head->count <= (uint64_t)limits->max_fields * H2_BOMB_FACTOR;
     }
     if (is_pseudo) {
         struct span *pseudo = pseudo_of(head, name);

@@ -9,6 +9,8 @@
 
 #include "h2/h2_session.h"
 
+enum { H2_BOMB_FACTOR = 8 }; /* so many times over a limit nobody errs */
+
 struct h2_head {
     struct list link;     /* driver->free_heads */
     struct fields fields; /* with Host, also from :authority */

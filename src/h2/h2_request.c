@@ -190,7 +190,7 @@ static void count_request(struct h2_session *session)
 {
     struct h2_driver *driver = session->driver;
     counter_add(&driver->counters.requests, 1);
-    h2_guard_credit(session, H2_GUARD_PRIORITIES, 2);
+    h2_guard_request(session);
     session->conn->requests++;
     uint32_t max = driver->options.max_requests;
     if (max != 0 && session->conn->requests >= max && session->drain == H2_DRAIN_NONE) {

@@ -72,7 +72,7 @@ static int64_t move_front(struct h2_stream *stream, uint64_t len)
 int h2_send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head, size_t len,
                  nghttp2_data_source *source, void *user_data)
 {
-    enum { FRAME_HEAD_BYTES = 9, CREDIT_BYTES = 256 };
+    enum { FRAME_HEAD_BYTES = 9, LARGE_BYTES = 1024 };
     struct h2_stream *stream = source->ptr;
     struct h2_session *session = user_data;
     (void)ng, (void)frame;
@@ -81,7 +81,7 @@ int h2_send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head,
     if (stream->exchange) {
         stream->exchange->bytes_sent += len;
     }
-    h2_guard_credit(session, H2_GUARD_WINDOW_UPDATES, (uint32_t)(len / CREDIT_BYTES));
+    h2_guard_data_sent(session, len, len < stream->body.bytes && len < LARGE_BYTES);
     while (len > 0 && has_room) {
         int64_t n = move_front(stream, len);
         has_room = n > 0;

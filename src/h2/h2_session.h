@@ -26,6 +26,8 @@ enum { H2_ID_NONE = 0, H2_COPY_BYTES = 1024 };
 struct h2_guard {
     int64_t leaked_ms[H2_GUARD_COUNT]; /* up to when it has leaked */
     uint32_t level[H2_GUARD_COUNT];
+    uint32_t explained[H2_GUARD_COUNT]; /* to come, and not to be counted */
+    uint64_t data_bytes;                /* of bodies, sent */
 };
 
 /** What nghttp2 gets when the heap has nothing and a failure would not be survived: h2_memory.c. */
@@ -111,6 +113,7 @@ struct h2_stream {
     bool is_deferred : 1;  /* nghttp2 waits for more of the body */
     bool wants_pieces : 1; /* exchange_pieces_wanted() is due */
     bool was_reset : 1;    /* RST_STREAM was submitted */
+    bool has_begun : 1;    /* the head of the answer is in conn->out */
 };
 
 struct h2_driver {
@@ -173,8 +176,12 @@ int h2_callbacks_create(struct h2_driver *driver);
 
 /** One more of that kind: false, and session->flood is set, if it was one too many. */
 bool h2_guard_charge(struct h2_session *session, enum h2_guard_kind kind);
-/** So many of that kind are explained. */
-void h2_guard_credit(struct h2_session *session, enum h2_guard_kind kind, uint32_t count);
+/** So many of that kind have a reason, whenever they come. */
+void h2_guard_explain(struct h2_session *session, enum h2_guard_kind kind, uint32_t count);
+/** What follows from a request … */
+void h2_guard_request(struct h2_session *session);
+/** … and from a DATA frame that was sent, if the client's windows did not hold the rest back. */
+void h2_guard_data_sent(struct h2_session *session, size_t len, bool is_held_back);
 
 /* h2_drain.c */
 
@@ -239,8 +246,6 @@ void h2_respond(struct exchange *exchange);
 void h2_pieces(struct exchange *exchange);
 void h2_abort(struct exchange *exchange, int galley_code);
 void h2_give_up(struct exchange *exchange, int status);
-/** h2_interim.c */
-int h2_interim(struct exchange *exchange, int status, const struct response_field *fields);
 /** h2_interim.c */
 int h2_interim(struct exchange *exchange, int status, const struct response_field *fields);
 

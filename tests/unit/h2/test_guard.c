@@ -51,7 +51,7 @@ static void open_and_reset(struct buf *out, unsigned i)
 
 TEST(test_rapid_reset_ends_the_connection)
 {
-    expect_flood(H2_GUARD_RESETS, 210, open_and_reset);
+    expect_flood(H2_GUARD_RESETS, 1010, open_and_reset);
 }
 
 /* CVE-2025-8671: the client breaks a rule so that we reset the stream, whose handler goes on. */
@@ -221,6 +221,56 @@ TEST(test_frames_that_cost_more_than_they_bring_end_the_connection)
     expect_flood(H2_GUARD_PRIORITIES, 510, priority);
 }
 
+/* CVE-2019-9511: windows of a byte at a time make frames of a byte, which explain no updates. */
+TEST(test_a_dribble_of_windows_ends_the_connection)
+{
+    static const uint8_t shut[] = {0, 4, 0, 0, 0, 0}; /* INITIAL_WINDOW_SIZE 0 */
+    static const uint8_t one[] = {0, 0, 0, 1};
+    struct world world;
+    world_open(&world);
+    struct sim_peer *peer = raw_open(&world);
+    raw_frame(&world, peer, NGHTTP2_SETTINGS, 0, 0, shut, sizeof shut);
+    struct buf out;
+    buf_init(&out, 0);
+    raw_add_get(&out, 1, "/big", NGHTTP2_FLAG_END_STREAM);
+    raw_send(&world, peer, out.data, out.len);
+    unsigned i = 0;
+    for (; i < 5000 && world_guarded(&world, H2_GUARD_WINDOW_UPDATES) == 0; i++) {
+        raw_frame(&world, peer, NGHTTP2_WINDOW_UPDATE, 0, 1, one, sizeof one);
+    }
+    EXPECT(i > 1000 && i < 1100);
+    raw_expect_end(&world, peer, NGHTTP2_ENHANCE_YOUR_CALM);
+    buf_finish(&out);
+    sim_peer_free(peer);
+    world_close(&world);
+}
+
+/* What was answered explains so many resets, and no more. */
+TEST(test_resets_are_not_saved_up)
+{
+    struct world world;
+    world_open(&world);
+    struct sim_peer *peer = raw_open(&world);
+    struct buf out;
+    buf_init(&out, 0);
+    for (int32_t i = 0; i < 3000; i++) {
+        buf_clear(&out);
+        raw_add_get(&out, 2 * i + 1, "/", NGHTTP2_FLAG_END_STREAM);
+        raw_send(&world, peer, out.data, out.len);
+    }
+    EXPECT_INT(world.handled, 3000);
+    unsigned i = 3000;
+    for (; i < 6000 && world_guarded(&world, H2_GUARD_RESETS) == 0; i++) {
+        buf_clear(&out);
+        open_and_reset(&out, i);
+        raw_send(&world, peer, out.data, out.len);
+    }
+    EXPECT(i >= 5000 && i <= 5010);
+    buf_finish(&out);
+    sim_peer_free(peer);
+    world_close(&world);
+}
+
 TEST(test_priority_updates_are_counted_too)
 {
     struct world world;
@@ -368,7 +418,7 @@ TEST(test_endless_continuation_ends_the_connection)
         buf_init(&block, 0);
         raw_add_field(&block, ":method", "GET");
         raw_add(&out, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_STREAM, 1, block.data, block.len);
-        for (unsigned i = 0; i < 100; i++) {
+        for (unsigned i = 0; i < 200; i++) {
             raw_add(&out, NGHTTP2_CONTINUATION, 0, 1, "\x82", len);
         }
         raw_send(&world, peer, out.data, out.len);

@@ -235,3 +235,155 @@ TEST(test_many_streams_of_small_answers_are_all_served)
 {
     expect_served((struct honest){.path = "/", .parallel = 100}, 5000);
 }
+
+/* Each frame told at once to both windows: Python's h2, by hand. */
+TEST(test_updates_for_each_frame_are_explained_by_its_bytes)
+{
+    expect_served((struct honest){.path = "/borrowed", .parallel = 32, .update_bytes = 16384},
+                  1000);
+    expect_served((struct honest){.path = "/", .parallel = 32, .update_bytes = 16384}, 3000);
+}
+
+/* A reader that takes a few bytes at a time and tells each time. */
+TEST(test_updates_for_a_few_bytes_are_explained_by_them)
+{
+    expect_served((struct honest){.path = "/borrowed", .parallel = 8, .update_bytes = 64}, 50);
+}
+
+/* Bytes that were sent long before, of streams that have ended. */
+TEST(test_updates_that_come_late_are_explained_too)
+{
+    expect_served(
+        (struct honest){
+            .path = "/borrowed", .parallel = 100, .update_bytes = 4096, .updates_late = true},
+        300);
+    expect_served(
+        (struct honest){.path = "/", .parallel = 100, .update_bytes = 4096, .updates_late = true},
+        3000);
+}
+
+/* gRPC, hyper: a PING beside the data of each round trip, and a new window size when it was measured. */
+TEST(test_pings_and_settings_that_measure_the_way_are_explained_by_data)
+{
+    expect_served((struct honest){.path = "/borrowed", .parallel = 4, .pings = true}, 1000);
+    expect_served((struct honest){.path = "/", .parallel = 1, .pings = true}, 1000);
+    expect_served(
+        (struct honest){.path = "/borrowed", .parallel = 4, .pings = true, .resizes = true}, 1000);
+}
+
+/* Browsers that tell priorities again and again. */
+TEST(test_priorities_of_requests_are_no_flood)
+{
+    expect_served((struct honest){.path = "/", .parallel = 100, .priorities = 8}, 1000);
+}
+
+/* Whoever has seen enough: pages that are left, searches while one types. */
+TEST(test_answers_may_be_cancelled_once_they_have_begun)
+{
+    expect_served((struct honest){.path = "/big", .parallel = 100, .resets_answered = true}, 3000);
+    expect_served((struct honest){.path = "/", .parallel = 100, .resets_answered = true}, 3000);
+}
+
+/* A page is left again and again while none of its hundred requests has been answered: handlers hear of
+ * it and end, and the next hundred are taken. */
+TEST(test_a_page_may_be_left_before_it_is_answered)
+{
+    struct world world;
+    struct client client;
+    world_open(&world);
+    for (unsigned page = 0; page < 5; page++) {
+        client_open(&client, &world, 0);
+        for (unsigned i = 0; i < 100; i++) {
+            EXPECT(client_get(&client, "/later"));
+        }
+        for (unsigned i = 0; i < 100; i++) {
+            EXPECT_INT(nghttp2_submit_rst_stream(client.ng, 0, client.streams[i].id, 8), 0);
+        }
+        client_turn(&client);
+        while (world_resume(&world, 0)) {
+        }
+        EXPECT_INT(client_get(&client, "/")->status, 200);
+        EXPECT_INT(client.goaways, 0);
+        client_close(&client);
+    }
+    world_close(&world);
+}
+
+/* A request that is refused because others are still at work is not held against the client. */
+TEST(test_refusals_are_no_faults_of_the_client)
+{
+    struct world world;
+    struct client client;
+    world_init(&world);
+    world.options.max_streams = 2;
+    world_start(&world);
+    client_open(&client, &world, 0);
+    client_reset(&client, client_get(&client, "/later"));
+    client_reset(&client, client_get(&client, "/later"));
+    for (unsigned i = 0; i < 150; i++) {
+        EXPECT_INT(client_get(&client, "/")->error, NGHTTP2_REFUSED_STREAM);
+    }
+    EXPECT(world_resume(&world, 0));
+    EXPECT_INT(client_get(&client, "/")->status, 200);
+    client_close(&client);
+    world_close(&world);
+}
+
+/* RFC 9113 §8.1: the answer is whole, the upload is not, and the client takes it back. */
+TEST(test_uploads_may_be_taken_back_when_the_answer_is_whole)
+{
+    struct world world;
+    world_open(&world);
+    struct sim_peer *peer = raw_open(&world);
+    static const uint8_t no_error[] = {0, 0, 0, 0};
+    struct buf out;
+    struct buf block;
+    buf_init(&out, 0);
+    buf_init(&block, 0);
+    raw_add_field(&block, ":method", "POST");
+    raw_add_field(&block, ":scheme", "http");
+    raw_add_field(&block, ":authority", "a");
+    raw_add_field(&block, ":path", "/refuse");
+    for (int32_t i = 0; i < 3000; i++) {
+        buf_clear(&out);
+        raw_add(&out, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, 2 * i + 1, block.data, block.len);
+        raw_add(&out, NGHTTP2_DATA, 0, 2 * i + 1, "body", 4);
+        raw_send(&world, peer, out.data, out.len);
+        raw_frame(&world, peer, NGHTTP2_RST_STREAM, 0, 2 * i + 1, no_error, sizeof no_error);
+        sim_consume(peer, sim_received(peer).len);
+    }
+    EXPECT_INT(world.set.count, 1);
+    EXPECT_INT(world.logged_count, 3000);
+    buf_finish(&out);
+    buf_finish(&block);
+    sim_peer_free(peer);
+    world_close(&world);
+}
+
+/* Writers that flush behind each write. */
+TEST(test_empty_data_between_data_is_no_flood)
+{
+    struct world world;
+    world_open(&world);
+    struct sim_peer *peer = raw_open(&world);
+    struct buf out;
+    struct buf block;
+    buf_init(&out, 0);
+    buf_init(&block, 0);
+    raw_add_field(&block, ":method", "POST");
+    raw_add_field(&block, ":scheme", "http");
+    raw_add_field(&block, ":authority", "a");
+    raw_add_field(&block, ":path", "/sink");
+    raw_add(&out, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, 1, block.data, block.len);
+    for (unsigned i = 0; i < 1000; i++) {
+        raw_add(&out, NGHTTP2_DATA, 0, 1, "body", 4);
+        raw_add(&out, NGHTTP2_DATA, 0, 1, NULL, 0);
+    }
+    raw_send(&world, peer, out.data, out.len);
+    EXPECT_INT(world.sunk, 4000);
+    EXPECT_INT(world.set.count, 1);
+    buf_finish(&out);
+    buf_finish(&block);
+    sim_peer_free(peer);
+    world_close(&world);
+}
