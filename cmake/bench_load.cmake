@@ -1,6 +1,6 @@
 # bench/load and bench/floor: bench/bench_client, bench_handlers, bench_floor_epoll and, with liburing, bench_floor_uring
 # of the build folder. All but the last are part of `all`, for a test runs them. Client and floors are plain C programs
-# without any of galley; the handlers see what a user sees.
+# without any of galley (the client knows TLS and HTTP/2 by the libraries that galley has them by); the handlers see what a user sees.
 add_custom_target(bench_load)
 
 # add_bench_plain(name source...)
@@ -19,6 +19,7 @@ if(TARGET galley_static AND NOT GALLEY_FUZZ)
     file(GLOB client_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/load/client*.c)
     set(floor ${PROJECT_SOURCE_DIR}/bench/floor)
     add_bench_plain(client ${client_sources})
+    target_link_libraries(bench_client PRIVATE ssl crypto nghttp2) # as the rooms tls and h2
     add_bench_plain(floor_epoll ${floor}/epoll.c ${floor}/floor.c)
     find_library(BENCH_URING uring)
     if(BENCH_URING)

@@ -28,6 +28,9 @@ struct options {
     double rate;                 /* requests a second, of an open loop    */
     double warm_up;              /* seconds before; negative: a quarter   */
     bool closes;                 /* the server closes after each answer   */
+    int tls;                     /* TLS1_3_VERSION, TLS1_2_VERSION; 0: in clear */
+    bool resumes;                /* each handshake but the first by a ticket */
+    bool is_h2;                  /* HTTP/2, `depth` streams a connection   */
     pid_t pids[MAX_PIDS];        /* whose CPU time is counted             */
     unsigned pid_count;
     struct request requests[MAX_REQUESTS];
@@ -66,6 +69,29 @@ uint64_t cpu_ns_of(
 int connect_to(uint16_t port); /* connected, then made non-blocking */
 void send_all(int fd, const char *bytes, size_t len);
 
+/* A connection, in clear or over TLS. Over TLS the client offers one version, one cipher and one
+ * group (TLS_AES_128_GCM_SHA256, X25519), so that every server does the same work; that they were
+ * taken, and that a handshake was resumed exactly if it had to be, is checked each time. */
+struct link {
+    int fd;
+    struct ssl_st *tls; /* NULL: in clear */
+    bool is_resuming;   /* a ticket was offered */
+    bool is_open;       /* requests may be sent */
+};
+
+void link_prepare(const struct options *options); /* once, before any other; gets a first ticket */
+void link_connect(struct link *link, const struct options *options); /* and begins the handshake */
+bool link_shake(struct link *link);     /* goes on with it when there is input; true: it is done */
+void link_shake_all(struct link *link); /* waits for it */
+void link_drop(struct link *link);      /* what TLS keeps of it here; the descriptor stays open */
+void link_close(struct link *link);
+const char *link_words(void); /* of the last handshake: "TLSv1.3 TLS_AES_128_GCM_SHA256 full" */
+
+/* As send() and recv(): -1 and EAGAIN where it must wait for the socket. */
+ssize_t link_send(struct link *link, const char *bytes, size_t len);
+ssize_t link_recv(struct link *link, char *bytes, size_t len);
+bool link_has_more(const struct link *link); /* read from the socket already: that wakes nobody */
+
 void histogram_add(struct histogram *histogram, uint64_t ns);
 double histogram_us(const struct histogram *histogram, double part); /* part: 0.99 */
 
@@ -83,5 +109,6 @@ void run_load(const struct options *options);
 void run_hold(const struct options *options);
 void run_events(const struct options *options);
 void run_open(const struct options *options);
+void run_h2(const struct options *options);
 
 #endif

@@ -3,61 +3,65 @@
  * answered. Ends with its input. See client.h. */
 #include "client.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 
 enum { LINE_BYTES = 32, STEP = 256, WAIT_MS = 10000 };
 
-static void read_answer(int fd, const struct request *due)
+static void read_answer(struct link *link, const struct request *due)
 {
     struct reader reader;
     unsigned finished = 0;
     reader_init(&reader);
     while (finished == 0) {
         char buffer[4096];
-        struct pollfd ready = {.fd = fd, .events = POLLIN};
-        if (poll(&ready, 1, WAIT_MS) <= 0) {
+        ssize_t got = link_recv(link, buffer, sizeof buffer);
+        struct pollfd ready = {.fd = link->fd, .events = POLLIN};
+        if (got > 0) {
+            reader_take(&reader, due, buffer, (size_t)got, &finished);
+        } else if (got == 0 || errno != EAGAIN) {
+            fail("recv");
+        } else if (poll(&ready, 1, WAIT_MS) <= 0) {
             fail_with("no answer for %d s", WAIT_MS / 1000);
         }
-        ssize_t got = recv(fd, buffer, sizeof buffer, 0);
-        if (got <= 0) {
-            fail("recv");
-        }
-        reader_take(&reader, due, buffer, (size_t)got, &finished);
     }
 }
 
 /* In steps, as clients come: a server that keeps a buffer for each at work shows what it keeps when
  * they are idle. */
-static void open_step(const struct options *options, int *fds, unsigned count)
+static void open_step(const struct options *options, unsigned count)
 {
+    static struct link links[STEP];
     const struct request *request = &options->requests[0];
     for (unsigned i = 0; i < count; i++) {
-        fds[i] = connect_to(options->port);
-        send_all(fds[i], request->bytes, request->len);
+        link_connect(&links[i], options);
     }
     for (unsigned i = 0; i < count; i++) {
-        read_answer(fds[i], request);
+        link_shake_all(&links[i]);
+        if (link_send(&links[i], request->bytes, request->len) != (ssize_t)request->len) {
+            fail("send");
+        }
+    }
+    for (unsigned i = 0; i < count; i++) {
+        read_answer(&links[i], request);
+        link_drop(&links[i]); /* this end needs no more of it */
     }
 }
 
 void run_hold(const struct options *options)
 {
     char line[LINE_BYTES];
-    int *fds = need(calloc(options->connections, sizeof *fds));
     unsigned held = 0;
     while (fgets(line, sizeof line, stdin)) {
         unsigned long wanted = strtoul(line, NULL, 10);
         wanted = wanted < options->connections ? wanted : options->connections;
         while (held < wanted) {
             unsigned step = wanted - held < STEP ? (unsigned)wanted - held : STEP;
-            open_step(options, fds + held, step);
+            open_step(options, step);
             held += step;
         }
         printf("{\"held\": %u}\n", held);
         fflush(stdout);
     }
-    free(fds);
 }

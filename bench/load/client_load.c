@@ -6,13 +6,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 enum { MAX_EVENTS = 512, BUFFER_BYTES = 256 * 1024, STALL_MS = 10000 };
 
 struct conn {
-    int fd;
+    struct link link;
     unsigned next;  /* request to send next                    */
     unsigned due;   /* request whose answer is read            */
     unsigned open;  /* sent and not answered                   */
@@ -34,7 +32,7 @@ struct load {
 static void watch(struct load *load, struct conn *conn, int operation, uint32_t events)
 {
     struct epoll_event event = {.events = events, .data.ptr = conn};
-    if (epoll_ctl(load->epoll, operation, conn->fd, &event) != 0) {
+    if (epoll_ctl(load->epoll, operation, conn->link.fd, &event) != 0) {
         fail("epoll_ctl");
     }
 }
@@ -47,7 +45,7 @@ static bool send_rest(struct load *load, struct conn *conn)
     const struct request *request = &options->requests[index];
     while (conn->unsent > 0) {
         const char *from = request->bytes + request->len - conn->unsent;
-        ssize_t put = send(conn->fd, from, conn->unsent, MSG_NOSIGNAL);
+        ssize_t put = link_send(&conn->link, from, conn->unsent);
         if (put < 0 && errno == EAGAIN) {
             watch(load, conn, EPOLL_CTL_MOD, EPOLLIN | EPOLLOUT);
             return false;
@@ -74,10 +72,12 @@ static void send_next(struct load *load, struct conn *conn)
 
 static void open_conn(struct load *load, struct conn *conn)
 {
-    conn->fd = connect_to(load->options->port);
+    link_connect(&conn->link, load->options);
     reader_init(&conn->reader);
     watch(load, conn, EPOLL_CTL_ADD, EPOLLIN);
-    send_next(load, conn);
+    if (conn->link.is_open) {
+        send_next(load, conn);
+    }
 }
 
 static void count_answers(struct load *load, struct conn *conn, unsigned finished)
@@ -115,21 +115,37 @@ static void on_end(struct load *load, struct conn *conn)
     if (!load->options->closes || conn->open > 0) {
         fail_with("the server closed a connection early");
     }
-    close(conn->fd);
+    link_close(&conn->link);
     open_conn(load, conn);
+}
+
+/* True: there is more that was read from the socket already. */
+static bool read_some(struct load *load, struct conn *conn)
+{
+    static char buffer[BUFFER_BYTES];
+    ssize_t got = link_recv(&conn->link, buffer, sizeof buffer);
+    if (got > 0) {
+        load->bytes += load->is_measuring ? (uint64_t)got : 0;
+        take(load, conn, buffer, (size_t)got);
+        return link_has_more(&conn->link);
+    }
+    if (got == 0) {
+        on_end(load, conn);
+    } else if (errno != EAGAIN) {
+        fail("recv");
+    }
+    return false;
 }
 
 static void on_readable(struct load *load, struct conn *conn)
 {
-    static char buffer[BUFFER_BYTES];
-    ssize_t got = recv(conn->fd, buffer, sizeof buffer, 0);
-    if (got > 0) {
-        load->bytes += load->is_measuring ? (uint64_t)got : 0;
-        take(load, conn, buffer, (size_t)got);
-    } else if (got == 0) {
-        on_end(load, conn);
-    } else if (errno != EAGAIN) {
-        fail("recv");
+    if (!conn->link.is_open) {
+        if (!link_shake(&conn->link)) {
+            return;
+        }
+        send_next(load, conn);
+    }
+    while (read_some(load, conn)) {
     }
 }
 
@@ -175,8 +191,8 @@ void run_load(const struct options *options)
     run_for(&load, options->seconds);
     uint64_t cpu = cpu_ns_of(options) - cpu_begin, took = now_ns() - begin;
     printf("{\"requests\": %llu, \"sent\": %llu, \"bytes\": %llu, \"seconds\": %.6f, "
-           "\"cpu_ns\": %llu, \"p50_us\": %.1f, \"p99_us\": %.1f}\n",
+           "\"cpu_ns\": %llu, \"p50_us\": %.1f, \"p99_us\": %.1f, \"tls\": \"%s\"}\n",
            (unsigned long long)load.requests, (unsigned long long)load.sent,
            (unsigned long long)load.bytes, (double)took / 1e9, (unsigned long long)cpu,
-           histogram_us(&load.latency, 0.5), histogram_us(&load.latency, 0.99));
+           histogram_us(&load.latency, 0.5), histogram_us(&load.latency, 0.99), link_words());
 }

@@ -1,13 +1,16 @@
 /* bench/load/client_main.c — command line of the measuring client:
  *
- *     bench_client load|hold|events|open PORT REQUESTS [--connections N] [--depth N] [--seconds S]
- *                  [--warm-up S] [--rate N] [--closes] [--pids 1,2]
+ *     bench_client load|h2|hold|events|open PORT REQUESTS [--connections N] [--depth N] [--seconds S]
+ *                  [--warm-up S] [--rate N] [--closes] [--pids 1,2] [--tls 1.3|1.2] [--resume]
  *
  * REQUESTS is a file: for each request a line "STATUS BODY_BYTES LENGTH", then LENGTH bytes to send;
- * status 0 and body -1 are any. With a depth the bytes hold so many requests. Prints one line of JSON. Used by bench/load/run. */
+ * status 0 and body -1 are any. With a depth the bytes hold so many requests; for h2 it is the number of
+ * streams, and the bytes hold one request, as HTTP/1.1 would send it. load, h2 and hold know TLS. Prints one
+ * line of JSON. Used by bench/load/run. */
 #include "client.h"
 
 #include <errno.h>
+#include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -57,6 +60,8 @@ static void read_option(struct options *options, const char *name, const char *v
         options->rate = strtod(value, NULL);
     } else if (strcmp(name, "--warm-up") == 0) {
         options->warm_up = strtod(value, NULL);
+    } else if (strcmp(name, "--tls") == 0) {
+        options->tls = strcmp(value, "1.3") == 0 ? TLS1_3_VERSION : TLS1_2_VERSION;
     } else if (strcmp(name, "--pids") == 0) {
         read_pids(options, value);
     } else {
@@ -77,21 +82,27 @@ int main(int argc, char **argv)
 {
     static struct options options = {.connections = 1, .depth = 1, .seconds = 1, .warm_up = -1};
     if (argc < 4) {
-        fail_with("usage: bench_client load|hold|events|open PORT REQUESTS [OPTION VALUE]...");
+        fail_with("usage: bench_client load|h2|hold|events|open PORT REQUESTS [OPTION VALUE]...");
     }
     options.port = (uint16_t)strtoul(argv[2], NULL, 10);
     read_requests(&options, argv[3]);
     for (int i = 4; i < argc; i++) {
         if (strcmp(argv[i], "--closes") == 0) {
             options.closes = true;
+        } else if (strcmp(argv[i], "--resume") == 0) {
+            options.resumes = true;
         } else if (i + 1 < argc) {
             read_option(&options, argv[i], argv[i + 1]);
             i++;
         }
     }
+    options.is_h2 = strcmp(argv[1], "h2") == 0;
     raise_limit();
+    link_prepare(&options);
     if (strcmp(argv[1], "load") == 0) {
         run_load(&options);
+    } else if (options.is_h2) {
+        run_h2(&options);
     } else if (strcmp(argv[1], "hold") == 0) {
         run_hold(&options);
     } else if (strcmp(argv[1], "events") == 0) {

@@ -36,8 +36,9 @@ class Bench:
         """Checked answers to the row's requests; once a run, for servers do not change their minds."""
         key = row.name, server.kind.name
         if key not in self.seen:
-            asks = row.asks[:1] if row.kind in ("life", "held", "beside_sleepers") else row.asks
-            self.seen[key] = [wire.look(server.port, ask, self.stable.www, server.kind.is_floor) for ask in asks]
+            asks = row.asks[:1] if row.kind in ("life", "held", "memory", "beside_sleepers") else row.asks
+            self.seen[key] = [wire.look(server.port, ask, self.stable.www, server.kind.is_floor, row.tls)
+                              for ask in asks]
         return self.seen[key]
 
     def seconds(self, row):
@@ -58,11 +59,15 @@ def run_checked(command, bench, **more):
 
 def run_client(bench, mode, server, seen, row, seconds, *more):
     """-> what bench_client says"""
-    wire.write_requests(bench.requests, seen, row.depth)
+    wire.write_requests(bench.requests, seen, 1 if row.is_h2 else row.depth)
     command = [bench.client, mode, str(server.port), bench.requests, "--connections", str(row.connections),
                "--depth", str(row.depth), "--seconds", str(seconds), "--pids", ",".join(map(str, server.pids())),
-               *(["--closes"] if row.closes else []), *map(str, more)]
-    return run_checked(command, bench)
+               *(["--closes"] if row.closes else []), *(["--tls", row.tls] if row.tls else []),
+               *(["--resume"] if row.resumes else []), *map(str, more)]
+    result = run_checked(command, bench)
+    if mode in ("load", "h2"):
+        wire.check_tls(row, result["tls"])
+    return result
 
 
 def figures(result):
@@ -118,7 +123,7 @@ def load(bench, row, kind):
     if bench.options.generator == "wrk" and not row.is_own_client:
         result = run_wrk(bench, server, seen, row)
     else:
-        result = run_client(bench, "load", server, seen, row, bench.seconds(row))
+        result = run_client(bench, "h2" if row.is_h2 else "load", server, seen, row, bench.seconds(row))
     found = figures(result)
     if log.exists():
         found["logged"] = lines_of(log) / result["sent"]
@@ -215,10 +220,11 @@ def hold(client, count):
         raise wire.Wrong(f"cannot hold {count} connections: {client.stderr.read().strip()}")
 
 
-def start_holding(bench, server, seen, count):
+def start_holding(bench, row, server, seen, count):
     wire.write_requests(bench.others, seen)
     return subprocess.Popen(
-        [bench.client, "hold", str(server.port), bench.others, "--connections", str(count)], stdin=subprocess.PIPE,
+        [bench.client, "hold", str(server.port), bench.others, "--connections", str(count),
+         *(["--tls", row.tls] if row.tls else [])], stdin=subprocess.PIPE,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=bench.pinned)
 
 
@@ -245,7 +251,7 @@ def held(bench, row, kind):
         run_client(bench, "load", server, seen, row, 0.2)
         points = [count for count in (rows.QUICK_HELD if bench.options.quick else rows.HELD)
                   if count <= kind.most_connections()]
-        client = start_holding(bench, server, seen, points[-1])
+        client = start_holding(bench, row, server, seen, points[-1])
         memory = {0: anonymous_bytes(server)}
 
         def begin():
@@ -257,6 +263,30 @@ def held(bench, row, kind):
         few = rows.Row("beside", "", row.asks, connections=8)
         result = beside(bench, few, server, seen, (begin, lambda: None))
         return result | memory_figures(memory)
+    finally:
+        if client:
+            client.communicate()
+        server.stop()
+
+
+def memory(bench, row, kind):
+    """Memory of idle connections, of a new server that has worked a little before; nobody works beside them."""
+    server = bench.stable.start(kind, row.variant)
+    if not server:
+        return None
+    client = None
+    try:
+        server.wait_until_it_listens()
+        seen = bench.look(row, server)
+        run_client(bench, "load", server, seen, row, 0.1)
+        points = rows.QUICK_HELD_TLS if bench.options.quick else rows.HELD_TLS
+        client = start_holding(bench, row, server, seen, points[-1])
+        found = {0: anonymous_bytes(server)}
+        for count in points:
+            hold(client, count)
+            time.sleep(0.05)
+            found[count] = anonymous_bytes(server)
+        return memory_figures(found)
     finally:
         if client:
             client.communicate()
@@ -296,7 +326,7 @@ def life(bench, row, kind):
 
 
 KINDS = {"load": load, "events": events, "beside_sleepers": beside_sleepers, "overload": overload, "held": held,
-         "life": life}
+         "memory": memory, "life": life}
 
 
 def measure(bench, row, kind):

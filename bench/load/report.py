@@ -20,6 +20,7 @@ LIFE = [
     ("life", "stop_ms", "stop, ms"),
     ("held", "each_bytes", "memory of an idle connection, bytes"),
     ("held", "total_mb", "memory with all of them, MB"),
+    ("held_tls", "each_bytes", "memory of an idle TLS connection, bytes"),
     ("held", "p99_us", "p99 of a client beside them, us"),
     ("held", "p99_alone_us", "p99 of that client before, us"),
     ("sleepers", "p99_us", "p99 while all workers sleep, us"),

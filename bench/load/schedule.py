@@ -4,8 +4,13 @@ is close to its goal, or decides one, takes part in every round, the rest in som
 
 import goals
 
-ROUNDS = 15
+ROUNDS = 12
 RARE = {"caddy": 2}  # far from everything: at most so many rounds
+MOST_UNJUDGED = 2  # rounds of a column that no goal is judged by
+STARTING_S = 0.15  # of a measurement: the client's start, and connections
+# Seconds of a measurement that is not only a client's; the rest is that of as many clients.
+MORE_S = {"held": 2.5, "memory": 1.2, "life": 0.4, "beside_sleepers": 0.2}
+CLIENTS = {"held": 2, "memory": 0.5, "life": 0, "beside_sleepers": 2, "overload": 5}
 
 
 def columns_of_goals():
@@ -19,8 +24,8 @@ def columns_of_goals():
 
 def rounds_of(row, kind, rounds, judged):
     """So many of `rounds` rounds does this column of the row take part in: one at least."""
-    is_judged = (kind.column or kind.name) in {"galley", *judged.get(row.name, ())}
-    wanted = row.rounds if is_judged else row.others or row.rounds / 2
+    is_judged = (kind.column or kind.name) in judged.get(row.name, ())
+    wanted = row.rounds if is_judged else row.others or MOST_UNJUDGED
     wanted = min(wanted, RARE.get(kind.name, wanted))
     return max(1, min(rounds, round(wanted * rounds / ROUNDS)))
 
@@ -46,3 +51,32 @@ def turns(number, rounds, rows, kinds):
         due = [(row, kind) for row, kind in order if is_due(number, rounds_of(row, kind, rounds, judged), rounds)]
         first = number % len(due) if due else 0
         yield due[first:] + due[:first]
+
+
+def seconds_of(row, seconds):
+    """About so long does one measurement of that row take, where a usual one takes `seconds`."""
+    return MORE_S.get(row.kind, 0) + CLIENTS.get(row.kind, 1) * (1.25 * seconds * row.span + STARTING_S)
+
+
+def plan(rounds, rows, kinds, seconds):
+    """-> {row name: {column: rounds}}, seconds that all of it takes, about"""
+    planned, total = {}, 0.0
+    for number in range(rounds):
+        for group in turns(number, rounds, rows, kinds):
+            for row, kind in group:
+                of_row, column = planned.setdefault(row.name, {}), kind.column or kind.name
+                of_row[column] = of_row.get(column, 0) + 1
+                total += seconds_of(row, seconds)
+    return planned, total
+
+
+def rounds_of_goals(planned):
+    """{goal's text: the rounds in which all that it compares takes part}. Of several columns the best is compared, which
+    is none of the rare ones."""
+    found = {}
+    for goal in goals.GOALS:
+        others = [column for column in goal.others if column not in RARE]
+        counts = [planned.get(goal.row, {}).get("galley", 0)]
+        counts += [planned.get(goal.other_row or goal.row, {}).get(column, 0) for column in others]
+        found[goal.text] = min(counts)
+    return found

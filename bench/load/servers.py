@@ -14,12 +14,17 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import tls_setup
+
 CONNECTIONS = 16_384
 FIRST_PORT = 10_000
 START_LIMIT_S = 15
 STOP_LIMIT_S = 10
 BROTLI_MODULE = Path("/usr/lib/nginx/modules/ngx_http_brotli_static_module.so")
 DEFLATE_MODULE = Path("/usr/lib/lighttpd/mod_deflate.so")
+TLS_MODULE = Path("/usr/lib/lighttpd/mod_openssl.so")
+# The client offers nothing else; who can be told is told the same.
+CIPHER_12, CIPHER_13 = tls_setup.CIPHERS["1.2"], tls_setup.CIPHERS["1.3"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,15 @@ class Place:
     """Where one server's files lie."""
     www: Path
     folder: Path
+    keys: Path = Path()  # where the certificate lies
+
+    @property
+    def certificate(self):
+        return self.keys / tls_setup.CERTIFICATE
+
+    @property
+    def key(self):
+        return self.keys / tls_setup.KEY
 
     def write(self, name, text):
         path = self.folder / name
@@ -61,11 +75,12 @@ def descriptors():
 
 def galley(*extra):
     def make(place, port, variant):
-        if variant not in ("", "log"):
+        if variant not in ("", "log", "tls"):
             return None
+        tls = [f"--tls-cert={place.certificate}", f"--tls-key={place.key}"] if variant == "tls" else []
         log = [f"--access-log={place.folder / 'access.log'}", "--log-format=json"] if variant == "log" else []
-        return ["--loops=1", "--quiet", f"--max-connections={CONNECTIONS}", *extra, *log,
-                f"--listen=127.0.0.1:{port}", place.www]
+        return ["--loops=1", "--quiet", f"--max-connections={CONNECTIONS}", *extra, *log, *tls,
+                f"--listen=127.0.0.1:{port}{',tls' if tls else ''}", place.www]
     return make
 
 
@@ -86,6 +101,9 @@ def nginx(place, port, variant):
     paths = " ".join(f"{what}_temp_path {place.folder}/{what};"
                      for what in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     (place.folder / "dav/upload").mkdir(parents=True)
+    tls = f"""ssl_certificate {place.certificate}; ssl_certificate_key {place.key};
+    ssl_protocols TLSv1.2 TLSv1.3; ssl_ciphers {CIPHER_12}; ssl_conf_command Ciphersuites {CIPHER_13};
+    ssl_ecdh_curve X25519:prime256v1; ssl_conf_command NumTickets 1;""" if variant == "tls" else ""
     config = place.write("nginx.conf", f"""{module}{user}
 daemon off; worker_processes 1; worker_rlimit_nofile {CONNECTIONS + 2000};
 pid {place.folder}/nginx.pid; error_log {place.folder}/error.log crit;
@@ -95,28 +113,38 @@ http {{
     sendfile on; tcp_nopush on; tcp_nodelay on; gzip_static on; {brotli}
     keepalive_timeout 600s; keepalive_requests 1000000000;
     open_file_cache max=1000 inactive=600s; open_file_cache_valid 600s; open_file_cache_errors on;
+    {tls}
     server {{
-        listen 127.0.0.1:{port} backlog=4096; root {place.www};
+        listen 127.0.0.1:{port}{" ssl http2" if tls else ""} backlog=4096; root {place.www};
         location /upload/ {{ root {place.folder}/dav; dav_methods PUT; client_max_body_size 0; }}
     }}
 }}
 """)
-    return ["-p", place.folder, "-c", config] if variant == "" else None
+    return ["-p", place.folder, "-c", config] if variant in ("", "tls") else None
 
 
 def h2o(place, port, variant):
     user = "user: root\n" if os.geteuid() == 0 else ""
+    # Its key in a process of its own would cost it a switch for each signature.
+    tls = f"""
+  ssl: {{certificate-file: {place.certificate}, key-file: {place.key}, minimum-version: TLSv1.2,
+        cipher-suite: {CIPHER_12}, cipher-preference: server, neverbleed: OFF,
+        ocsp-update-interval: 0}}
+http2-idle-timeout: 600
+ssl-session-resumption: {{mode: ticket}}""" if variant == "tls" else ""
     config = place.write("h2o.conf", f"""{user}num-threads: 1
 max-connections: {CONNECTIONS}
 http1-request-timeout: 600
 pid-file: {place.folder}/h2o.pid
 error-log: {place.folder}/error.log
-listen: {{host: 127.0.0.1, port: {port}}}
+listen:
+  host: 127.0.0.1
+  port: {port}{tls}
 file.send-compressed: ON
 file.mime.addtypes: {{font/woff2: .woff2, image/webp: .webp}}
 hosts: {{default: {{paths: {{"/": {{file.dir: {place.www}}}}}}}}}
 """)
-    return ["-c", config] if variant == "" else None
+    return ["-c", config] if variant in ("", "tls") else None
 
 
 def lighttpd(place, port, variant):
@@ -131,6 +159,13 @@ deflate.allowed-encodings = ("br", "gzip")
 deflate.mimetypes = ("text/html", "text/css", "text/javascript", "image/svg+xml")
 deflate.max-compress-size = 1024
 """ if DEFLATE_MODULE.exists() else ""
+    tls = f"""server.modules += ("mod_openssl")
+ssl.engine = "enable"
+ssl.pemfile = "{place.certificate}"
+ssl.privkey = "{place.key}"
+ssl.openssl.ssl-conf-cmd = ("MinProtocol" => "TLSv1.2", "CipherString" => "{CIPHER_12}",
+    "Ciphersuites" => "{CIPHER_13}", "Groups" => "X25519:P-256", "NumTickets" => "1")
+""" if variant == "tls" else ""
     config = place.write("lighttpd.conf", f"""server.bind = "127.0.0.1"
 server.port = {port}
 server.document-root = "{place.www}"
@@ -143,27 +178,38 @@ server.max-keep-alive-idle = 600
 server.stat-cache-engine = "inotify"
 server.network-backend = "sendfile"
 mimetype.assign = ({", ".join(f'".{end}" => "{name}"' for end, name in types.items())})
-{deflate}""")
-    return ["-D", "-f", config] if variant == "" else None
+{deflate}{tls}""")
+    return ["-D", "-f", config] if variant == "" or (tls and TLS_MODULE.exists()) else None
 
 
 def caddy(place, port, variant):
+    site, tls = f"http://127.0.0.1:{port}", ""
+    if variant == "tls":
+        site = f"https://localhost:{port}"
+        tls = f"""tls {place.certificate} {place.key} {{
+        curves x25519 secp256r1
+        ciphers TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
+    }}"""
     config = place.write("Caddyfile", f"""{{
     admin off
     auto_https off
     log {{
         output discard
     }}
+    servers {{
+        protocols h1 h2
+    }}
 }}
-http://127.0.0.1:{port} {{
+{site} {{
     bind 127.0.0.1
+    {tls}
     root * {place.www}
     file_server {{
         precompressed br gzip
     }}
 }}
 """)
-    return ["run", "--adapter", "caddyfile", "--config", config] if variant == "" else None
+    return ["run", "--adapter", "caddyfile", "--config", config] if variant in ("", "tls") else None
 
 
 KINDS = [
@@ -171,8 +217,6 @@ KINDS = [
     Kind("galley_epoll", "galley, epoll", "./galley", "", galley("--io=epoll")),
     Kind("galley_uring", "galley, io_uring", "./galley", "", galley("--io=uring")),
     Kind("handlers", "galley's handlers", "./bench/bench_handlers", "", handlers(), column="galley"),
-    Kind("handlers_epoll", "galley's handlers, epoll", "./bench/bench_handlers", "", handlers("--io=epoll"),
-         column="galley_epoll"),
     Kind("handlers_uring", "galley's handlers, io_uring", "./bench/bench_handlers", "", handlers("--io=uring"),
          column="galley_uring"),
     Kind("epoll", "blind epoll", "./bench/bench_floor_epoll", "", floor, is_floor=True),
@@ -191,6 +235,14 @@ def program_of(kind, build):
         return path if path.exists() else None
     found = shutil.which(kind.program, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
     return Path(found) if found else None
+
+
+def missing_parts():
+    """(what a server cannot do then, the package that has it) for each that is not there."""
+    return [(what, package) for module, what, package in (
+        (BROTLI_MODULE, "brotli of nginx", "libnginx-mod-http-brotli-static"),
+        (DEFLATE_MODULE, "compression of lighttpd", "lighttpd-mod-deflate"),
+        (TLS_MODULE, "TLS of lighttpd", "lighttpd-mod-openssl")) if not module.exists()]
 
 
 def version_of(kind):
@@ -290,7 +342,7 @@ class Stable:
         folder = self.work / f"{self.count}-{kind.name}"
         folder.mkdir(mode=0o755)
         port = free_port()
-        arguments = kind.make(Place(self.www, folder), port, variant) if program else None
+        arguments = kind.make(Place(self.www, folder, self.work), port, variant) if program else None
         if arguments is None:
             return None
         begun = time.perf_counter()

@@ -3,13 +3,20 @@
 import gzip
 import http.client
 import shutil
+import socket
+import ssl
 import subprocess
 from dataclasses import dataclass
 
+import tls_setup
 import www
 
 DECODERS = {"": lambda data: data, "gzip": gzip.decompress,
             "br": lambda data: subprocess.run(["brotli", "-dc"], input=data, capture_output=True, check=True).stdout}
+
+
+VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+LIMIT_S = 10
 
 
 class Wrong(Exception):
@@ -27,17 +34,41 @@ class Seen:
     head_fields: int = 0
 
 
-def request_bytes(ask, extra=()):
-    lines = [f"{ask.method} {ask.path} HTTP/1.1", "Host: 127.0.0.1", *ask.headers, *extra]
+def host_of(tls):
+    """A certificate wants a name."""
+    return tls_setup.NAME if tls else "127.0.0.1"
+
+
+def request_bytes(ask, extra=(), tls=""):
+    lines = [f"{ask.method} {ask.path} HTTP/1.1", f"Host: {host_of(tls)}", *ask.headers, *extra]
     if ask.method != "GET":
         lines.append(f"Content-Length: {ask.body_bytes}")
     return ("\r\n".join(lines) + "\r\n\r\n").encode() + bytes(ask.body_bytes)
 
 
-def fetch(port, ask, extra=()):
+def shake_hands(port, tls):
+    """A connection of that version of TLS. The measuring client offers one cipher only and looks at each handshake;
+    check_tls() looks at what it says of them."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.minimum_version = context.maximum_version = VERSIONS[tls]
+    plain = socket.create_connection(("127.0.0.1", port), timeout=LIMIT_S)
+    return context.wrap_socket(plain, server_hostname=host_of(tls))
+
+
+def check_tls(row, said):
+    """`said`: of the client's last handshake, which was as all the others, or it would have ended."""
+    wanted = tls_setup.words(row.tls, row.resumes) if row.tls else ""
+    if said != wanted:
+        raise Wrong(f"{said or 'no TLS'} instead of {wanted or 'no TLS'}")
+
+
+def fetch(port, ask, extra=(), tls=""):
     """-> the answer and its body."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection(host_of(tls), port, timeout=LIMIT_S)
     try:
+        if tls:
+            connection.sock = shake_hands(port, tls)
         headers = dict(line.split(": ", 1) for line in (*ask.headers, *extra))
         connection.putrequest(ask.method, ask.path, skip_accept_encoding=True)
         for name, value in headers.items():
@@ -71,24 +102,24 @@ def head_bytes_of(answer):
     return sum(len(line) + 2 for line in lines) + 2
 
 
-def look(port, ask, root, is_blind=False):
+def look(port, ask, root, is_blind=False, tls=""):
     """Asks once and compares. A floor answers anything with so many bytes."""
     extra = ()
     if ask.method == "PUT":
-        fetch(port, ask)  # the second one replaces what is there
+        fetch(port, ask, tls=tls)  # the second one replaces what is there
     if ask.is_revalidation:
-        tag = fetch(port, ask)[0].headers.get("ETag")
+        tag = fetch(port, ask, tls=tls)[0].headers.get("ETag")
         if not tag:
             raise Wrong("no entity tag")
         extra = (f"If-None-Match: {tag}",)
-    answer, body = fetch(port, ask, extra)
+    answer, body = fetch(port, ask, extra, tls)
     if answer.status != ask.status:
         raise Wrong(f"status {answer.status}")
     if is_blind and len(body) != www.SMALL_BYTES:
         raise Wrong(f"{len(body)} bytes")
     if ask.file and not is_blind:
         check_body(ask, answer, body, root)
-    return Seen(request_bytes(ask, extra), answer.status, len(body), (*ask.headers, *extra), head_bytes_of(answer),
+    return Seen(request_bytes(ask, extra, tls), answer.status, len(body), (*ask.headers, *extra), head_bytes_of(answer),
                 len(answer.getheaders()))
 
 

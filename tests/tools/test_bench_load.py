@@ -201,9 +201,13 @@ def test_a_row_and_what_it_is_compared_with_are_neighbours_and_rounds_begin_diff
     assert len({turn[0] for turn in turns}) > 3
 
 
-def test_rows_of_all_columns_take_about_the_time_there_is():
-    count = sum(len(turn) for turn in all_turns(schedule.ROUNDS))
-    assert 500 < count < 1000
+def test_everything_fits_into_the_time_there_is_and_goals_get_their_rounds():
+    planned, seconds = schedule.plan(schedule.ROUNDS, EVERY, servers.KINDS, 0.4)
+    run = load_script("run")
+    assert seconds * (1 + quiet.REPEAT_SHARE) < run.MINUTES * 60
+    assert min(schedule.rounds_of_goals(planned).values()) >= 8
+    quick = schedule.plan(1, rows.all_rows(True), servers.KINDS, 0.15)[1]
+    assert quick < run.QUICK_MINUTES * 60
 
 
 # ---- locked instructions ----
