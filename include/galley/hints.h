@@ -31,6 +31,18 @@ extern "C" {
  */
 GALLEY_API int galley_res_early_hints(galley_response *rs);
 
+/**
+ * Is this a value of Alt-Svc (RFC 7838 §3): "clear", or alternatives like
+ * 'h3=":443"; ma=86400' with commas between? By it a server says where else it
+ * can be asked, by which protocol; whatever that is called will do. For a program
+ * that takes the value from its user and sends it with galley_res_header(), over
+ * TLS only: elsewhere a client has no proof that it comes from this server
+ * (RFC 7838 §2.1).
+ *
+ * 0, or GALLEY_EINVAL with one sentence in err, which may be NULL. Any thread.
+ */
+GALLEY_API int galley_alt_svc_check(const char *value, galley_error *err);
+
 #ifdef __cplusplus
 }
 #endif
