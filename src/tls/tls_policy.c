@@ -42,9 +42,10 @@ static void set_sessions(SSL_CTX *ssl_ctx, const struct tls_options *options)
     if (!options->has_tickets) {
         SSL_CTX_set_options(ssl_ctx, SSL_OP_NO_TICKET);
     }
-    /* RFC 8446 §8: early data can be replayed. */
+    /* RFC 8446 §8: early data can be replayed. Some comes all the same, with tickets of another server
+     * that had this name before: so much is skipped (§4.2.10), and the handshake goes on. */
     (void)SSL_CTX_set_max_early_data(ssl_ctx, 0);
-    (void)SSL_CTX_set_recv_max_early_data(ssl_ctx, 0);
+    (void)SSL_CTX_set_recv_max_early_data(ssl_ctx, SSL3_RT_MAX_PLAIN_LENGTH);
 }
 
 bool tls_policy_apply(SSL_CTX *ssl_ctx, const struct tls_options *options)

@@ -82,7 +82,8 @@ static void set_up_client(struct handshake *hs, const struct client_wish *wish)
     }
     if (wish->session) { /* a copy: the client spoils one that was renewed or used up */
         SSL_SESSION *copy = SSL_SESSION_dup(wish->session);
-        EXPECT(copy && SSL_set_session(hs->client, copy) == 1);
+        EXPECT(copy && (!wish->early || SSL_SESSION_set_max_early_data(copy, 1 << 14) == 1));
+        EXPECT(SSL_set_session(hs->client, copy) == 1);
         SSL_SESSION_free(copy);
     }
     if (wish->wants_staple) {
@@ -103,6 +104,13 @@ static void join(struct handshake *hs)
     SSL_set_bio(hs->server, to_server, to_client);
     BIO_set_mem_eof_return(to_server, -1);
     BIO_set_mem_eof_return(to_client, -1);
+}
+
+static void send_early(struct handshake *hs, const char *early)
+{
+    size_t written = 0;
+    EXPECT_INT(SSL_write_early_data(hs->client, early, strlen(early), &written), 1);
+    EXPECT_INT(written, strlen(early));
 }
 
 /* Reading also takes the tickets that come after the handshake. */
@@ -137,6 +145,9 @@ void handshake_run_front(struct handshake *hs, SSL_CTX *front, const struct clie
     SSL_set_info_callback(hs->server, on_info);
     SSL_set_accept_state(hs->server);
     join(hs);
+    if (wish->early) {
+        send_early(hs, wish->early);
+    }
     handshake_pump(hs);
 }
 

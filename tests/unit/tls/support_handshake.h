@@ -20,6 +20,7 @@ struct client_wish {
     const struct cert *certificate; /* to show */
     SSL_SESSION *session;           /* to resume */
     bool wants_staple;
+    const char *early; /* sent as early data, whatever the session allows; NULL: nothing */
 };
 
 struct handshake {

@@ -132,6 +132,40 @@ TEST(test_early_data_is_not_offered)
     world_close(&world);
 }
 
+static void expect_early_data_rejected(galley_tls *tls, SSL_SESSION *session, bool is_resumed)
+{
+    struct handshake hs;
+    char got[8] = "";
+    struct client_wish wish = {
+        .version = TLS1_3_VERSION, .session = session, .early = "POST /pay HTTP/1.1"};
+    handshake_run(&hs, tls, &wish);
+    EXPECT(hs.is_done);
+    EXPECT_INT(SSL_get_early_data_status(hs.client), SSL_EARLY_DATA_REJECTED);
+    EXPECT_INT(SSL_get_early_data_status(hs.server), SSL_EARLY_DATA_REJECTED);
+    EXPECT_INT(SSL_session_reused(hs.client), is_resumed);
+    EXPECT_INT(SSL_write(hs.client, "later", 5), 5);
+    EXPECT_INT(SSL_read(hs.server, got, sizeof got - 1), 5);
+    EXPECT_TEXT(got, "later"); /* nothing that came early stands before it */
+    handshake_finish(&hs);
+}
+
+/* RFC 8446 §4.2.10: what is sent all the same is skipped, whether its ticket is one of ours or of
+ * another server that had this name before; the client says it again when that is safe. */
+TEST(test_early_data_is_skipped_when_it_comes_all_the_same)
+{
+    struct world world, before;
+    struct handshake hs;
+    start_simple(&world, 0, GALLEY_TLS_INTERMEDIATE);
+    start_simple(&before, 0, GALLEY_TLS_INTERMEDIATE);
+    struct client_wish wish = {.version = TLS1_3_VERSION};
+    handshake_run(&hs, world.tls, &wish);
+    expect_early_data_rejected(world.tls, hs.session, true);
+    expect_early_data_rejected(before.tls, hs.session, false);
+    handshake_finish(&hs);
+    world_close(&before);
+    world_close(&world);
+}
+
 /* ---- kinds of keys --------------------------------------------------------------------------- */
 
 TEST(test_rsa_and_ecdsa_certificates_stand_side_by_side)
