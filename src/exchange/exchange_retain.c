@@ -88,6 +88,7 @@ int exchange_retain(struct exchange *exchange)
         request->peer_copy = *request->peer;
         request->peer = &request->peer_copy;
     }
+    (void)client_of(exchange); /* whom to believe stands with the loop, which may be gone later */
     exchange->is_retained = true;
     return GALLEY_OK;
 }

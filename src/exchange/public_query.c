@@ -64,7 +64,7 @@ struct span request_host(const struct request *request)
     return host_bare_name(&host);
 }
 
-static struct span lower_copy(struct arena *arena, struct span s)
+struct span request_lower_copy(struct arena *arena, struct span s)
 {
     struct span copy = s.ptr ? arena_copy(arena, s) : SPAN_NONE;
     char *text = (char *)(uintptr_t)copy.ptr; /* the arena's memory is writable */
@@ -82,7 +82,7 @@ galley_str galley_req_host(galley_request *rq)
     struct exchange *exchange = exchange_of_request(rq);
     struct request *request = &exchange->request;
     if (!request->host_text.ptr) {
-        request->host_text = lower_copy(&exchange->arena, request_host(request));
+        request->host_text = request_lower_copy(&exchange->arena, request_host(request));
     }
     return str_of(request->host_text);
 }

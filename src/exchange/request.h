@@ -4,6 +4,7 @@
 #ifndef EXCHANGE_REQUEST_H
 #define EXCHANGE_REQUEST_H
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/span.h"
 #include "http/fields.h"
@@ -13,6 +14,7 @@
 
 #include <galley/stream.h>
 
+#include "exchange/client.h"
 #include "exchange/exchange_body.h"
 
 struct body_reader;
@@ -51,6 +53,7 @@ struct request {
     uint8_t param_count;
     uint8_t version; /* 10, 11, 20 */
     bool expects_continue;
+    uint8_t client_state;         /* enum client_state */
     uint8_t terminated;           /* REQUEST_VIEW_…: views that end in a NUL already */
     uint8_t params_terminated;    /* a bit for each parameter */
     struct span peer_text;        /* made when asked for */
@@ -59,7 +62,8 @@ struct request {
     struct tls_facts *tls_facts;  /* a reference, once it was needed: request_tls.h */
     bool tls_is_gone;             /* `tls` must not be asked any more; the loop's */
     struct request_value *values; /* galley_req_set(), newest first */
-    struct request_param params[REQUEST_MAX_PARAMS]; /* last: it is never cleared */
+    struct request_param params[REQUEST_MAX_PARAMS]; /* from here on nothing is cleared */
+    struct client client;                            /* with CLIENT_IS_TOLD */
 };
 
 enum {
@@ -72,6 +76,8 @@ enum {
 /** The host that it is for, without port and without a dot at the end, in the case in which it came;
  *  ptr NULL: none, or none that is well-formed. */
 struct span request_host(const struct request *request);
+/** In lower case; NUL-terminated. ptr NULL for a missing span, or when there is no room. */
+struct span request_lower_copy(struct arena *arena, struct span s);
 
 /** Value of a field by number, first line; ptr NULL if there is none. For handlers inside
  * galley. */

@@ -18,6 +18,7 @@
 #include <galley/route.h>
 
 struct exchange;
+struct forwarding;
 struct queue_shedder;
 struct route_gate;
 struct route_middleware;
@@ -59,12 +60,13 @@ struct exchange_services {
     uint32_t queue_target_ms;           /* a longer queue is shed down to it; 0: no such rule */
     struct queue_shedder *shedder;      /* by that rule, for `pool`; NULL: none */
     const char *spool_dir;              /* of EXCHANGE_BODY_SPOOL's files; NULL: "/tmp" */
-    uint32_t stall_warn_ms;           /* a handler that holds the loop longer is reported; 0: no */
-    struct stall_spot *stall_spot;    /* to be seen while it does; NULL: only afterwards */
-    size_t max_memory_bytes;          /* arena of one exchange; 0: no limit */
-    const char *server_name;          /* Server field; NULL: none */
-    struct compressible compressible; /* what routes compress that do */
-    bool hints_over_http1;            /* 103 also to clients of HTTP/1.1 (RFC 8297 §3) */
+    uint32_t stall_warn_ms;        /* a handler that holds the loop longer is reported; 0: no */
+    struct stall_spot *stall_spot; /* to be seen while it does; NULL: only afterwards */
+    size_t max_memory_bytes;       /* arena of one exchange; 0: no limit */
+    const char *server_name;       /* Server field; NULL: none */
+    const struct forwarding *forwarding; /* proxies that speak for others; NULL: none */
+    struct compressible compressible;    /* what routes compress that do */
+    bool hints_over_http1;               /* 103 also to clients of HTTP/1.1 (RFC 8297 §3) */
 };
 
 /** Where a request is answered: what the router found. Immutable while the server runs. */

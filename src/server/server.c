@@ -94,6 +94,7 @@ static void release(galley_server *srv)
     mem_free(srv->names);
     mem_free(srv->addresses.list);
     networks_finish(&srv->addresses.proxies);
+    networks_finish(&srv->addresses.forwarding.networks);
     mem_free(srv->sites.list);
     pthread_cond_destroy(&srv->ended);
     pthread_mutex_destroy(&srv->lock);

@@ -70,6 +70,7 @@ static void send_file(void *ctx, struct exchange *exchange, struct span path)
 static void fill_services(struct server_loop *loop)
 {
     galley_server *srv = loop->server;
+    const struct forwarding *forwarding = &srv->addresses.forwarding;
     loop->services = (struct exchange_services){
         .dispatch = dispatch,
         .ended = ended,
@@ -89,6 +90,7 @@ static void fill_services(struct server_loop *loop)
         .stall_warn_ms = srv->config.stall_warn_ms,
         .stall_spot = srv->stall_watch ? stall_watch_spot(srv->stall_watch, loop->index) : NULL,
         .max_memory_bytes = srv->config.max_memory_bytes,
+        .forwarding = forwarding->networks.count > 0 ? forwarding : NULL,
         .server_name = srv->config.server_name[0] ? srv->config.server_name : NULL,
         .hints_over_http1 = srv->config.hints_over_http1,
         .compressible = srv->config.compressible,

@@ -93,6 +93,35 @@ int galley_server_proxy_from(galley_server *srv, const char *network)
     return settle(srv, rc, &err);
 }
 
+static int believe(struct forwarding *forwarding, struct span network, int header,
+                   galley_error *err)
+{
+    if (header != GALLEY_FORWARDED_X && header != GALLEY_FORWARDED_RFC7239) {
+        return error_set(err, GALLEY_EINVAL, "forwarded from: no header has the number %d", header);
+    }
+    enum forwarded_family family = header == GALLEY_FORWARDED_X ? FORWARDED_X : FORWARDED_RFC7239;
+    if (forwarding->networks.count > 0 && forwarding->family != family) {
+        return error_set(err, GALLEY_EINVAL, "forwarded from: one server believes one header");
+    }
+    int rc = networks_add(&forwarding->networks, network, err);
+    if (rc == GALLEY_OK) {
+        forwarding->family = family;
+    }
+    return rc;
+}
+
+int galley_server_forwarded_from(galley_server *srv, const char *network, int header)
+{
+    galley_error err = {0};
+    int rc = check_setting_up(srv);
+    if (rc != GALLEY_OK) {
+        return rc;
+    }
+    rc = network ? believe(&srv->addresses.forwarding, span_of(network), header, &err)
+                 : error_set(&err, GALLEY_EINVAL, "forwarded from: no network was given");
+    return settle(srv, rc, &err);
+}
+
 int galley_server_port(const galley_server *srv, unsigned index)
 {
     return srv && index < srv->addresses.count

@@ -82,7 +82,8 @@ struct server_progress {
 struct server_addresses {
     struct server_listener *list;
     unsigned count;
-    struct networks proxies; /* who sends a PROXY header first */
+    struct networks proxies;      /* who sends a PROXY header first */
+    struct forwarding forwarding; /* who names its clients by headers */
 };
 
 struct galley_server {
