@@ -16,6 +16,9 @@
 
 enum { LOOPS_BY_THEMSELVES = 8 };
 
+/* The words of --early-hints. */
+enum { HINTS_H2, HINTS_ALL, HINTS_OFF };
+
 /* ---- the plan -------------------------------------------------------------------------------- */
 
 #define APPLY_SELF(field)
@@ -40,7 +43,8 @@ static void plan_server(struct plan *plan, const struct options *options)
     if (options->no_server_name) {
         plan->server.server_name = "";
     }
-    plan->server.flags = options->no_http2 ? GALLEY_SERVER_NO_HTTP2 : 0;
+    plan->server.flags = (options->no_http2 ? GALLEY_SERVER_NO_HTTP2 : 0) |
+                         (options->early_hints == HINTS_ALL ? GALLEY_SERVER_HINTS_HTTP1 : 0);
     if (options->quiet && !options->is_given[OPTION_ID_log_level]) {
         plan->server.log_level = GALLEY_LOG_WARNING;
     }
@@ -49,23 +53,43 @@ static void plan_server(struct plan *plan, const struct options *options)
 }
 
 /* The patterns need an end of their own: PATTERN=VALUE is cut in two. */
-static int plan_rules(struct plan *plan, const struct text_list *given)
+static int make_rules(galley_static_rule **ret_rules, const struct text_list *given)
 {
-    plan->rules = mem_alloc_zero(given->count + 1, sizeof *plan->rules);
-    if (!plan->rules) {
+    galley_static_rule *rules = mem_alloc_zero(given->count + 1, sizeof *rules);
+    *ret_rules = rules;
+    if (!rules) {
         return GALLEY_ENOMEM;
     }
     for (size_t i = 0; i < given->count; i++) {
         struct span pattern;
         struct span value = span_cut(span_of(given->items[i]), '=', &pattern);
-        plan->rules[i].value = value.ptr;
-        plan->rules[i].pattern = mem_copy_text(pattern.ptr, pattern.len);
-        if (!plan->rules[i].pattern) {
+        rules[i].value = value.ptr;
+        rules[i].pattern = mem_copy_text(pattern.ptr, pattern.len);
+        if (!rules[i].pattern) {
             return GALLEY_ENOMEM;
         }
     }
-    plan->site.rules = plan->rules;
     return GALLEY_OK;
+}
+
+static void free_rules(galley_static_rule **rules)
+{
+    for (galley_static_rule *rule = *rules; rule && rule->pattern; rule++) {
+        mem_free((void *)(uintptr_t)rule->pattern);
+    }
+    mem_free(*rules);
+    *rules = NULL;
+}
+
+static int plan_rules(struct plan *plan, const struct options *options)
+{
+    int rc = make_rules(&plan->rules, &options->cache_control);
+    if (rc == GALLEY_OK) {
+        rc = make_rules(&plan->links, &options->link);
+    }
+    plan->site.rules = plan->rules;
+    plan->site.links = plan->links;
+    return rc;
 }
 
 static int plan_site(struct plan *plan, const struct options *options)
@@ -74,6 +98,7 @@ static int plan_site(struct plan *plan, const struct options *options)
                        (options->hidden ? GALLEY_STATIC_HIDDEN : 0) |
                        (options->no_precompressed ? GALLEY_STATIC_NO_PRECOMPRESSED : 0) |
                        (options->compress == GALLEY_COMPRESS_OFF ? GALLEY_STATIC_NO_COMPRESS : 0) |
+                       (options->early_hints == HINTS_OFF ? GALLEY_STATIC_NO_HINTS : 0) |
                        (options->spa ? GALLEY_STATIC_SPA : 0) |
                        (options->clean_urls ? GALLEY_STATIC_CLEAN_URLS : 0);
     if (!options->is_given[OPTION_ID_not_found]) {
@@ -86,7 +111,7 @@ static int plan_site(struct plan *plan, const struct options *options)
     if (!options->is_given[OPTION_ID_cache_bytes]) {
         plan->site.cache_bytes = 0; /* the library's, which looks at the control group */
     }
-    return plan_rules(plan, &options->cache_control);
+    return plan_rules(plan, options);
 }
 
 static void plan_log(struct plan *plan, const struct options *options)
@@ -115,11 +140,8 @@ int plan_make(struct plan *plan, const struct options *options)
 
 void plan_finish(struct plan *plan)
 {
-    for (galley_static_rule *rule = plan->rules; rule && rule->pattern; rule++) {
-        mem_free((void *)(uintptr_t)rule->pattern);
-    }
-    mem_free(plan->rules);
-    plan->rules = NULL;
+    free_rules(&plan->rules);
+    free_rules(&plan->links);
 }
 
 /* ---- the server ------------------------------------------------------------------------------ */
@@ -169,7 +191,10 @@ static void listen_at(struct service *service, const char *listen)
 int service_open_server(struct service *service, const struct plan *plan,
                         const struct options *options, galley_error *err)
 {
-    int rc = tls_open(&service->tls, options, err);
+    int rc = https_check(options, err);
+    if (rc == GALLEY_OK) {
+        rc = tls_open(&service->tls, options, err);
+    }
     if (rc == GALLEY_OK) {
         rc = service_make_server(service, plan, err);
     }

@@ -18,6 +18,7 @@ struct plan {
     bool has_log;
     bool log_is_terminal;
     galley_static_rule *rules; /* owned, with their patterns; ended by a NULL pattern */
+    galley_static_rule *links; /* as well */
 };
 
 /** What `options` mean on this machine; keeps pointers into them. 0 or GALLEY_ENOMEM. plan_finish()

@@ -43,6 +43,10 @@ static int before_site(galley_request *rq, galley_response *rs, galley_chain *ch
         galley_res_header(rs, "Strict-Transport-Security", https->hsts) != GALLEY_OK) {
         return 500;
     }
+    /* RFC 7838 §2.1: elsewhere clients must not believe it without proof. */
+    if (is_tls && https->alt_svc && galley_res_header(rs, "Alt-Svc", https->alt_svc) != GALLEY_OK) {
+        return 500;
+    }
     return galley_next(chain);
 }
 
@@ -57,9 +61,14 @@ static int first_tls_port(galley_server *server, const struct options *options)
     return HTTPS_PORT;
 }
 
+int https_check(const struct options *options, galley_error *err)
+{
+    return options->alt_svc ? galley_alt_svc_check(options->alt_svc, err) : GALLEY_OK;
+}
+
 int https_set_up(struct https *https, galley_server *server, const struct options *options)
 {
-    *https = (struct https){.redirects = options->redirect_to_https};
+    *https = (struct https){.redirects = options->redirect_to_https, .alt_svc = options->alt_svc};
     if (options->hsts) {
         https->hsts = options->hsts[0] ? options->hsts : "max-age=31536000";
     }
@@ -67,7 +76,7 @@ int https_set_up(struct https *https, galley_server *server, const struct option
     if (port > 0 && port != HTTPS_PORT) {
         (void)snprintf(https->port, sizeof https->port, ":%d", port);
     }
-    if (!https->redirects && !https->hsts) {
+    if (!https->redirects && !https->hsts && !https->alt_svc) {
         return GALLEY_OK;
     }
     return galley_server_use(server, "/", before_site, https);

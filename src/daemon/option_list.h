@@ -71,6 +71,9 @@ OPTION(SWITCH, redirect_to_https, SELF, "redirect-to-https", 0, "", "", 0, 0, fa
 OPTION(OPTIONAL, hsts, SELF, "hsts", 0, "VALUE", "", 0, 0, false, TLS,
        "tell browsers to come with TLS only (Strict-Transport-Security); without a value: "
        "max-age=31536000")
+OPTION(TEXT, alt_svc, SELF, "alt-svc", 0, "VALUE", "", 0, 0, false, TLS,
+       "tell clients of TLS where else the site can be had (Alt-Svc), such as from a server of "
+       "HTTP/3 beside this one: 'h3=\":443\"; ma=86400', or clear")
 
 OPTION(
     OPTIONAL, cors, SELF, "cors", 0, "ORIGIN", "", 0, 0, false, HEADERS,
@@ -80,6 +83,13 @@ OPTION(LIST, header, SELF, "header", 'H', "'NAME: VALUE'", "", 0, 0, false, HEAD
 OPTION(LIST, cache_control, SELF, "cache-control", 0, "'PATTERN=VALUE'", "", 0, 0, false, HEADERS,
        "Cache-Control for files whose name matches: '*.css=max-age=3600', '/assets/**=immutable'; "
        "the first that matches; can be given several times")
+OPTION(LIST, link, SELF, "link", 0, "'PATTERN=VALUE'", "", 0, 0, false, HEADERS,
+       "Link for files whose name matches, for browsers to fetch with them: '*.html=</app.css>; "
+       "rel=preload; as=style'; all that match, up to 8; can be given several times")
+OPTION(
+    CHOICE, early_hints, SELF, "early-hints", 0, "h2|all|off", "h2", 0, 0, false, HEADERS,
+    "send these links ahead (103) when the file is not in memory: to clients of HTTP/2, to those "
+    "of HTTP/1.1 as well, of which some take that for the answer, or to none")
 OPTION(TEXT, server_name, SERVER, "server-name", 0, "NAME", "galley", 0, 0, false, HEADERS,
        "what the Server header says")
 OPTION(SWITCH, no_server_name, SELF, "no-server-name", 0, "", "", 0, 0, false, HEADERS,

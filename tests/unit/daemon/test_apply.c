@@ -121,6 +121,42 @@ TEST(headers_and_rules_are_handed_over_in_order)
     finish();
 }
 
+TEST(links_and_early_hints_go_to_the_site_and_the_server)
+{
+    MAKE("--link=*.html=</a.css>; rel=preload; as=style", "--link=/x=<y>", "--early-hints=all");
+    EXPECT_TEXT(plan.site.links[0].pattern, "*.html");
+    EXPECT_TEXT(plan.site.links[0].value, "</a.css>; rel=preload; as=style");
+    EXPECT_TEXT(plan.site.links[1].pattern, "/x");
+    EXPECT(plan.site.links[2].pattern == NULL);
+    EXPECT_INT(plan.server.flags, GALLEY_SERVER_HINTS_HTTP1);
+    EXPECT_INT(plan.site.flags, 0);
+    finish();
+    MAKE("--early-hints=off");
+    EXPECT_INT(plan.server.flags, 0);
+    EXPECT_INT(plan.site.flags, GALLEY_STATIC_NO_HINTS);
+    finish();
+    MAKE("--early-hints=h2");
+    EXPECT_INT(plan.server.flags, 0);
+    EXPECT_INT(plan.site.flags, 0);
+    EXPECT(plan.site.links[0].pattern == NULL);
+    finish();
+}
+
+TEST(what_is_no_alternative_service_is_one_sentence)
+{
+    galley_error err = {0};
+    MAKE("--alt-svc=h3=\":443\"; ma=60");
+    EXPECT_INT(https_check(&options, &err), 0);
+    finish();
+    MAKE("--alt-svc=h3=:443");
+    EXPECT_INT(https_check(&options, &err), GALLEY_EINVAL);
+    EXPECT(strstr(err.message, "Alt-Svc: 'h3=:443' is not"));
+    finish();
+    MAKE("-q");
+    EXPECT_INT(https_check(&options, &err), 0);
+    finish();
+}
+
 TEST(the_access_log_is_off_without_a_terminal_unless_asked_for)
 {
     MAKE("-q");
@@ -145,8 +181,8 @@ TEST(the_access_log_is_off_without_a_terminal_unless_asked_for)
 
 TEST(running_out_of_memory_at_any_allocation_leaves_nothing)
 {
-    const char *const words[] = {"--cache-control=a=b", "--cache-control=c=d"};
-    EXPECT_INT(make(2, words), 0);
+    const char *const words[] = {"--cache-control=a=b", "--cache-control=c=d", "--link=a=<b>"};
+    EXPECT_INT(make(3, words), 0);
     plan_finish(&plan);
     for (uint64_t n = 1;; n++) {
         mem_fail_nth(n);
@@ -156,7 +192,7 @@ TEST(running_out_of_memory_at_any_allocation_leaves_nothing)
         EXPECT_INT(rc, happened ? GALLEY_ENOMEM : 0);
         plan_finish(&plan);
         if (!happened) {
-            EXPECT_INT(n, 4);
+            EXPECT_INT(n, 6);
             break;
         }
     }
