@@ -187,6 +187,11 @@ bool loop_turn(struct loop *loop, int64_t max_wait_ms)
     return calls > 0 || has_work_now(loop) || loop->held_sockets > 0;
 }
 
+uint32_t loop_turn_number(const struct loop *loop)
+{
+    return loop->turn;
+}
+
 void loop_leave(struct loop *loop)
 {
     DEBUG_CHECK(loop_is_current(loop));

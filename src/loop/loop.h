@@ -137,6 +137,9 @@ void loop_run(struct loop *loop);
 /** One turn: wait up to max_wait_ms (0: no wait, GALLEY_FOREVER), run what is ready. True while
  * something was run. */
 bool loop_turn(struct loop *loop, int64_t max_wait_ms);
+/** Which turn this is, for who wants to do only so much in one: each has another number than the one
+ *  before. */
+uint32_t loop_turn_number(const struct loop *loop);
 /** The calling thread is done with the loop and another may turn it: loop_run() does so at its end,
  * who drives a loop by loop_turn() must. */
 void loop_leave(struct loop *loop);

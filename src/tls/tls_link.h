@@ -22,7 +22,8 @@ enum {
     TLS_SMALL_AGAIN_MS = 1000,         /* and again after such a silence */
     TLS_FAREWELL_MS = 1000,            /* how long a last word may take to leave */
     TLS_SPARE_OUTS = 8,                /* buffers that a loop keeps for the next */
-    TLS_MAX_EMPTY = 32                 /* records in a row that carry nothing for the owner */
+    TLS_MAX_EMPTY = 32,                /* records in a row that carry nothing for the owner */
+    TLS_STEPS_PER_TURN = 4             /* of handshakes: see tls_shake.c */
 };
 
 /* Ciphertext on its way out. It never moves: the kernel may be reading it. */
@@ -36,8 +37,19 @@ struct tls_out {
     char data[TLS_OUT_BYTES];
 };
 
+/* Handshakes whose bytes have come and that wait for a later turn. */
+struct tls_shaking {
+    struct list waiting;     /* links, the first is the next */
+    struct tls_link *called; /* it has its turn now; NULL: nobody */
+    struct loop_post later;
+    bool is_later;  /* it will run */
+    uint32_t turn;  /* the loop's turn that the next counts for */
+    unsigned steps; /* made in it */
+};
+
 struct tls_shared {
     struct loop *loop;
+    struct tls_shaking shaking;
     BIO_METHOD *method;
     struct tls_out *free_outs;
     unsigned free_out_count;
@@ -94,6 +106,7 @@ struct tls_link {
     struct tls_shared *shared;
     SSL *ssl;
     struct tls_out *out; /* NULL: nothing waits to be sent */
+    struct list waiting; /* in shared->shaking */
     struct tls_input input;
     char *kept; /* the block that `input` lies in, while it is not the loop's */
     struct loop_op in_op;
@@ -123,6 +136,11 @@ struct tls_link {
 void tls_run(struct tls_link *link);
 /** tls_run() soon, from the loop. */
 void tls_run_later(struct tls_link *link);
+
+/* tls_shake.c: the handshake */
+void tls_shake_init(struct tls_shaking *shaking);
+/** A step, if bytes have come, or a place in the row of those that wait for one. */
+void tls_shake_run(struct tls_link *link);
 
 /* tls_bio.c: OpenSSL's side */
 /** NULL: no memory. BIO_meth_free() it. */

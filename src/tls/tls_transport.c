@@ -1,5 +1,5 @@
-/* tls/tls_transport.c — a TLS connection from its first byte to its last call: the handshake, the
- * order in which everything is done (tls_run), and what all connections of a loop share; see
+/* tls/tls_transport.c — a TLS connection from its first byte to its last call: the order in which
+ * everything is done (tls_run), and what all connections of a loop share; see
  * tls_transport.h. On the loop's thread. The memory goes in the socket's last call, never inside a
  * call of the owner's. */
 #include "tls/tls_transport.h"
@@ -11,86 +11,6 @@
 #include "tls/tls_set.h"
 
 #include <openssl/err.h>
-
-enum { HANDSHAKE_RECORD = 0x16 }; /* RFC 8446 §5.1: the first byte of who speaks TLS */
-
-/* ---- handshake ------------------------------------------------------------------------------- */
-
-static void answer_plain_http(struct tls_link *link)
-{
-#define PLAIN_TEXT "This port speaks TLS. The address begins with https://\n"
-    static const char answer[] = "HTTP/1.1 400 Bad Request\r\n"
-                                 "Content-Type: text/plain; charset=utf-8\r\n"
-                                 "Content-Length: 55\r\n"
-                                 "Connection: close\r\n\r\n" PLAIN_TEXT;
-    _Static_assert(sizeof PLAIN_TEXT - 1 == 55, "Content-Length");
-#undef PLAIN_TEXT
-    tls_out_add(link, answer, sizeof answer - 1);
-}
-
-/* RFC 8446 §6: a fatal alert, unexpected_message. */
-static void answer_garbage(struct tls_link *link)
-{
-    static const unsigned char alert[] = {0x15, 3, 3, 0, 2, 2, 10};
-    tls_out_add(link, alert, sizeof alert);
-}
-
-/* Who does not speak TLS is answered before OpenSSL sees it: 0 or why not. */
-static int look_at_first_byte(struct tls_link *link)
-{
-    if (link->first_byte == HANDSHAKE_RECORD) {
-        return 0;
-    }
-    if (link->first_byte >= 'A' && link->first_byte <= 'Z') {
-        answer_plain_http(link);
-        return TRANSPORT_PLAIN_HTTP;
-    }
-    answer_garbage(link);
-    return TRANSPORT_GARBAGE;
-}
-
-/* 0, -EAGAIN when it waits for the peer, or why not. */
-static int shake_hands(struct tls_link *link)
-{
-    if (link->send.error) {
-        return (int)link->send.error;
-    }
-    if (link->recv.end != TLS_NOT_ENDED) {
-        return (int)link->recv.end;
-    }
-    if (!link->has_input) {
-        return -EAGAIN;
-    }
-    int result = look_at_first_byte(link);
-    if (result < 0) {
-        return result;
-    }
-    tls_bio_prepare();
-    link->recv.wish = TLS_WISH_NONE;
-    int rc = SSL_do_handshake(link->ssl);
-    if (rc == 1) {
-        return 0;
-    }
-    ssize_t why = tls_bio_result(link, rc, &link->recv.wish);
-    return why == 0 ? TRANSPORT_REFUSED : (int)why;
-}
-
-static void run_handshake(struct tls_link *link)
-{
-    if (link->phase != TLS_SHAKING || link->is_closing) {
-        return;
-    }
-    int result = shake_hands(link);
-    if (result == -EAGAIN) {
-        return;
-    }
-    link->phase = result == 0 ? TLS_OPEN : TLS_RAW;
-    link->recv.wish = TLS_WISH_NONE;
-    if (result < 0) {
-        ERR_clear_error();
-    }
-    link->ready(link->transport, result);
-}
 
 /* ---- the order of things --------------------------------------------------------------------- */
 
@@ -125,7 +45,7 @@ void tls_run(struct tls_link *link)
     link->is_running = true;
     if (!link->is_closing) {
         tls_send_tell(link);
-        run_handshake(link);
+        tls_shake_run(link);
         tls_recv_run(link);
         run_sends(link);
     }
@@ -176,6 +96,7 @@ static void free_ssl(SSL *ssl)
 
 static void free_link(struct tls_link *link)
 {
+    list_remove(&link->waiting);
     tls_out_release(link);
     free_ssl(link->ssl);
     tls_facts_unref(link->facts);
@@ -266,6 +187,7 @@ static struct tls_link *make_link(struct tls_shared *shared, SSL_CTX *take_conte
     if (link) {
         shared->live++;
         link->shared = shared;
+        list_init(&link->waiting);
         link->recv.end = TLS_NOT_ENDED;
         link->send.small_left = TLS_SMALL_RECORDS_FOR;
         link->send.last_ms = loop_now_ms(shared->loop);
@@ -378,6 +300,7 @@ struct tls_shared *tls_shared_create(struct loop *loop)
     shared->free_outs = NULL;
     shared->free_out_count = 0;
     shared->live = 0;
+    tls_shake_init(&shared->shaking);
     shared->method = tls_bio_method();
     if (!shared->method) {
         mem_free(shared);
@@ -389,7 +312,7 @@ struct tls_shared *tls_shared_create(struct loop *loop)
 void tls_shared_destroy(struct tls_shared *shared)
 {
     if (shared) {
-        CHECK(shared->live == 0);
+        CHECK(shared->live == 0 && !shared->shaking.is_later);
         tls_outs_finish(shared);
         BIO_meth_free(shared->method);
         mem_free(shared);

@@ -1,0 +1,159 @@
+/* tls/tls_shake.c — the handshake: a step of it when bytes of the peer have come. A step may take
+ * half a millisecond of signing, so one turn of the loop makes only so many; who comes later waits
+ * for the next turn, in order, and everybody else is served in between. Called by tls_run(). On the
+ * loop's thread. */
+#include "tls/tls_link.h"
+
+#include <openssl/err.h>
+
+enum { HANDSHAKE_RECORD = 0x16 }; /* RFC 8446 §5.1: the first byte of who speaks TLS */
+
+/* ---- handshake ------------------------------------------------------------------------------- */
+
+static void answer_plain_http(struct tls_link *link)
+{
+#define PLAIN_TEXT "This port speaks TLS. The address begins with https://\n"
+    static const char answer[] = "HTTP/1.1 400 Bad Request\r\n"
+                                 "Content-Type: text/plain; charset=utf-8\r\n"
+                                 "Content-Length: 55\r\n"
+                                 "Connection: close\r\n\r\n" PLAIN_TEXT;
+    _Static_assert(sizeof PLAIN_TEXT - 1 == 55, "Content-Length");
+#undef PLAIN_TEXT
+    tls_out_add(link, answer, sizeof answer - 1);
+}
+
+/* RFC 8446 §6: a fatal alert, unexpected_message. */
+static void answer_garbage(struct tls_link *link)
+{
+    static const unsigned char alert[] = {0x15, 3, 3, 0, 2, 2, 10};
+    tls_out_add(link, alert, sizeof alert);
+}
+
+/* Who does not speak TLS is answered before OpenSSL sees it: 0 or why not. */
+static int look_at_first_byte(struct tls_link *link)
+{
+    if (link->first_byte == HANDSHAKE_RECORD) {
+        return 0;
+    }
+    if (link->first_byte >= 'A' && link->first_byte <= 'Z') {
+        answer_plain_http(link);
+        return TRANSPORT_PLAIN_HTTP;
+    }
+    answer_garbage(link);
+    return TRANSPORT_GARBAGE;
+}
+
+/* 0, -EAGAIN when it waits for the peer, or why not. */
+static int shake_hands(struct tls_link *link)
+{
+    if (link->send.error) {
+        return (int)link->send.error;
+    }
+    if (link->recv.end != TLS_NOT_ENDED) {
+        return (int)link->recv.end;
+    }
+    int result = look_at_first_byte(link);
+    if (result < 0) {
+        return result;
+    }
+    tls_bio_prepare();
+    link->recv.wish = TLS_WISH_NONE;
+    int rc = SSL_do_handshake(link->ssl);
+    if (rc == 1) {
+        return 0;
+    }
+    ssize_t why = tls_bio_result(link, rc, &link->recv.wish);
+    return why == 0 ? TRANSPORT_REFUSED : (int)why;
+}
+
+/* ---- whose turn it is ------------------------------------------------------------------------ */
+
+static void call_waiting(struct loop_post *post);
+
+static void call_later(struct tls_shaking *shaking, struct loop *loop)
+{
+    if (!shaking->is_later) {
+        shaking->is_later = true;
+        shaking->later.run = call_waiting;
+        loop_later(loop, &shaking->later);
+    }
+}
+
+/* Steps of earlier turns do not count. */
+static bool has_step_left(struct tls_shaking *shaking, const struct loop *loop)
+{
+    uint32_t turn = loop_turn_number(loop);
+    if (shaking->turn != turn) {
+        shaking->turn = turn;
+        shaking->steps = 0;
+    }
+    return shaking->steps < TLS_STEPS_PER_TURN;
+}
+
+/* In the order of their coming: nobody overtakes those that wait already. */
+static bool takes_step(struct tls_link *link)
+{
+    struct tls_shaking *shaking = &link->shared->shaking;
+    struct loop *loop = link->shared->loop;
+    bool is_first = link == shaking->called || list_is_empty(&shaking->waiting);
+    if (is_first && has_step_left(shaking, loop)) {
+        shaking->steps++;
+        return true;
+    }
+    list_push_back(&shaking->waiting, &link->waiting);
+    call_later(shaking, loop);
+    return false;
+}
+
+/* At the end of a turn, and of the next one: what is ready there is served before. */
+static void call_waiting(struct loop_post *post)
+{
+    struct tls_shaking *shaking = CONTAINER_OF(post, struct tls_shaking, later);
+    struct tls_shared *shared = CONTAINER_OF(shaking, struct tls_shared, shaking);
+    shaking->is_later = false;
+    while (!list_is_empty(&shaking->waiting) && has_step_left(shaking, shared->loop)) {
+        struct list *node = list_pop_front(&shaking->waiting);
+        shaking->called = CONTAINER_OF(node, struct tls_link, waiting);
+        tls_run(shaking->called);
+    }
+    shaking->called = NULL;
+    if (!list_is_empty(&shaking->waiting)) {
+        call_later(shaking, shared->loop);
+    }
+}
+
+void tls_shake_init(struct tls_shaking *shaking)
+{
+    *shaking = (struct tls_shaking){0};
+    list_init(&shaking->waiting);
+}
+
+/* ---- all of it ------------------------------------------------------------------------------- */
+
+/* Without any of these OpenSSL would only say again what it waits for. */
+static bool has_something(const struct tls_link *link)
+{
+    return link->input.len > 0 || link->recv.wish == TLS_WISH_WRITE || link->send.error ||
+           link->recv.end != TLS_NOT_ENDED;
+}
+
+void tls_shake_run(struct tls_link *link)
+{
+    bool is_waiting = !list_is_empty(&link->waiting);
+    if (link->phase != TLS_SHAKING || link->is_closing || is_waiting || !has_something(link)) {
+        return;
+    }
+    if (!takes_step(link)) {
+        return;
+    }
+    int result = shake_hands(link);
+    if (result == -EAGAIN) {
+        return;
+    }
+    link->phase = result == 0 ? TLS_OPEN : TLS_RAW;
+    link->recv.wish = TLS_WISH_NONE;
+    if (result < 0) {
+        ERR_clear_error();
+    }
+    link->ready(link->transport, result);
+}
