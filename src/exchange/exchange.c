@@ -128,7 +128,7 @@ static void release_parts(struct exchange *exchange)
     exchange_body_release(exchange);
     deferred_release(exchange);
     run_end_hooks(exchange);
-    request_release_tls(&exchange->request);
+    request_release_tls(&exchange->request.tls);
 }
 
 void exchange_keeper_unref(struct exchange_keeper *keeper)
@@ -224,7 +224,7 @@ void exchange_client_gone(struct exchange *exchange)
 {
     CHECK(exchange->state != EXCHANGE_FREE && exchange->state != EXCHANGE_ENDED);
     exchange->client_is_gone = true;
-    request_tls_goes(&exchange->request);
+    request_tls_goes(&exchange->request.tls);
     exchange_timeout_stop(exchange);
     abandon(exchange);
     switch ((enum exchange_state)exchange->state) {

@@ -163,7 +163,7 @@ void exchange_hold(struct exchange *exchange, void (*back)(struct loop_post *pos
 int exchange_prepare_to_leave(struct exchange *exchange)
 {
     int rc = exchange_retain(exchange);
-    rc = rc == GALLEY_OK ? request_keep_tls(&exchange->request) : rc;
+    rc = rc == GALLEY_OK ? request_keep_tls(&exchange->request.tls) : rc;
     if (rc != GALLEY_OK) {
         return rc;
     }

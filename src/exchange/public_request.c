@@ -183,7 +183,7 @@ int galley_req_version(const galley_request *rq)
 
 bool galley_req_is_tls(const galley_request *rq)
 {
-    return may_use(rq, __func__) && exchange_of_request(rq)->request.tls != NULL;
+    return may_use(rq, __func__) && exchange_of_request(rq)->request.tls.transport != NULL;
 }
 
 galley_str galley_req_peer(const galley_request *rq)

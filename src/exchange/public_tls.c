@@ -20,8 +20,8 @@ int galley_req_tls(const galley_request *rq, galley_tls_report *report)
     if (!OWNER_OK(exchange)) {
         return GALLEY_ESTATE;
     }
-    int rc = request_keep_tls(&exchange->request); /* so the texts last as long as it does */
-    const struct tls_facts *facts = exchange->request.tls_facts;
+    int rc = request_keep_tls(&exchange->request.tls); /* so the texts last as long as it does */
+    const struct tls_facts *facts = exchange->request.tls.facts;
     if (rc != GALLEY_OK || !facts) {
         return rc != GALLEY_OK ? rc : GALLEY_ENOTFOUND;
     }

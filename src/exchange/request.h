@@ -29,6 +29,13 @@ struct request_param {
     struct span value; /* decoded */
 };
 
+/** That it came over. */
+struct request_tls {
+    const struct transport *transport; /* NULL: a plain one. On the loop only */
+    struct tls_facts *facts;           /* a reference, once it was needed */
+    bool is_gone;                      /* the transport must not be asked any more; the loop's */
+};
+
 struct request {
     struct span head; /* all bytes of the head; every span below lies in it or in the arena */
     enum method method;
@@ -58,9 +65,7 @@ struct request {
     uint8_t params_terminated;    /* a bit for each parameter */
     struct span peer_text;        /* made when asked for */
     struct span host_text;        /* the same */
-    const struct transport *tls;  /* that it came over; NULL: a plain one. On the loop only */
-    struct tls_facts *tls_facts;  /* a reference, once it was needed: request_tls.h */
-    bool tls_is_gone;             /* `tls` must not be asked any more; the loop's */
+    struct request_tls tls;       /* exchange/request_tls.h */
     struct request_value *values; /* galley_req_set(), newest first */
     struct request_param params[REQUEST_MAX_PARAMS]; /* from here on nothing is cleared */
     struct client client;                            /* with CLIENT_IS_TOLD */

@@ -1,35 +1,35 @@
-/* exchange/request_tls.c — see request_tls.h. Of a request that has left its loop `tls_facts` is
- * there, or it came without TLS: so other threads find it and never ask the transport. */
+/* exchange/request_tls.c — see request_tls.h. Of a request that has left its loop `facts` is there, or
+ * it came without TLS: so other threads find it and never ask the transport. */
 #include "exchange/request_tls.h"
 
 #include "net/tls_facts.h"
 #include "net/transport.h"
 
-int request_keep_tls(struct request *request)
+int request_keep_tls(struct request_tls *tls)
 {
-    if (!request->tls || request->tls_facts) {
+    if (!tls->transport || tls->facts) {
         return GALLEY_OK;
     }
-    request->tls_facts = request->tls_is_gone ? NULL : tls_facts_ref(transport_facts(request->tls));
-    return request->tls_facts ? GALLEY_OK : GALLEY_ENOMEM;
+    tls->facts = tls->is_gone ? NULL : tls_facts_ref(transport_facts(tls->transport));
+    return tls->facts ? GALLEY_OK : GALLEY_ENOMEM;
 }
 
 /* Without memory it stays unknown. */
-void request_tls_goes(struct request *request)
+void request_tls_goes(struct request_tls *tls)
 {
-    if (request_keep_tls(request) != GALLEY_OK) {
-        request->tls_is_gone = true;
+    if (request_keep_tls(tls) != GALLEY_OK) {
+        tls->is_gone = true;
     }
 }
 
-const struct tls_facts *request_tls_facts(const struct request *request)
+const struct tls_facts *request_tls_facts(const struct request_tls *tls)
 {
-    bool can_ask = request->tls && !request->tls_is_gone;
-    return request->tls_facts || !can_ask ? request->tls_facts : transport_facts(request->tls);
+    bool can_ask = tls->transport && !tls->is_gone;
+    return tls->facts || !can_ask ? tls->facts : transport_facts(tls->transport);
 }
 
-void request_release_tls(struct request *request)
+void request_release_tls(struct request_tls *tls)
 {
-    tls_facts_unref(request->tls_facts);
-    request->tls_facts = NULL;
+    tls_facts_unref(tls->facts);
+    tls->facts = NULL;
 }

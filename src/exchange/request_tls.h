@@ -9,12 +9,12 @@
 
 /** On the loop: from now on it can be asked on any thread, and when the connection has gone. 0 (also
  *  for one that did not come over TLS) or GALLEY_ENOMEM. */
-int request_keep_tls(struct request *request);
+int request_keep_tls(struct request_tls *tls);
 /** On the loop: the connection may go before the request does. */
-void request_tls_goes(struct request *request);
+void request_tls_goes(struct request_tls *tls);
 /** On its owner's thread; borrowed. NULL: none, or unknown. */
-const struct tls_facts *request_tls_facts(const struct request *request);
+const struct tls_facts *request_tls_facts(const struct request_tls *tls);
 /** At the end. Any thread. */
-void request_release_tls(struct request *request);
+void request_release_tls(struct request_tls *tls);
 
 #endif

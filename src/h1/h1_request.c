@@ -40,7 +40,7 @@ static void show_head(const struct log_sink *log, struct span head)
 static void fill_connection(struct h1_session *session, struct request *request)
 {
     request->peer = &session->conn->peer;
-    request->tls = session->conn->is_tls ? &session->conn->transport : NULL;
+    request->tls.transport = session->conn->is_tls ? &session->conn->transport : NULL;
 }
 
 static struct exchange *create_exchange(struct h1_session *session)

@@ -24,7 +24,7 @@ static void fill_request(struct h2_stream *stream, const struct h2_head *head,
     request->fields = (struct fields *)(uintptr_t)&head->fields;
     request->version = VERSION;
     request->peer = &conn->peer;
-    request->tls = conn->is_tls ? &conn->transport : NULL;
+    request->tls.transport = conn->is_tls ? &conn->transport : NULL;
     request->terminated = REQUEST_VIEW_METHOD | REQUEST_VIEW_TARGET;
     if (!request->raw_target.ptr) {
         request->raw_target = SPAN("");

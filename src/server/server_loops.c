@@ -42,8 +42,8 @@ static void dispatch(void *ctx, struct exchange *exchange)
         return;
     }
     /* RFC 9110 §15.5.20: a host with a rule for clients of its own wants a handshake of its own. */
-    if (exchange->request.tls && !tls_context_host_fits(tls_transport_ssl(exchange->request.tls),
-                                                        request_host(&exchange->request))) {
+    const struct transport *tls = exchange->request.tls.transport;
+    if (tls && !tls_context_host_fits(tls_transport_ssl(tls), request_host(&exchange->request))) {
         counter_add(&loop->counters.misdirected, 1);
         exchange_answer(exchange, 421);
         return;
