@@ -31,6 +31,7 @@ struct options {
     int tls;                     /* TLS1_3_VERSION, TLS1_2_VERSION; 0: in clear */
     bool resumes;                /* each handshake but the first by a ticket */
     bool is_h2;                  /* HTTP/2, `depth` streams a connection   */
+    FILE *kept;                  /* the first answer's body; HTTP/2 only; may be NULL */
     pid_t pids[MAX_PIDS];        /* whose CPU time is counted             */
     unsigned pid_count;
     struct request requests[MAX_REQUESTS];

@@ -132,10 +132,13 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *data,
                    size_t len, void *arg)
 {
-    (void)flags, (void)data, (void)arg;
+    (void)flags;
+    const struct h2_load *load = ((struct h2_conn *)arg)->load;
     struct stream *stream = nghttp2_session_get_stream_user_data(session, id);
-    if (stream) {
-        stream->body_bytes += (int64_t)len;
+    stream->body_bytes += (int64_t)len;
+    if (load->answered == 0 && load->options->kept &&
+        fwrite(data, 1, len, load->options->kept) != len) {
+        fail("what is kept");
     }
     return 0;
 }

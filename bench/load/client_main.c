@@ -2,11 +2,12 @@
  *
  *     bench_client load|h2|hold|events|open PORT REQUESTS [--connections N] [--depth N] [--seconds S]
  *                  [--warm-up S] [--rate N] [--closes] [--pids 1,2] [--tls 1.3|1.2] [--resume]
+ *                  [--keep FILE]
  *
  * REQUESTS is a file: for each request a line "STATUS BODY_BYTES LENGTH", then LENGTH bytes to send;
- * status 0 and body -1 are any. With a depth the bytes hold so many requests; for h2 it is the number of
- * streams, and the bytes hold one request, as HTTP/1.1 would send it. load, h2 and hold know TLS. Prints one
- * line of JSON. Used by bench/load/run. */
+ * status 0 and body -1 are any. With a depth the bytes hold so many requests; for h2 it is the number
+ * of streams, and the bytes hold one request, as HTTP/1.1 would send it; the first answer's body may
+ * be kept. load, h2 and hold know TLS. Prints one line of JSON. Used by bench/load/run. */
 #include "client.h"
 
 #include <errno.h>
@@ -62,6 +63,8 @@ static void read_option(struct options *options, const char *name, const char *v
         options->warm_up = strtod(value, NULL);
     } else if (strcmp(name, "--tls") == 0) {
         options->tls = strcmp(value, "1.3") == 0 ? TLS1_3_VERSION : TLS1_2_VERSION;
+    } else if (strcmp(name, "--keep") == 0) {
+        options->kept = need(fopen(value, "wb"));
     } else if (strcmp(name, "--pids") == 0) {
         read_pids(options, value);
     } else {

@@ -36,6 +36,7 @@ GOALS = [
     Goal("close", 1.05, "one connection a request / blind epoll", ("epoll",)),
     Goal("close", 1.00, "one connection a request / best peer", PEERS),
     Goal("mix", 0.80, "20 files / nginx", ("nginx",)),
+    Goal("coded", 0.80, "20 files, compressed on the fly / nginx", ("nginx",)),
     Goal("log", 0.30, "a line of the JSON log", SELF, other_row="small", unit="us", is_difference=True),
     Goal("held", 400, "user memory of an idle connection", figure="each_bytes", unit="bytes"),
     Goal("held", 1.10, "memory of the second half of them / of the first", figure="second_half"),

@@ -19,6 +19,8 @@ LIMIT_S = 60
 TEARS = 0.01  # share of requests that wrk may have lost
 STARTS = 3  # of one measurement of start and stop
 MOST_WAITING = 2048  # requests of an open loop
+SETTLED_S = 20  # for everything to be compressed
+IDLE_NS = 10_000_000  # in 0.3 s
 UNTIL_SEEN_S = 1.0  # an overload that has just begun may be a burst, which is not shed
 
 
@@ -34,12 +36,36 @@ class Bench:
 
     def look(self, row, server):
         """Checked answers to the row's requests; once a run, for servers do not change their minds."""
-        key = row.name, server.kind.name
-        if key not in self.seen:
+        key = row.name, server.kind.name, row.is_h2
+        if key not in self.seen and row.is_h2:
+            self.seen[key] = self.look_at_h2(row, server)
+        elif key not in self.seen:
+            if row.settles:
+                self.settle(row, server)
             asks = row.asks[:1] if row.kind in ("life", "held", "memory", "beside_sleepers") else row.asks
             self.seen[key] = [wire.look(server.port, ask, self.stable.www, server.kind.is_floor, row.tls)
                               for ask in asks]
         return self.seen[key]
+
+    def settle(self, row, server):
+        """Until everything that is to be compressed comes so, and the server has nothing more to do for it."""
+        limit = time.monotonic() + SETTLED_S
+        for ask in row.asks:
+            while ask.encoded and not wire.is_encoded(server.port, ask) and time.monotonic() < limit:
+                time.sleep(0.02)
+        before, now = 0, server.cpu_ns()
+        while now - before > IDLE_NS and time.monotonic() < limit:
+            time.sleep(0.3)
+            before, now = now, server.cpu_ns()
+
+    def look_at_h2(self, row, server):
+        """What comes over HTTP/2 is what comes over HTTP/1.1, too."""
+        kept = self.stable.work / "kept"
+        seen = self.look(replace(row, is_h2=False), server)
+        run_client(self, "h2", server, seen, replace(row, connections=1, depth=1), 0.001, "--keep", kept)
+        if kept.read_bytes() != (self.stable.www / row.asks[0].file).read_bytes():
+            raise wire.Wrong(f"{row.asks[0].path} has another content over HTTP/2")
+        return seen
 
     def seconds(self, row):
         return self.options.seconds * row.span
@@ -125,6 +151,8 @@ def load(bench, row, kind):
     else:
         result = run_client(bench, "h2" if row.is_h2 else "load", server, seen, row, bench.seconds(row))
     found = figures(result)
+    if row.tls:
+        found["tls"] = result["tls"]
     if log.exists():
         found["logged"] = lines_of(log) / result["sent"]
     for name in ("body_bytes", "head_bytes", "head_fields"):
@@ -199,6 +227,31 @@ def beside_sleepers(bench, row, kind):
             raise wire.Wrong(f"the workers did not sleep: {said.strip()}")
 
     return beside(bench, row, server, seen, (begin, end))
+
+
+# ---- first answers ----
+
+def cold(bench, row, kind):
+    """Times to the whole answer of each file's first request to a new server, and how many of them were compressed. One
+    connection, for connecting is not what is asked."""
+    server = bench.stable.start(kind, row.variant)
+    if not server:
+        return None
+    try:
+        server.wait_until_it_listens()
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+        wire.ask_on(connection, rows.SMALL)
+        took, coded = [], 0
+        for ask in row.asks:
+            begin = time.perf_counter()
+            answer, body = wire.ask_on(connection, ask)
+            took.append((time.perf_counter() - begin) * 1000)
+            wire.check_body(replace(ask, encoded=False), answer, body, bench.stable.www)
+            coded += bool(answer.headers.get("Content-Encoding"))
+        connection.close()
+        return {"first_ms": statistics.mean(took), "first_worst_ms": max(took), "first_coded": coded / len(took)}
+    finally:
+        server.stop()
 
 
 # ---- memory ----
@@ -326,7 +379,7 @@ def life(bench, row, kind):
 
 
 KINDS = {"load": load, "events": events, "beside_sleepers": beside_sleepers, "overload": overload, "held": held,
-         "memory": memory, "life": life}
+         "memory": memory, "life": life, "cold": cold}
 
 
 def measure(bench, row, kind):

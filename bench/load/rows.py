@@ -55,6 +55,7 @@ class Row:
     is_own_client: bool = False  # wrk cannot do it
     tls: str = ""  # version
     resumes: bool = False  # each handshake by a ticket
+    settles: bool = False  # what is to be compressed may be so only after it was asked for
     is_h2: bool = False  # HTTP/2; depth: streams of a connection
     is_curve: bool = False
 
@@ -65,6 +66,12 @@ class Row:
 
 def file_row(name, title, path, **more):
     return Row(name, title, (Ask(f"/{path}", file=path),), **more)
+
+
+def mix(folder):
+    """Its 20 files."""
+    return tuple(Ask(f"/{folder}/{name}", file=f"{folder}/{name}", encoded=name.endswith(www.TEXT),
+                     headers=(f"Accept-Encoding: {ENCODINGS}",)) for name, _ in www.MIX)
 
 
 SMALL = Ask(f"/{www.SMALL}", file=www.SMALL)
@@ -84,9 +91,10 @@ FILE_ROWS = [
                                                part=(5000, 6000)),)),
     Row("304", "304, by entity tag", (Ask("/10k.bin", 304, is_revalidation=True),)),
     Row("404", "404", (Ask("/nothing-is-here.html", 404),)),
-    Row("mix", "20 files, precompressed where text",
-        tuple(Ask(f"/mix/{name}", file=f"mix/{name}", encoded=name.endswith(www.TEXT),
-                  headers=(f"Accept-Encoding: {ENCODINGS}",)) for name, _ in www.MIX)),
+    Row("mix", "20 files, precompressed where text", mix("mix")),
+    Row("coded", "20 files, compressed on the fly where text", mix("plain"), variant="coded", settles=True),
+    Row("cold", "their first answers", tuple(ask for ask in mix("plain") if ask.encoded), variant="coded", kind="cold",
+        others=4),
 ]
 HANDLER_ROWS = [
     Row("loop", "handler on the loop", (Ask("/loop"),), HANDLERS, "handlers", group="handlers"),

@@ -9,8 +9,8 @@ RARE = {"caddy": 2}  # far from everything: at most so many rounds
 MOST_UNJUDGED = 2  # rounds of a column that no goal is judged by
 STARTING_S = 0.15  # of a measurement: the client's start, and connections
 # Seconds of a measurement that is not only a client's; the rest is that of as many clients.
-MORE_S = {"held": 2.5, "memory": 1.2, "life": 0.4, "beside_sleepers": 0.2}
-CLIENTS = {"held": 2, "memory": 0.5, "life": 0, "beside_sleepers": 2, "overload": 5}
+MORE_S = {"held": 2.5, "memory": 1.2, "life": 0.4, "beside_sleepers": 0.2, "cold": 0.4}
+CLIENTS = {"held": 2, "memory": 0.5, "life": 0, "cold": 0, "beside_sleepers": 2, "overload": 5}
 
 
 def columns_of_goals():

@@ -75,7 +75,7 @@ def descriptors():
 
 def galley(*extra):
     def make(place, port, variant):
-        if variant not in ("", "log", "tls"):
+        if variant not in ("", "log", "tls", "coded"):
             return None
         tls = [f"--tls-cert={place.certificate}", f"--tls-key={place.key}"] if variant == "tls" else []
         log = [f"--access-log={place.folder / 'access.log'}", "--log-format=json"] if variant == "log" else []
@@ -104,6 +104,8 @@ def nginx(place, port, variant):
     tls = f"""ssl_certificate {place.certificate}; ssl_certificate_key {place.key};
     ssl_protocols TLSv1.2 TLSv1.3; ssl_ciphers {CIPHER_12}; ssl_conf_command Ciphersuites {CIPHER_13};
     ssl_ecdh_curve X25519:prime256v1; ssl_conf_command NumTickets 1;""" if variant == "tls" else ""
+    gzip = """gzip on; gzip_vary on; gzip_min_length 1000;
+    gzip_types text/css text/javascript application/javascript image/svg+xml;""" if variant == "coded" else ""
     config = place.write("nginx.conf", f"""{module}{user}
 daemon off; worker_processes 1; worker_rlimit_nofile {CONNECTIONS + 2000};
 pid {place.folder}/nginx.pid; error_log {place.folder}/error.log crit;
@@ -113,14 +115,14 @@ http {{
     sendfile on; tcp_nopush on; tcp_nodelay on; gzip_static on; {brotli}
     keepalive_timeout 600s; keepalive_requests 1000000000;
     open_file_cache max=1000 inactive=600s; open_file_cache_valid 600s; open_file_cache_errors on;
-    {tls}
+    {tls}{gzip}
     server {{
         listen 127.0.0.1:{port}{" ssl http2" if tls else ""} backlog=4096; root {place.www};
         location /upload/ {{ root {place.folder}/dav; dav_methods PUT; client_max_body_size 0; }}
     }}
 }}
 """)
-    return ["-p", place.folder, "-c", config] if variant in ("", "tls") else None
+    return ["-p", place.folder, "-c", config] if variant in ("", "tls", "coded") else None
 
 
 def h2o(place, port, variant):
@@ -141,10 +143,11 @@ listen:
   host: 127.0.0.1
   port: {port}{tls}
 file.send-compressed: ON
+{"compress: ON" if variant == "coded" else ""}
 file.mime.addtypes: {{font/woff2: .woff2, image/webp: .webp}}
 hosts: {{default: {{paths: {{"/": {{file.dir: {place.www}}}}}}}}}
 """)
-    return ["-c", config] if variant in ("", "tls") else None
+    return ["-c", config] if variant in ("", "tls", "coded") else None
 
 
 def lighttpd(place, port, variant):
@@ -179,7 +182,7 @@ server.stat-cache-engine = "inotify"
 server.network-backend = "sendfile"
 mimetype.assign = ({", ".join(f'".{end}" => "{name}"' for end, name in types.items())})
 {deflate}{tls}""")
-    return ["-D", "-f", config] if variant == "" or (tls and TLS_MODULE.exists()) else None
+    return ["-D", "-f", config] if variant in ("", "coded") or (tls and TLS_MODULE.exists()) else None
 
 
 def caddy(place, port, variant):
@@ -203,13 +206,14 @@ def caddy(place, port, variant):
 {site} {{
     bind 127.0.0.1
     {tls}
+    {"encode gzip" if variant == "coded" else ""}
     root * {place.www}
     file_server {{
         precompressed br gzip
     }}
 }}
 """)
-    return ["run", "--adapter", "caddyfile", "--config", config] if variant in ("", "tls") else None
+    return ["run", "--adapter", "caddyfile", "--config", config] if variant in ("", "tls", "coded") else None
 
 
 KINDS = [

@@ -63,24 +63,33 @@ def check_tls(row, said):
         raise Wrong(f"{said or 'no TLS'} instead of {wanted or 'no TLS'}")
 
 
+def ask_on(connection, ask, extra=()):
+    """-> the answer and its body."""
+    headers = dict(line.split(": ", 1) for line in (*ask.headers, *extra))
+    connection.putrequest(ask.method, ask.path, skip_accept_encoding=True)
+    for name, value in headers.items():
+        connection.putheader(name, value)
+    if ask.method != "GET":
+        connection.putheader("Content-Length", str(ask.body_bytes))
+    connection.endheaders()
+    connection.send(bytes(ask.body_bytes))
+    answer = connection.getresponse()
+    return answer, answer.read()
+
+
 def fetch(port, ask, extra=(), tls=""):
     """-> the answer and its body."""
     connection = http.client.HTTPConnection(host_of(tls), port, timeout=LIMIT_S)
     try:
         if tls:
             connection.sock = shake_hands(port, tls)
-        headers = dict(line.split(": ", 1) for line in (*ask.headers, *extra))
-        connection.putrequest(ask.method, ask.path, skip_accept_encoding=True)
-        for name, value in headers.items():
-            connection.putheader(name, value)
-        if ask.method != "GET":
-            connection.putheader("Content-Length", str(ask.body_bytes))
-        connection.endheaders()
-        connection.send(bytes(ask.body_bytes))
-        answer = connection.getresponse()
-        return answer, answer.read()
+        return ask_on(connection, ask, extra)
     finally:
         connection.close()
+
+
+def is_encoded(port, ask):
+    return bool(fetch(port, ask)[0].headers.get("Content-Encoding"))
 
 
 def check_body(ask, answer, body, root):

@@ -58,19 +58,23 @@ def compress(path, quality):
         os.utime(neighbour, (LONG_AGO, LONG_AGO))
 
 
-def make(folder, has_mix=True, quality=11):
+def make(folder, has_mix=True, quality=11, has_plain=True):
     """Writes all files into this new folder, which anybody may read; compressing those of the mix takes seconds, with
-    less quality of brotli it does not."""
+    less quality of brotli it does not. `plain` has the same files without compressed neighbours."""
     folder.mkdir(mode=0o755)
     source = random.Random(173)
     write(folder / SMALL, b"<!doctype html>\n<title>small</title>\n".ljust(SMALL_BYTES - 1, b".") + b"\n")
     for name, size in SIZES.items():
         write(folder / name, source.randbytes(size))
-    (folder / "mix").mkdir(mode=0o755)
-    for name, size in MIX if has_mix else ():
+    for sub in ("mix", "plain"):
+        (folder / sub).mkdir(mode=0o755)
+    for name, size in MIX if has_mix or has_plain else ():
         path = folder / "mix" / name
-        if path.suffix in TEXT:
-            write(path, text(source, path.suffix, size))
-            compress(path, quality)
-        else:
-            write(path, source.randbytes(size))
+        is_text = path.suffix in TEXT
+        data = text(source, path.suffix, size) if is_text else source.randbytes(size)
+        if has_plain:
+            write(folder / "plain" / name, data)
+        if has_mix:
+            write(path, data)
+            if is_text:
+                compress(path, quality)
