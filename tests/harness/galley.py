@@ -15,6 +15,7 @@ Environment:
                       it: examples/NAME, programs/NAME.
     GALLEY_TEST_IO    how galley and the helper programs are to wait, as the option --io has it: epoll, uring; default:
                       they choose. Helper programs look for it themselves (wanted_io.h); examples do not
+    GALLEY_TEST_WAY   over what most tests talk to a server, see ways.py
     GALLEY_TEST_SLOW  factor for every waiting time (sanitizer builds); default 1
 """
 
@@ -141,6 +142,8 @@ def body_framing(response, method):
 
 class Client:
     """One connection. Reads are buffered, so that pipelined answers can be taken one by one."""
+
+    is_h2 = False  # the socket is a translator to HTTP/2; see ways.py
 
     def __init__(self, address, timeout=10.0, family=None, receive_buffer=None):
         if family is None:
@@ -286,6 +289,15 @@ class Client:
             rest = self._take(len(self.buffer))
         assert rest == b"", f"unexpected bytes before the close: {rest[:400]!r}"
 
+    def expect_end_after(self, response):
+        """Behind this answer nothing more is read of what the client sends: over HTTP/1 the answer says that the
+        connection closes (RFC 9112 §9.6), and it does; over HTTP/2 that is a stream's affair, and others go on."""
+        if self.is_h2:
+            assert self.get("/").status > 0
+        else:
+            assert response.header("Connection") == "close"
+            self.expect_closed(allow_reset=True)
+
     def expect_open(self, for_s=0.1):
         """Nothing comes and nobody closes for so long."""
         assert not self.buffer, f"unexpected bytes: {bytes(self.buffer[:400])!r}"
@@ -328,7 +340,9 @@ def request_bytes(target="/", headers=(), method="GET", body=b"", version="HTTP/
 class Server:
     """A running program. Its output goes to files under `work`, so that it can never block on a full pipe."""
 
-    def __init__(self, argv, work, env=None, cwd=None, inherit=()):
+    def __init__(self, argv, work, env=None, cwd=None, inherit=(), dress=None):
+        """dress(socket) -> what clients use in place of the socket that connect() has made; None: the socket."""
+        self.dress = dress
         self.argv = with_io([str(part) for part in argv])
         work = Path(work)
         work.mkdir(parents=True, exist_ok=True)
@@ -381,12 +395,22 @@ class Server:
 
     @property
     def url(self):
-        return f"http://{'[%s]' % self.host if ':' in self.host else self.host}:{self.port}/"
+        return f"http{'s' if self.dress else ''}://{'[%s]' % self.host if ':' in self.host else self.host}:{self.port}/"
 
     def connect(self, timeout=10.0, receive_buffer=None):
-        if ":" in self.host:
-            return Client((self.host, self.port), timeout, socket.AF_INET6, receive_buffer)
-        return Client((self.host, self.port), timeout, receive_buffer=receive_buffer)
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        client = Client((self.host, self.port), timeout, family, receive_buffer)
+        client.socket = self.dressed(client.socket)
+        client.is_h2 = hasattr(client.socket, "h2")
+        return client
+
+    def dressed(self, connected):
+        """The socket as clients of this server use it; closed when that fails."""
+        try:
+            return self.dress(connected) if self.dress else connected
+        except BaseException:
+            connected.close()
+            raise
 
     def get(self, target="/", headers=(), method="GET", body=b"", version="HTTP/1.1"):
         """One well-formed request on a connection of its own."""

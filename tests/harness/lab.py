@@ -139,13 +139,21 @@ class Crowd:
 
     def add(self, count):
         for _ in range(count):
-            sock = socket.socket()
+            sock = self._connected()
             self.sockets.append(sock)
             self.heard[sock] = bytearray()
+        return self.sockets[-count:]
+
+    def _connected(self):
+        sock = socket.socket()
+        try:
             sock.settimeout(20 * galley.SLOW)
             sock.bind((f"127.0.0.{2 + len(self.sockets) // self.PER_SOURCE}", 0))
             sock.connect((self.server.host, self.server.port))
-        return self.sockets[-count:]
+            return self.server.dressed(sock)
+        except BaseException:
+            sock.close()
+            raise
 
     def listen(self):
         """Takes in what has come on all connections, without waiting."""

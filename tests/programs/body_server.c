@@ -8,6 +8,7 @@
  * compare. Only public headers.
  */
 #include "wanted_io.h"
+#include "wanted_way.h"
 
 #include <galley/server.h>
 
@@ -259,13 +260,13 @@ int main(int argc, char **argv)
     galley_server *server = galley_server_new(&options, &error);
     if (server)
         add_routes(server);
-    if (server && !galley_server_listen(server, "127.0.0.1:0")) {
-        printf("http://%s/\n", galley_server_address(server, 0).ptr);
+    if (server && !wanted_listen(server, "127.0.0.1:0")) {
+        printf("%s://%s/\n", wanted_scheme(), galley_server_address(server, 0).ptr);
         fflush(stdout);
     }
     int code = server ? galley_server_run(server, GALLEY_UNTIL_SIGNAL, &error) : error.code;
     if (code)
         fprintf(stderr, "body_server: %s\n", error.message);
-    galley_server_free(server);
+    wanted_free(server);
     return code == 0 ? 0 : code == GALLEY_ETIMEDOUT || code == GALLEY_ECANCELED ? 3 : 1;
 }

@@ -2,6 +2,7 @@
  * has besides static sites. file_replies FILE; one loop. GET /file, GET /fd: the file; GET /small:
  * a text. Prints its URL; ends by TERM with 0, when it cannot start with 1. */
 #include "wanted_io.h"
+#include "wanted_way.h"
 
 #include <galley/server.h>
 
@@ -44,14 +45,14 @@ int main(int argc, char **argv)
     galley_server_route(server, "GET /file", send_file, argv[1], &on_loop);
     galley_server_route(server, "GET /fd", send_fd, argv[1], NULL);
     galley_server_route(server, "GET /small", send_small, NULL, &on_loop);
-    if (galley_server_listen(server, "127.0.0.1:0") == 0) {
-        printf("http://127.0.0.1:%d/\n", galley_server_port(server, 0));
+    if (wanted_listen(server, "127.0.0.1:0") == 0) {
+        printf("%s://127.0.0.1:%d/\n", wanted_scheme(), galley_server_port(server, 0));
         fflush(stdout);
     }
     int rc = galley_server_run(server, GALLEY_UNTIL_SIGNAL, &err);
     if (rc) {
         fprintf(stderr, "file_replies: %s\n", err.message);
     }
-    galley_server_free(server);
+    wanted_free(server);
     return rc != 0;
 }

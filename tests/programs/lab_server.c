@@ -8,6 +8,7 @@
  * public headers. Handlers run on the pool but where a route says loop.
  */
 #include "wanted_io.h"
+#include "wanted_way.h"
 
 #include <galley/server.h>
 #include <galley/static.h>
@@ -308,12 +309,12 @@ static void print_log(void *ctx, int level, const char *line)
 static int listen_all(galley_server *server, const struct setup *setup)
 {
     for (unsigned i = 0; i < setup->listen_count; i++)
-        if (galley_server_listen(server, setup->listen[i]))
+        if (wanted_listen(server, setup->listen[i]))
             return -1;
-    if (!setup->listen_count && galley_server_listen(server, "127.0.0.1:0"))
+    if (!setup->listen_count && wanted_listen(server, "127.0.0.1:0"))
         return -1;
     for (unsigned i = 0; galley_server_address(server, i).ptr; i++)
-        printf("http://%s/\n", galley_server_address(server, i).ptr);
+        printf("%s://%s/\n", wanted_scheme(), galley_server_address(server, i).ptr);
     return fflush(stdout);
 }
 
@@ -353,7 +354,7 @@ int main(int argc, char **argv)
     int code = error.code;
     if (server && (site || !setup.root))
         code = serve(server, &setup, site, &error);
-    galley_server_free(server);
+    wanted_free(server);
     galley_static_free(site);
     return report(code, &error);
 }

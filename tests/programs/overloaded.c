@@ -11,6 +11,7 @@
  *
  * usage: overloaded [target_ms [drain_ms]]   queue_target_ms, 0: the default, -1: off */
 #include "wanted_io.h"
+#include "wanted_way.h"
 
 #include <galley/server.h>
 
@@ -130,14 +131,14 @@ int main(int argc, char **argv)
     galley_server *srv = galley_server_new(&options, &err);
     if (srv) {
         add_routes(&srv);
-        galley_server_listen(srv, "127.0.0.1:0");
-        printf("http://127.0.0.1:%d/\n", galley_server_port(srv, 0));
+        wanted_listen(srv, "127.0.0.1:0");
+        printf("%s://127.0.0.1:%d/\n", wanted_scheme(), galley_server_port(srv, 0));
         fflush(stdout);
     }
     int rc = srv ? galley_server_run(srv, GALLEY_UNTIL_SIGNAL, &err) : err.code;
     if (rc != 0) {
         fprintf(stderr, "end: %s\n", err.message);
     }
-    galley_server_free(srv);
+    wanted_free(srv);
     return rc == 0 ? 0 : 3;
 }

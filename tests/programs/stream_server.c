@@ -6,6 +6,7 @@
  * Prints its URL, serves until a signal; exit 0 after a clean drain, 3 when requests were cut. Four
  * workers, two loops. Only public headers. */
 #include "wanted_io.h"
+#include "wanted_way.h"
 
 #include <galley/server.h>
 
@@ -220,11 +221,11 @@ int main(int argc, char **argv)
         return result_of(err.code, &err);
     }
     add_routes(server);
-    if (galley_server_listen(server, "127.0.0.1:0") == 0) {
-        printf("http://127.0.0.1:%d/\n", galley_server_port(server, 0));
+    if (wanted_listen(server, "127.0.0.1:0") == 0) {
+        printf("%s://127.0.0.1:%d/\n", wanted_scheme(), galley_server_port(server, 0));
         fflush(stdout);
     }
     int rc = result_of(galley_server_run(server, GALLEY_UNTIL_SIGNAL, &err), &err);
-    galley_server_free(server);
+    wanted_free(server);
     return rc;
 }
