@@ -80,21 +80,20 @@ SMALL_ROWS = [
     Row("log", "the same, JSON access log to a file", (SMALL,), GALLEY, variant="log", rounds=12, group="small"),
     Row("pipelined", "the same, 16 pipelined", (SMALL,), ALL + FLOORS, depth=16),
     Row("close", "one connection a request", (Ask(f"/{www.SMALL}", file=www.SMALL, headers=("Connection: close",)),),
-        ALL + FLOORS, closes=True, rounds=12),
+        ALL + FLOORS, closes=True, rounds=10),
 ]
 FILE_ROWS = [
     file_row("1k", "1 kB file", "1k.bin"),
     file_row("10k", "10 kB file", "10k.bin"),
-    file_row("100k", "100 kB file", "100k.bin", rounds=10),
-    file_row("1m", "1 MB file", "1m.bin", rounds=10, span=1.5),
+    file_row("100k", "100 kB file", "100k.bin"),
+    file_row("1m", "1 MB file", "1m.bin", span=1.5),
     Row("range", "1 kB of a 100 kB file", (Ask("/100k.bin", 206, headers=("Range: bytes=5000-5999",), file="100k.bin",
                                                part=(5000, 6000)),)),
     Row("304", "304, by entity tag", (Ask("/10k.bin", 304, is_revalidation=True),)),
     Row("404", "404", (Ask("/nothing-is-here.html", 404),)),
     Row("mix", "20 files, precompressed where text", mix("mix")),
     Row("coded", "20 files, compressed on the fly where text", mix("plain"), variant="coded", settles=True),
-    Row("cold", "their first answers", tuple(ask for ask in mix("plain") if ask.encoded), variant="coded", kind="cold",
-        others=4),
+    Row("cold", "their first answers", tuple(ask for ask in mix("plain") if ask.encoded), variant="coded", kind="cold"),
 ]
 HANDLER_ROWS = [
     Row("loop", "handler on the loop", (Ask("/loop"),), HANDLERS, "handlers", group="handlers"),
