@@ -4,7 +4,7 @@
 
 #include "test.h"
 
-static struct client_stream *find(struct client *client, int32_t id)
+static struct client_stream *find(struct h2_client *client, int32_t id)
 {
     for (unsigned i = 0; i < client->count; i++) {
         if (client->streams[i].id == id) {
@@ -35,7 +35,7 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint
 static int on_data(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t *data, size_t len,
                    void *ctx)
 {
-    struct client *client = ctx;
+    struct h2_client *client = ctx;
     (void)flags;
     buf_append(&find(client, id)->body, data, len);
     if (!client->keeps_windows) {
@@ -46,7 +46,7 @@ static int on_data(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t
 
 static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *ctx)
 {
-    struct client *client = ctx;
+    struct h2_client *client = ctx;
     (void)ng;
     if (frame->hd.type == NGHTTP2_GOAWAY) {
         client->goaways++;
@@ -72,7 +72,7 @@ static int on_close(nghttp2_session *ng, int32_t id, uint32_t code, void *ctx)
 static int on_invalid(nghttp2_session *ng, const nghttp2_frame *frame, int code, void *ctx)
 {
     (void)ng, (void)frame, (void)code;
-    ((struct client *)ctx)->has_failed = true;
+    ((struct h2_client *)ctx)->has_failed = true;
     return 0;
 }
 
@@ -98,7 +98,7 @@ static ssize_t read_upload(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-static void make_session(struct client *client)
+static void make_session(struct h2_client *client)
 {
     nghttp2_session_callbacks *table = NULL;
     nghttp2_option *option = NULL;
@@ -115,7 +115,7 @@ static void make_session(struct client *client)
     nghttp2_option_del(option);
 }
 
-void client_open(struct client *client, struct world *world, uint32_t window)
+void client_open(struct h2_client *client, struct world *world, uint32_t window)
 {
     memset(client, 0, sizeof *client);
     client->world = world;
@@ -127,7 +127,7 @@ void client_open(struct client *client, struct world *world, uint32_t window)
     client_turn(client);
 }
 
-void client_close(struct client *client)
+void client_close(struct h2_client *client)
 {
     if (client->peer) {
         sim_peer_free(client->peer);
@@ -142,7 +142,7 @@ void client_close(struct client *client)
     client->peer = NULL;
 }
 
-static bool send_some(struct client *client)
+static bool send_some(struct h2_client *client)
 {
     const uint8_t *data = NULL;
     ssize_t n = nghttp2_session_mem_send(client->ng, &data);
@@ -153,7 +153,7 @@ static bool send_some(struct client *client)
     return n > 0;
 }
 
-static bool receive_some(struct client *client)
+static bool receive_some(struct h2_client *client)
 {
     struct span got = sim_received(client->peer);
     if (got.len == 0) {
@@ -165,7 +165,7 @@ static bool receive_some(struct client *client)
     return true;
 }
 
-void client_turn(struct client *client)
+void client_turn(struct h2_client *client)
 {
     bool moves = true;
     while (moves) {
@@ -180,7 +180,7 @@ void client_turn(struct client *client)
 
 /* ---- requests -------------------------------------------------------------------------------- */
 
-struct client_stream *client_request(struct client *client, const char *const *fields,
+struct client_stream *client_request(struct h2_client *client, const char *const *fields,
                                      const char *upload, bool upload_ends)
 {
     enum { MAX_LINES = 64 };
@@ -209,14 +209,14 @@ struct client_stream *client_request(struct client *client, const char *const *f
     return stream;
 }
 
-struct client_stream *client_get(struct client *client, const char *path)
+struct client_stream *client_get(struct h2_client *client, const char *path)
 {
     const char *const fields[] = {":method", "GET",   ":scheme", "http", ":authority",
                                   "a",       ":path", path,      NULL};
     return client_request(client, fields, NULL, true);
 }
 
-struct client_stream *client_post(struct client *client, const char *path, const void *data,
+struct client_stream *client_post(struct h2_client *client, const char *path, const void *data,
                                   size_t len)
 {
     const char *const fields[] = {":method", "POST",  ":scheme", "http", ":authority",
@@ -226,7 +226,7 @@ struct client_stream *client_post(struct client *client, const char *path, const
     return stream;
 }
 
-void client_upload(struct client *client, struct client_stream *stream, const void *data,
+void client_upload(struct h2_client *client, struct client_stream *stream, const void *data,
                    size_t len, bool is_end)
 {
     buf_append(&stream->upload, data, len);
@@ -238,7 +238,7 @@ void client_upload(struct client *client, struct client_stream *stream, const vo
     client_turn(client);
 }
 
-void client_reset(struct client *client, struct client_stream *stream)
+void client_reset(struct h2_client *client, struct client_stream *stream)
 {
     EXPECT_INT(nghttp2_submit_rst_stream(client->ng, 0, stream->id, NGHTTP2_CANCEL), 0);
     client_turn(client);

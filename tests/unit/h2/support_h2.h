@@ -94,7 +94,7 @@ struct client_stream {
     bool is_deferred;
 };
 
-struct client {
+struct h2_client {
     struct world *world;
     struct sim_peer *peer;
     nghttp2_session *ng;
@@ -110,20 +110,20 @@ struct client {
 };
 
 /** Connected, with SETTINGS exchanged; window: of each stream, 0: the usual one. */
-void client_open(struct client *client, struct world *world, uint32_t window);
-void client_close(struct client *client);
+void client_open(struct h2_client *client, struct world *world, uint32_t window);
+void client_close(struct h2_client *client);
 /** Send and receive until nothing moves. */
-void client_turn(struct client *client);
+void client_turn(struct h2_client *client);
 /** Submit a request without a body and turn. Extra fields by pairs, NULL at the end. */
-struct client_stream *client_get(struct client *client, const char *path);
-struct client_stream *client_request(struct client *client, const char *const *fields,
+struct client_stream *client_get(struct h2_client *client, const char *path);
+struct client_stream *client_request(struct h2_client *client, const char *const *fields,
                                      const char *upload, bool upload_ends);
-struct client_stream *client_post(struct client *client, const char *path, const void *data,
+struct client_stream *client_post(struct h2_client *client, const char *path, const void *data,
                                   size_t len);
 /** More of a body; turns. */
-void client_upload(struct client *client, struct client_stream *stream, const void *data,
+void client_upload(struct h2_client *client, struct client_stream *stream, const void *data,
                    size_t len, bool is_end);
-void client_reset(struct client *client, struct client_stream *stream);
+void client_reset(struct h2_client *client, struct client_stream *stream);
 bool stream_has_field(const struct client_stream *stream, const char *line);
 
 /* ---- a client that sends bytes --------------------------------------------------------------- */

@@ -9,7 +9,7 @@ static const char *const post_echo[] = {":method", "POST",  ":scheme", "http", "
 TEST(test_a_body_arrives_and_is_echoed)
 {
     struct world world;
-    struct client client;
+    struct h2_client client;
     world_open(&world);
     client_open(&client, &world, 0);
     struct client_stream *stream = client_post(&client, "/echo", "abc", 3);
@@ -29,7 +29,7 @@ TEST(test_content_length_is_held_to)
     static const char *const lies[] = {"2", "4"};
     for (size_t i = 0; i < 2; i++) {
         struct world world;
-        struct client client;
+        struct h2_client client;
         world_open(&world);
         client_open(&client, &world, 0);
         const char *const lines[] = {":method",        "POST",  ":scheme", "http",
@@ -49,7 +49,7 @@ TEST(test_an_answer_before_the_body_stops_it)
 {
     /* RFC 9113 §8.1: RST_STREAM with NO_ERROR behind the whole answer. */
     struct world world;
-    struct client client;
+    struct h2_client client;
     world_open(&world);
     client_open(&client, &world, 0);
     const char *const refuse[] = {":method", "POST",  ":scheme", "http", ":authority",
@@ -67,7 +67,7 @@ TEST(test_an_answer_before_the_body_stops_it)
 TEST(test_a_body_over_the_limit_gets_413)
 {
     struct world world;
-    struct client client;
+    struct h2_client client;
     world_open(&world);
     client_open(&client, &world, 0);
     struct client_stream *stream = client_request(&client, post_echo, "", false);
@@ -87,7 +87,7 @@ TEST(test_expect_continue_is_answered_when_the_body_is_wanted)
 {
     /* RFC 9110 §10.1.1 */
     struct world world;
-    struct client client;
+    struct h2_client client;
     world_open(&world);
     client_open(&client, &world, 0);
     const char *const lines[] = {":method", "POST",  ":scheme", "http",         ":authority", "a",
@@ -112,7 +112,7 @@ TEST(test_expect_continue_is_answered_when_the_body_is_wanted)
 TEST(test_a_body_that_nobody_reads_costs_one_window)
 {
     struct world world;
-    struct client client;
+    struct h2_client client;
     world_init(&world);
     world.options.stream_window_bytes = 100 * 1000;
     world.options.conn_window_bytes = 300 * 1000;
@@ -137,7 +137,7 @@ TEST(test_a_body_that_nobody_reads_costs_one_window)
 TEST(test_windows_of_a_connection_bound_all_its_bodies)
 {
     struct world world;
-    struct client client;
+    struct h2_client client;
     world_init(&world);
     world.options.stream_window_bytes = 200 * 1000;
     world.options.conn_window_bytes = 300 * 1000;
@@ -165,7 +165,7 @@ TEST(test_windows_of_a_connection_bound_all_its_bodies)
 TEST(test_a_sink_gets_all_pieces_and_the_end)
 {
     struct world world;
-    struct client client;
+    struct h2_client client;
     world_open(&world);
     client_open(&client, &world, 0);
     struct client_stream *stream = client_post(&client, "/sink", world.big, BIG_BYTES);
@@ -219,7 +219,7 @@ TEST(test_trailers_end_a_body_and_are_dropped)
 TEST(test_an_extended_connect_opens_a_tunnel)
 {
     struct world world;
-    struct client client;
+    struct h2_client client;
     world_open(&world);
     client_open(&client, &world, 0);
     EXPECT_INT(
@@ -250,7 +250,7 @@ TEST(test_nothing_but_a_tunnel_answers_connect_with_2xx)
 {
     /* RFC 8441 §5: a 2xx would promise a tunnel. */
     struct world world;
-    struct client client;
+    struct h2_client client;
     world_open(&world);
     client_open(&client, &world, 0);
     const char *const hello[] = {CONNECT_LINES("/", "websocket")};

@@ -121,7 +121,7 @@ TEST(test_data_behind_the_end_ends_the_connection_or_its_stream)
 TEST(test_resets_do_not_buy_more_handlers)
 {
     struct world world;
-    struct client client;
+    struct h2_client client;
     world_init(&world);
     world.options.max_streams = 4;
     world_start(&world);
@@ -475,7 +475,7 @@ TEST(test_window_overflow_is_a_flow_control_error)
 TEST(test_a_window_that_stays_shut_holds_memory_only_for_a_while)
 {
     struct world world;
-    struct client client;
+    struct h2_client client;
     world_open(&world);
     client_open(&client, &world, 1);
     client.keeps_windows = true;
@@ -501,7 +501,7 @@ TEST(test_a_window_that_stays_shut_holds_memory_only_for_a_while)
 TEST(test_a_window_of_a_byte_at_a_time_is_too_slow)
 {
     struct world world;
-    struct client client;
+    struct h2_client client;
     world_open(&world);
     client_open(&client, &world, 1);
     client.keeps_windows = true;

@@ -289,7 +289,7 @@ TEST(test_answers_may_be_cancelled_once_they_have_begun)
 TEST(test_a_page_may_be_left_before_it_is_answered)
 {
     struct world world;
-    struct client client;
+    struct h2_client client;
     world_open(&world);
     for (unsigned page = 0; page < 5; page++) {
         client_open(&client, &world, 0);
@@ -313,7 +313,7 @@ TEST(test_a_page_may_be_left_before_it_is_answered)
 TEST(test_refusals_are_no_faults_of_the_client)
 {
     struct world world;
-    struct client client;
+    struct h2_client client;
     world_init(&world);
     world.options.max_streams = 2;
     world_start(&world);

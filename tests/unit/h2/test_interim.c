@@ -44,7 +44,7 @@ static void open_hinting(struct world *world, galley_handler *handler)
 TEST(test_a_hint_leaves_while_the_answer_is_being_made)
 {
     struct world world;
-    struct client client;
+    struct h2_client client;
     open_hinting(&world, hint_and_suspend);
     client_open(&client, &world, 0);
     struct client_stream *stream = client_get(&client, "/hint");
@@ -78,7 +78,7 @@ static int hint_and_answer(galley_request *rq, galley_response *rs, void *arg)
 TEST(test_hints_and_answer_of_one_turn_are_in_order)
 {
     struct world world;
-    struct client client;
+    struct h2_client client;
     open_hinting(&world, hint_and_answer);
     client_open(&client, &world, 0);
     struct client_stream *stream = client_get(&client, "/hint");
@@ -116,7 +116,7 @@ static int hint_much(galley_request *rq, galley_response *rs, void *arg)
 TEST(test_a_hint_may_have_many_lines)
 {
     struct world world;
-    struct client client;
+    struct h2_client client;
     open_hinting(&world, hint_much);
     client_open(&client, &world, 0);
     struct client_stream *stream = client_get(&client, "/hint");
@@ -132,7 +132,7 @@ TEST(test_a_hint_may_have_many_lines)
 TEST(test_a_hint_may_follow_100_continue)
 {
     struct world world;
-    struct client client;
+    struct h2_client client;
     open_hinting(&world, hint_and_suspend);
     client_open(&client, &world, 0);
     const char *const head[] = {":method", "POST",  ":scheme", "http",         ":authority", "a",
@@ -158,7 +158,7 @@ static int hint_again(struct exchange *exchange)
 TEST(test_behind_an_answer_and_on_a_reset_stream_nothing_is_said)
 {
     struct world world;
-    struct client client;
+    struct h2_client client;
     open_hinting(&world, hint_and_suspend);
     client_open(&client, &world, 0);
     struct client_stream *stream = client_get(&client, "/hint");

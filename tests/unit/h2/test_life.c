@@ -43,7 +43,7 @@ TEST(test_a_head_must_come_in_time_whatever_the_trickle)
 TEST(test_idle_connections_end_with_goaway)
 {
     struct world world;
-    struct client client;
+    struct h2_client client;
     world_open(&world);
     client_open(&client, &world, 0);
     EXPECT_INT(client_get(&client, "/")->status, 200);
@@ -65,7 +65,7 @@ TEST(test_idle_connections_end_with_goaway)
 TEST(test_a_body_that_stalls_gets_408_and_others_go_on)
 {
     struct world world;
-    struct client client;
+    struct h2_client client;
     world_open(&world);
     client_open(&client, &world, 0);
     const char *const lines[] = {":method", "POST",  ":scheme", "http", ":authority",
@@ -89,7 +89,7 @@ TEST(test_a_body_that_stalls_gets_408_and_others_go_on)
 TEST(test_a_client_that_does_not_read_is_cut)
 {
     struct world world;
-    struct client client;
+    struct h2_client client;
     world_open(&world);
     client_open(&client, &world, 0x7fffffff);
     sim_set_window(client.peer, 1000);
@@ -110,7 +110,7 @@ TEST(test_drain_says_goaway_in_two_steps_and_loses_nothing)
 {
     /* RFC 9113 §6.8 */
     struct world world;
-    struct client client;
+    struct h2_client client;
     world_open(&world);
     client_open(&client, &world, 0);
     EXPECT(client_get(&client, "/later"));
@@ -210,7 +210,7 @@ TEST(test_the_limit_of_requests_ends_a_connection_politely)
 TEST(test_a_client_that_says_goaway_is_let_go)
 {
     struct world world;
-    struct client client;
+    struct h2_client client;
     world_open(&world);
     client_open(&client, &world, 0);
     EXPECT(client_get(&client, "/later"));
@@ -229,7 +229,7 @@ TEST(test_a_client_that_says_goaway_is_let_go)
 TEST(test_a_half_closed_client_still_gets_its_answers)
 {
     struct world world;
-    struct client client;
+    struct h2_client client;
     world_open(&world);
     client_open(&client, &world, 0);
     struct client_stream *stream = client_get(&client, "/later");
@@ -253,7 +253,7 @@ TEST(test_a_half_closed_client_still_gets_its_answers)
 TEST(test_priorities_decide_what_leaves_first)
 {
     struct world world;
-    struct client client;
+    struct h2_client client;
     world_open(&world);
     client_open(&client, &world, 1000 * 1000);
     EXPECT_INT(nghttp2_session_set_local_window_size(client.ng, 0, 0, 10 * 1000 * 1000), 0);

@@ -9,7 +9,7 @@
 static void expect_fields(const char *const *lines, const char *text)
 {
     struct world world;
-    struct client client;
+    struct h2_client client;
     world_open(&world);
     client_open(&client, &world, 0);
     struct client_stream *stream = client_request(&client, lines, NULL, true);
@@ -48,7 +48,7 @@ TEST(test_cookie_crumbs_are_joined)
 static int status_of(const char *const *lines)
 {
     struct world world;
-    struct client client;
+    struct h2_client client;
     world_open(&world);
     client_open(&client, &world, 0);
     struct client_stream *stream = client_request(&client, lines, NULL, true);
@@ -82,7 +82,7 @@ TEST(test_bad_targets_and_hosts_get_400)
 TEST(test_heads_over_the_limits_get_431_and_414)
 {
     struct world world;
-    struct client client;
+    struct h2_client client;
     world_init(&world);
     world.http_limits.max_fields = 5;
     world.http_limits.max_head_bytes = 300;

@@ -17,7 +17,7 @@ static void expect_body(const struct client_stream *stream, int status, const ch
 TEST(test_a_request_is_answered_with_the_usual_fields)
 {
     struct world world;
-    struct client client;
+    struct h2_client client;
     world_open(&world);
     client_open(&client, &world, 0);
     struct client_stream *stream = client_get(&client, "/");
@@ -41,7 +41,7 @@ TEST(test_a_request_is_answered_with_the_usual_fields)
 TEST(test_head_204_and_304_have_no_data_frame)
 {
     struct world world;
-    struct client client;
+    struct h2_client client;
     world_open(&world);
     client_open(&client, &world, 0);
     const char *const head[] = {":method", "HEAD",  ":scheme", "http", ":authority",
@@ -72,7 +72,7 @@ TEST(test_head_204_and_304_have_no_data_frame)
 TEST(test_ready_made_fields_are_taken_apart)
 {
     struct world world;
-    struct client client;
+    struct h2_client client;
     world_open(&world);
     client_open(&client, &world, 0);
     struct client_stream *stream = client_get(&client, "/ready");
@@ -89,7 +89,7 @@ TEST(test_ready_made_fields_are_taken_apart)
 TEST(test_fields_of_a_connection_are_left_out)
 {
     struct world world;
-    struct client client;
+    struct h2_client client;
     world_open(&world);
     client_open(&client, &world, 0);
     struct client_stream *stream = client_get(&client, "/hop");
@@ -119,7 +119,7 @@ TEST(test_large_bodies_arrive_whole_whatever_the_windows_and_the_sends)
     static const uint32_t windows[] = {0, 1, 100, 70000, 0x7fffffff};
     for (size_t i = 1; i < sizeof windows / sizeof *windows; i++) {
         struct world world;
-        struct client client;
+        struct h2_client client;
         world_open(&world);
         client_open(&client, &world, windows[i]);
         bool is_tiny = windows[i] < 1000;
@@ -142,7 +142,7 @@ TEST(test_many_streams_share_a_connection)
 {
     enum { STREAMS = 60 };
     struct world world;
-    struct client client;
+    struct h2_client client;
     world_open(&world);
     client_open(&client, &world, 0);
     for (int i = 0; i < STREAMS; i++) {
@@ -165,7 +165,7 @@ TEST(test_many_streams_share_a_connection)
 TEST(test_memory_of_an_exchange_stays_until_it_is_sent)
 {
     struct world world;
-    struct client client;
+    struct h2_client client;
     world_open(&world);
     client_open(&client, &world, 0x7fffffff);
     sim_set_window(client.peer, 1000);
@@ -183,7 +183,7 @@ TEST(test_memory_of_an_exchange_stays_until_it_is_sent)
 TEST(test_a_reset_stream_keeps_its_memory_until_the_output_has_gone)
 {
     struct world world;
-    struct client client;
+    struct h2_client client;
     world_open(&world);
     client_open(&client, &world, 0x7fffffff);
     sim_set_window(client.peer, 1000);
@@ -206,7 +206,7 @@ TEST(test_a_reset_stream_keeps_its_memory_until_the_output_has_gone)
 TEST(test_a_file_is_sent_from_its_descriptor)
 {
     struct world world;
-    struct client client;
+    struct h2_client client;
     world_open(&world);
     char path[] = "/tmp/galley-h2-XXXXXX";
     world.file_fd = mkstemp(path);
@@ -229,7 +229,7 @@ TEST(test_a_file_is_sent_from_its_descriptor)
 TEST(test_a_source_is_asked_only_as_the_client_reads)
 {
     struct world world;
-    struct client client;
+    struct h2_client client;
     world_open(&world);
     client_open(&client, &world, 0);
     struct client_stream *stream = client_get(&client, "/source?9");
@@ -254,7 +254,7 @@ TEST(test_a_source_is_asked_only_as_the_client_reads)
 TEST(test_a_failure_in_the_middle_resets_its_stream_only)
 {
     struct world world;
-    struct client client;
+    struct h2_client client;
     world_open(&world);
     client_open(&client, &world, 0);
     EXPECT(client_get(&client, "/later"));
@@ -273,7 +273,7 @@ TEST(test_a_failure_in_the_middle_resets_its_stream_only)
 TEST(test_a_client_that_resets_cancels_its_exchange)
 {
     struct world world;
-    struct client client;
+    struct h2_client client;
     world_open(&world);
     client_open(&client, &world, 0);
     struct client_stream *stream = client_get(&client, "/later");
