@@ -83,7 +83,7 @@ static enum client_state look(struct exchange *exchange)
     return CLIENT_IS_TOLD;
 }
 
-const struct client *client_of(struct exchange *exchange)
+const struct client *exchange_client(struct exchange *exchange)
 {
     struct request *request = &exchange->request;
     if (request->client_state == CLIENT_NOT_ASKED) {

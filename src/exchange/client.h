@@ -35,6 +35,6 @@ struct client {
 
 /** Whom the proxy at the other end speaks for; NULL: it is none that is believed, the client is the
  *  peer. Cannot fail. */
-const struct client *client_of(struct exchange *exchange);
+const struct client *exchange_client(struct exchange *exchange);
 
 #endif

@@ -88,7 +88,8 @@ int exchange_retain(struct exchange *exchange)
         request->peer_copy = *request->peer;
         request->peer = &request->peer_copy;
     }
-    (void)client_of(exchange); /* whom to believe stands with the loop, which may be gone later */
+    (void)exchange_client(
+        exchange); /* whom to believe stands with the loop: it may be gone later */
     exchange->is_retained = true;
     return GALLEY_OK;
 }

@@ -12,7 +12,7 @@ static galley_str str_of(struct span s)
 
 static const struct client *believed(const galley_request *rq)
 {
-    return client_of(exchange_of_request(rq));
+    return exchange_client(exchange_of_request(rq));
 }
 
 static struct span make_text(struct exchange *exchange, const struct client *client)
@@ -31,7 +31,7 @@ galley_str galley_req_client(const galley_request *rq)
         return nothing;
     }
     struct exchange *exchange = exchange_of_request(rq);
-    if (!client_of(exchange)) {
+    if (!exchange_client(exchange)) {
         return galley_req_peer(rq);
     }
     struct client *client = &exchange->request.client;

@@ -292,6 +292,8 @@ static void *use_from_another_thread(void *arg)
     socklen_t len = sizeof addr;
     char byte;
     EXPECT_INT(galley_req_peer_addr(rq, &addr, &len), GALLEY_ESTATE);
+    EXPECT_INT(galley_req_client_addr(rq, &addr, &len), GALLEY_ESTATE);
+    EXPECT(!galley_req_client(rq).ptr && !galley_req_scheme(rq).ptr);
     EXPECT_INT(galley_on_end(rq, release, NULL), GALLEY_ESTATE);
     EXPECT_INT(galley_req_set(rq, rq, rq), GALLEY_ESTATE);
     EXPECT_INT(galley_req_body_fd(rq), GALLEY_ESTATE);
