@@ -30,13 +30,13 @@ static void prepare(void)
     exchange.request.version = 11;
     exchange.request.fields = &fields;
     exchange.request.peer = &peer;
-    access_record_fill(&record, &exchange, 1003);
+    access_record_fill(&record, &exchange, 1003, false);
 }
 
 static void fill(unsigned rounds)
 {
     for (unsigned i = 0; i < rounds; i++) {
-        access_record_fill(&record, &exchange, 1003 + i);
+        access_record_fill(&record, &exchange, 1003 + i, false);
         micro_keep(record.target_len);
     }
 }

@@ -22,7 +22,9 @@ extern "C" {
 enum {
     GALLEY_ACCESS_DEV = 0,      /* for a person who watches: 12:34:56 200 GET /path 1.2 kB 3 ms   */
     GALLEY_ACCESS_COMBINED = 1, /* Apache's combined log format, times in UTC                     */
-    GALLEY_ACCESS_JSON = 2      /* an RFC 8259 object a line, valid UTF-8, times as in RFC 3339   */
+    GALLEY_ACCESS_JSON = 2      /* an RFC 8259 object a line, valid UTF-8, times as in RFC 3339;
+                                   with "tls" for what came over TLS: version, cipher, server_name
+                                   and, by its certificate, client                                */
 };
 
 /** Colours, in GALLEY_ACCESS_DEV only. */

@@ -1,6 +1,4 @@
 /* exchange/public_tls.c — galley_req_tls(). On the handler's thread. */
-#include "net/tls_facts.h"
-
 #include <galley/tls.h>
 
 #include "exchange/exchange.h"

@@ -2,7 +2,6 @@
  * it came without TLS: so other threads find it and never ask the transport. */
 #include "exchange/request_tls.h"
 
-#include "net/tls_facts.h"
 #include "net/transport.h"
 
 int request_keep_tls(struct request_tls *tls)

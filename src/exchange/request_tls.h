@@ -5,6 +5,8 @@
 #ifndef EXCHANGE_REQUEST_TLS_H
 #define EXCHANGE_REQUEST_TLS_H
 
+#include "net/tls_facts.h"
+
 #include "exchange/request.h"
 
 /** On the loop: from now on it can be asked on any thread, and when the connection has gone. 0 (also

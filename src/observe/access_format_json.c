@@ -6,8 +6,8 @@
 
 #include "http/date.h"
 
-/* The fixed parts with three numbers and a peer, and texts of which each byte is escaped. */
-enum { FIXED_BYTES = 512, JSON_LINE_MAX = FIXED_BYTES + ACCESS_ESCAPE_FACTOR * ACCESS_TEXT_BYTES };
+/* The fixed parts with three numbers, a peer and the names of a protocol and a cipher, and texts of which each byte is escaped. */
+enum { FIXED_BYTES = 768, JSON_LINE_MAX = FIXED_BYTES + ACCESS_ESCAPE_FACTOR * ACCESS_TEXT_BYTES };
 
 static char *put_two_digits(char *at, unsigned number)
 {
@@ -92,11 +92,30 @@ static char *put_optional(char *at, const struct access_record *record)
     if (record->flags & ACCESS_ABORTED) {
         at = PUT_LITERAL(at, ",\"aborted\":true");
     }
-    if (record->flags &
-        (ACCESS_METHOD_CUT | ACCESS_TARGET_CUT | ACCESS_AGENT_CUT | ACCESS_REFERER_CUT)) {
+    if (record->flags & (ACCESS_METHOD_CUT | ACCESS_TARGET_CUT | ACCESS_AGENT_CUT |
+                         ACCESS_REFERER_CUT | ACCESS_TLS_CUT)) {
         at = PUT_LITERAL(at, ",\"cut\":true");
     }
     return at;
+}
+
+static char *put_tls(char *at, const struct access_record *record)
+{
+    struct span name = access_record_tls_name(record);
+    struct span client = access_record_tls_client(record);
+    at = PUT_LITERAL(at, ",\"tls\":{\"version\":\"");
+    at = put_span(at, span_of(record->tls_protocol));
+    at = PUT_LITERAL(at, "\",\"cipher\":\"");
+    at = put_span(at, span_of(record->tls_cipher));
+    if (name.ptr) {
+        at = PUT_LITERAL(at, "\",\"server_name\":\"");
+        at = access_put_json(at, name);
+    }
+    if (client.ptr) {
+        at = PUT_LITERAL(at, "\",\"client\":\"");
+        at = access_put_json(at, client);
+    }
+    return PUT_LITERAL(at, "\"}");
 }
 
 void access_format_json(struct buf *out, const struct access_record *record,
@@ -113,6 +132,7 @@ void access_format_json(struct buf *out, const struct access_record *record,
     at = PUT_LITERAL(at, "\"");
     at = put_request_line(at, record);
     at = put_numbers(at, record);
+    at = record->tls_protocol ? put_tls(at, record) : at;
     at = put_optional(at, record);
     at = PUT_LITERAL(at, "}\n");
     out->len += (size_t)(at - line);

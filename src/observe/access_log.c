@@ -74,6 +74,7 @@ static int open_parts(struct access_log *log, const galley_access_log_options *o
     if (!buf_reserve(&log->batch, LOG_BATCH_BYTES + 2 * LOG_LINE_MAX)) {
         return error_set(err, GALLEY_ENOMEM, "access log: out of memory");
     }
+    log->wants_tls = options->format == GALLEY_ACCESS_JSON;
     access_format_init(&log->format, options->format, wants_colours(options, &log->output));
     return GALLEY_OK;
 }
@@ -202,7 +203,8 @@ void access_log_record(struct access_log_source *source, const struct exchange *
         return;
     }
     const struct loop *loop = exchange->services->loop;
-    access_record_fill(record, exchange, loop ? loop_now_ms(loop) : clock_mono_ms());
+    access_record_fill(record, exchange, loop ? loop_now_ms(loop) : clock_mono_ms(),
+                       source->log->wants_tls);
     bool is_half_full = access_ring_publish(&source->ring);
     log_waker_tell(&source->log->waker, is_half_full);
 }

@@ -3,6 +3,8 @@
  * (exchange_services.ended). */
 #include "observe/access_record.h"
 
+#include "exchange/request_tls.h"
+
 static size_t smaller(size_t a, size_t b)
 {
     return a < b ? a : b;
@@ -37,7 +39,40 @@ static size_t keep(struct access_record *record, size_t *used, struct span text,
     return taken;
 }
 
-static void fill_text(struct access_record *record, const struct request *request)
+/* What the log says of TLS; missing where a text is too long: a part of a name can be another's. */
+struct tls_texts {
+    struct span name;
+    struct span client;
+};
+
+static struct span whole_or_missing(struct access_record *record, struct span text)
+{
+    if (text.len <= ACCESS_TLS_BYTES) {
+        return text;
+    }
+    record->flags |= ACCESS_TLS_CUT;
+    return SPAN_NONE;
+}
+
+/* A certificate may name its owner in its subjectAltName only. */
+static struct span shown_by(const struct tls_facts *facts)
+{
+    return facts->client_subject.len > 0 ? facts->client_subject : facts->client_names;
+}
+
+static struct tls_texts fill_tls(struct access_record *record, const struct tls_facts *facts)
+{
+    record->tls_protocol = facts ? facts->protocol : NULL;
+    record->tls_cipher = facts ? facts->cipher : NULL;
+    if (!facts) {
+        return (struct tls_texts){SPAN_NONE, SPAN_NONE};
+    }
+    return (struct tls_texts){whole_or_missing(record, facts->server_name),
+                              whole_or_missing(record, shown_by(facts))};
+}
+
+static void fill_text(struct access_record *record, const struct request *request,
+                      const struct tls_texts *tls)
 {
     struct span agent = request_field(request, FIELD_USER_AGENT);
     struct span referer = request_field(request, FIELD_REFERER);
@@ -47,19 +82,21 @@ static void fill_text(struct access_record *record, const struct request *reques
     size_t used = 0;
     record->method_len =
         (uint8_t)keep(record, &used, request->method_name, ACCESS_METHOD_BYTES, ACCESS_METHOD_CUT);
+    size_t most = ACCESS_TEXT_BYTES - tls->name.len - tls->client.len;
     size_t for_referer = smaller(referer.len, ACCESS_REFERER_BYTES);
     size_t for_agent = smaller(agent.len, ACCESS_AGENT_BYTES);
-    record->target_len =
-        (uint16_t)keep(record, &used, request->raw_target,
-                       ACCESS_TEXT_BYTES - used - for_agent - for_referer, ACCESS_TARGET_CUT);
-    record->agent_len = (uint16_t)keep(record, &used, agent, ACCESS_TEXT_BYTES - used - for_referer,
-                                       ACCESS_AGENT_CUT);
-    record->referer_len =
-        (uint16_t)keep(record, &used, referer, ACCESS_TEXT_BYTES - used, ACCESS_REFERER_CUT);
+    record->target_len = (uint16_t)keep(record, &used, request->raw_target,
+                                        most - used - for_agent - for_referer, ACCESS_TARGET_CUT);
+    record->agent_len =
+        (uint16_t)keep(record, &used, agent, most - used - for_referer, ACCESS_AGENT_CUT);
+    record->referer_len = (uint16_t)keep(record, &used, referer, most - used, ACCESS_REFERER_CUT);
+    record->tls_name_len = (uint8_t)keep(record, &used, tls->name, tls->name.len, ACCESS_TLS_CUT);
+    record->tls_client_len =
+        (uint8_t)keep(record, &used, tls->client, tls->client.len, ACCESS_TLS_CUT);
 }
 
 void access_record_fill(struct access_record *record, const struct exchange *exchange,
-                        int64_t ended_ms)
+                        int64_t ended_ms, bool wants_tls)
 {
     const struct request *request = &exchange->request;
     int64_t duration_ms = ended_ms - exchange->began_ms;
@@ -72,8 +109,8 @@ void access_record_fill(struct access_record *record, const struct exchange *exc
     record->peer = request->peer ? *request->peer : (struct peer_address){0};
     record->version = request->version;
     record->flags = is_aborted(exchange) ? ACCESS_ABORTED : 0;
-    record->unused = 0;
-    fill_text(record, request);
+    struct tls_texts tls = fill_tls(record, wants_tls ? request_tls_facts(&request->tls) : NULL);
+    fill_text(record, request, &tls);
 }
 
 struct span access_record_method(const struct access_record *record)
@@ -99,4 +136,20 @@ struct span access_record_referer(const struct access_record *record)
     return (record->flags & ACCESS_HAS_REFERER)
                ? span_make(record->text + before, record->referer_len)
                : SPAN_NONE;
+}
+
+struct span access_record_tls_name(const struct access_record *record)
+{
+    size_t before =
+        (size_t)record->method_len + record->target_len + record->agent_len + record->referer_len;
+    return record->tls_name_len > 0 ? span_make(record->text + before, record->tls_name_len)
+                                    : SPAN_NONE;
+}
+
+struct span access_record_tls_client(const struct access_record *record)
+{
+    size_t before = (size_t)record->method_len + record->target_len + record->agent_len +
+                    record->referer_len + record->tls_name_len;
+    return record->tls_client_len > 0 ? span_make(record->text + before, record->tls_client_len)
+                                      : SPAN_NONE;
 }

@@ -8,10 +8,11 @@
 #include "exchange/exchange.h"
 
 enum {
-    ACCESS_TEXT_BYTES = 460,   /* method, target, agent and referer together */
+    ACCESS_TEXT_BYTES = 443,   /* method, target, agent, referer and TLS's names together */
     ACCESS_METHOD_BYTES = 16,  /* of an unknown method */
     ACCESS_AGENT_BYTES = 128,  /* kept free for it, where the target is long */
     ACCESS_REFERER_BYTES = 80, /* the same */
+    ACCESS_TLS_BYTES = 96,     /* of a name or a client; a longer one is left out, not cut */
 };
 
 enum access_flag {
@@ -22,32 +23,41 @@ enum access_flag {
     ACCESS_TARGET_CUT = 1 << 4,
     ACCESS_AGENT_CUT = 1 << 5,
     ACCESS_REFERER_CUT = 1 << 6,
+    ACCESS_TLS_CUT = 1 << 7, /* something was left out */
 };
 
 struct access_record {
     int64_t ended_ms;
-    uint64_t body_bytes; /* sent */
+    uint64_t body_bytes;      /* sent */
+    const char *tls_protocol; /* static; NULL: without TLS, or not wanted */
+    const char *tls_cipher;   /* the same */
     uint32_t duration_ms;
     uint16_t target_len;
     uint16_t agent_len;
     uint16_t referer_len;
     uint16_t status; /* 0: the client went before there was an answer */
     struct peer_address peer;
-    uint8_t method_len; /* 0: nothing that could be read as a method came */
-    uint8_t version;    /* 11, 10, 20; 0: unknown */
-    uint8_t flags;      /* enum access_flag */
-    uint8_t unused;
-    char text[ACCESS_TEXT_BYTES]; /* method, target, agent, referer, one behind the other */
+    uint8_t method_len;     /* 0: nothing that could be read as a method came */
+    uint8_t version;        /* 11, 10, 20; 0: unknown */
+    uint8_t flags;          /* enum access_flag */
+    uint8_t tls_name_len;   /* that the client asked for */
+    uint8_t tls_client_len; /* by its certificate */
+    /* method, target, agent, referer, name and client, one behind the other */
+    char text[ACCESS_TEXT_BYTES];
 };
 _Static_assert(sizeof(struct access_record) == 512, "eight cache lines");
 
-/** ended_ms: now, by the clock of exchange->began_ms. */
+/** ended_ms: now, by the clock of exchange->began_ms. wants_tls: what is known of TLS, too. */
 void access_record_fill(struct access_record *record, const struct exchange *exchange,
-                        int64_t ended_ms);
+                        int64_t ended_ms, bool wants_tls);
 
 struct span access_record_method(const struct access_record *record);
 struct span access_record_target(const struct access_record *record);
 struct span access_record_agent(const struct access_record *record);
 struct span access_record_referer(const struct access_record *record);
+/** Missing: the client asked for none, or it was left out. */
+struct span access_record_tls_name(const struct access_record *record);
+/** Missing: it showed no certificate, or it was left out. */
+struct span access_record_tls_client(const struct access_record *record);
 
 #endif

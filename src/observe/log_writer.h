@@ -28,6 +28,7 @@ struct access_log_source {
 struct access_log {
     struct access_log_source *sources; /* fixed before the thread starts */
     uint32_t ring_records;
+    bool wants_tls; /* the format has a place for it */
     struct log_sink sink;
     pthread_t thread;
     bool is_running;

@@ -3,6 +3,8 @@
 #include "support_server.h"
 #include "tls_client.h"
 
+#include <galley/access_log.h>
+
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -337,6 +339,60 @@ TEST(test_the_end_of_a_stream_knows_its_client)
     galley_stream_unref(ending.stream);
     EXPECT_INT(ending.rc, 0);
     EXPECT_TEXT(ending.subject, "CN=alice");
+    world_close(&world);
+}
+
+/* ---- the log --------------------------------------------------------------------------------- */
+
+struct lines {
+    pthread_mutex_t lock;
+    char text[TEXT_BYTES];
+};
+
+static int keep_lines(void *ctx, const char *text, size_t len)
+{
+    struct lines *lines = ctx;
+    pthread_mutex_lock(&lines->lock);
+    size_t before = strlen(lines->text);
+    snprintf(lines->text + before, sizeof lines->text - before, "%.*s", (int)len, text);
+    pthread_mutex_unlock(&lines->lock);
+    return 0;
+}
+
+static bool have_lines(struct lines *lines, const char *text)
+{
+    pthread_mutex_lock(&lines->lock);
+    bool have = strstr(lines->text, text) != NULL;
+    pthread_mutex_unlock(&lines->lock);
+    return have;
+}
+
+/* A name with control bytes is one that its authority has signed; the log is still one line. */
+TEST(test_the_log_tells_who_the_client_is)
+{
+    static struct lines lines = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    char body[TEXT_BYTES];
+    struct world world;
+    struct tls_client client;
+    galley_server_options opt = options();
+    galley_access_log_options log = GALLEY_ACCESS_LOG_OPTIONS_INIT;
+    log.format = GALLEY_ACCESS_JSON;
+    log.write = keep_lines;
+    log.write_ctx = &lines;
+    world_open(&world, &opt);
+    EXPECT_INT(galley_server_access_log(world.srv, &log), 0);
+    world_start(&world);
+    struct cert hostile =
+        cert_make(&(struct cert_wish){.subject = "a\"b,CN=c\n\x1b[1m", .issuer = &world.root});
+    EXPECT(tls_client_open(&client, world.port,
+                           &(struct tls_wish){.name = "must.example", .certificate = &hostile}));
+    EXPECT_INT(tls_client_get(&client, "/loop", body, sizeof body), 200);
+    tls_client_close(&client);
+    cert_free(&hostile);
+    WAIT_UNTIL(have_lines(&lines, "\"target\":\"/loop\""));
+    EXPECT(have_lines(&lines, ",\"tls\":{\"version\":\"TLSv1.3\",\"cipher\":\"TLS_AES_"));
+    EXPECT(have_lines(&lines, "\"server_name\":\"must.example\",\"client\":\"CN=a\\\\\\\"b\\\\,"
+                              "CN=c\\\\0A\\\\1B[1m\"}"));
     world_close(&world);
 }
 

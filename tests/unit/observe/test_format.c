@@ -2,6 +2,7 @@
  * (L19). */
 #include "observe/access_format.h"
 
+#include "exchange/request_tls.h"
 #include "observe/log_output.h"
 
 #include "support_exchange.h"
@@ -24,7 +25,7 @@ static const char *line_of(int kind, bool has_colours)
     tzset();
     access_format_init(&format, kind, has_colours);
     format.wall_minus_mono_ms = INT64_C(1795331289010) - 1003;
-    access_record_fill(&record, &ended.exchange, 1003);
+    access_record_fill(&record, &ended.exchange, 1003, kind == GALLEY_ACCESS_JSON);
     buf_init(&out, 0);
     access_format_append(&out, &record, &format);
     EXPECT(!out.failed && out.len <= LOG_LINE_MAX);
@@ -63,6 +64,48 @@ TEST(json_is_one_object)
                 "{\"time\":\"2026-11-22T07:08:09.010Z\",\"peer\":\"192.0.2.7\",\"method\":\"GET\","
                 "\"target\":\"/\",\"version\":\"1.1\",\"status\":200,\"bytes\":5,\"duration_ms\":3,"
                 "\"user_agent\":\"curl/8.0\"}\n");
+}
+
+TEST(json_tells_of_tls_and_the_others_do_not)
+{
+    struct tls_facts facts = {.protocol = "TLSv1.3",
+                              .cipher = "TLS_AES_128_GCM_SHA256",
+                              .server_name = SPAN("a.example"),
+                              .client_subject = SPAN("CN=alice")};
+    ended_init(&ended);
+    ended.exchange.request.tls.facts = &facts;
+    EXPECT_TEXT(line_of(GALLEY_ACCESS_JSON, false),
+                "{\"time\":\"2026-11-22T07:08:09.010Z\",\"peer\":\"192.0.2.7\",\"method\":\"GET\","
+                "\"target\":\"/\",\"version\":\"1.1\",\"status\":200,\"bytes\":5,\"duration_ms\":3,"
+                "\"tls\":{\"version\":\"TLSv1.3\",\"cipher\":\"TLS_AES_128_GCM_SHA256\","
+                "\"server_name\":\"a.example\",\"client\":\"CN=alice\"}}\n");
+    facts.server_name = facts.client_subject = SPAN_NONE;
+    EXPECT(strstr(line_of(GALLEY_ACCESS_JSON, false),
+                  ",\"tls\":{\"version\":\"TLSv1.3\",\"cipher\":\"TLS_AES_128_GCM_SHA256\"}}"));
+    EXPECT(!strstr(line_of(GALLEY_ACCESS_COMBINED, false), "TLS"));
+}
+
+/* L19: names come from the client, and the longest line has room. */
+TEST(a_hostile_name_stays_inside_its_quotes)
+{
+    static const char hostile[] = "a\"},{\n\x1b[2J\\\xff\xc2\x9b\x00 \xc3\xa4";
+    static char zeros[ACCESS_TLS_BYTES];
+    struct tls_facts facts = {
+        .protocol = "TLSv1.3",
+        .cipher = "x",
+        .server_name = {hostile, sizeof hostile - 1},
+        .client_subject = {hostile, sizeof hostile - 1},
+    };
+    ended_init(&ended);
+    ended.exchange.request.tls.facts = &facts;
+    const char *line = line_of(GALLEY_ACCESS_JSON, false);
+    EXPECT(strstr(line, "\"client\":\"a\\\"},{\\u000a\\u001b[2J\\\\\\ufffd\\ufffd\\ufffd\\u0000 "
+                        "\xc3\xa4\"}}\n"));
+    facts.server_name = facts.client_subject = span_make(zeros, sizeof zeros);
+    ended_target(&ended, span_make(zeros, sizeof zeros));
+    ended_agent(&ended, span_make(zeros, sizeof zeros));
+    line = line_of(GALLEY_ACCESS_JSON, false);
+    EXPECT(strlen(line) > (size_t)6 * 4 * ACCESS_TLS_BYTES && strchr(line, '\n')[1] == '\0');
 }
 
 TEST(json_says_aborted_and_cut)
@@ -195,7 +238,7 @@ TEST(json_time_follows_the_second)
     struct access_format format;
     struct buf out;
     ended_init(&ended);
-    access_record_fill(&record, &ended.exchange, 0);
+    access_record_fill(&record, &ended.exchange, 0, false);
     access_format_init(&format, GALLEY_ACCESS_JSON, false);
     static const struct {
         int64_t wall_ms;
@@ -241,7 +284,7 @@ TEST(json_peer_follows_the_peer)
     struct access_record record;
     struct access_format format;
     ended_init(&ended);
-    access_record_fill(&record, &ended.exchange, 0);
+    access_record_fill(&record, &ended.exchange, 0, false);
     access_format_init(&format, GALLEY_ACCESS_JSON, false);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct buf out;
