@@ -1,8 +1,10 @@
-/* tls/tls_shake.c — the handshake: a step of it when bytes of the peer have come. A step may take
- * half a millisecond of signing, so one turn of the loop makes only so many; who comes later waits
- * for the next turn, in order, and everybody else is served in between. Called by tls_run(). On the
- * loop's thread. */
+/* tls/tls_shake.c — the handshake: a step of it when bytes of the peer have come. A step takes a
+ * third of a millisecond, with a large RSA key some, so one turn of the loop makes only a few; who
+ * comes later waits for the next turn, in order, and everybody else is served in between. Called by
+ * tls_run(). On the loop's thread. */
 #include "tls/tls_link.h"
+
+#include "base/clock.h"
 
 #include <openssl/err.h>
 
@@ -79,15 +81,17 @@ static void call_later(struct tls_shaking *shaking, struct loop *loop)
     }
 }
 
-/* Steps of earlier turns do not count. */
+/* One in each turn, and more while they are quick. Steps of earlier turns do not count. */
 static bool has_step_left(struct tls_shaking *shaking, const struct loop *loop)
 {
     uint32_t turn = loop_turn_number(loop);
     if (shaking->turn != turn) {
         shaking->turn = turn;
         shaking->steps = 0;
+        shaking->spent_ns = 0;
     }
-    return shaking->steps < TLS_STEPS_PER_TURN;
+    return shaking->steps == 0 ||
+           (shaking->steps < TLS_STEPS_PER_TURN && shaking->spent_ns < TLS_STEPS_NS);
 }
 
 /* In the order of their coming: nobody overtakes those that wait already. */
@@ -137,6 +141,14 @@ static bool has_something(const struct tls_link *link)
            link->recv.end != TLS_NOT_ENDED;
 }
 
+static int make_step(struct tls_link *link)
+{
+    int64_t began_ns = clock_mono_ns();
+    int result = shake_hands(link);
+    link->shared->shaking.spent_ns += clock_mono_ns() - began_ns;
+    return result;
+}
+
 void tls_shake_run(struct tls_link *link)
 {
     bool is_waiting = !list_is_empty(&link->waiting);
@@ -146,7 +158,7 @@ void tls_shake_run(struct tls_link *link)
     if (!takes_step(link)) {
         return;
     }
-    int result = shake_hands(link);
+    int result = make_step(link);
     if (result == -EAGAIN) {
         return;
     }
