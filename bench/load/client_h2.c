@@ -27,9 +27,12 @@ struct fields {
 };
 
 struct h2_load;
+struct stream;
 
 struct h2_conn {
     struct h2_load *load;
+    struct stream *streams; /* `depth` of them */
+    bool has_asked;
     struct link link;
     nghttp2_session *session;
     size_t out_len, out_sent;
@@ -172,11 +175,19 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error,
     return 0;
 }
 
+/* The first requests wait for the server's SETTINGS, which say how many may be open at once. */
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
 {
-    (void)session, (void)arg;
+    (void)session;
+    struct h2_conn *conn = arg;
     if (frame->hd.type == NGHTTP2_GOAWAY) {
         fail_with("the server closed a connection early");
+    }
+    if (frame->hd.type == NGHTTP2_SETTINGS && !conn->has_asked) {
+        conn->has_asked = true;
+        for (unsigned i = 0; i < conn->load->options->depth; i++) {
+            ask(&conn->streams[i]);
+        }
     }
     return 0;
 }
@@ -283,10 +294,9 @@ static void open_conn(struct h2_load *load, struct h2_conn *conn,
     need_ok(nghttp2_session_set_local_window_size(conn->session, NGHTTP2_FLAG_NONE, 0,
                                                   CONNECTION_WINDOW),
             "WINDOW_UPDATE");
-    struct stream *streams = need(calloc(options->depth, sizeof *streams));
+    conn->streams = need(calloc(options->depth, sizeof *conn->streams));
     for (unsigned i = 0; i < options->depth; i++) {
-        streams[i] = (struct stream){.conn = conn, .index = i % options->request_count};
-        ask(&streams[i]);
+        conn->streams[i] = (struct stream){.conn = conn, .index = i % options->request_count};
     }
     watch(conn, EPOLL_CTL_ADD);
     flush(conn);

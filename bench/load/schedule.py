@@ -7,10 +7,11 @@ import goals
 ROUNDS = 12
 RARE = {"caddy": 2}  # far from everything: at most so many rounds
 MOST_UNJUDGED = 2  # rounds of a column that no goal is judged by
-STARTING_S = 0.15  # of a measurement: the client's start, and connections
+STARTING_S, CONNECTING_S = 0.05, 0.0001  # of a measurement: the client's start; one connection, with its first answer
 # Seconds of a measurement that is not only a client's; the rest is that of as many clients.
-MORE_S = {"held": 2.5, "memory": 1.2, "life": 0.4, "beside_sleepers": 0.2, "cold": 0.4}
-CLIENTS = {"held": 2, "memory": 0.5, "life": 0, "cold": 0, "beside_sleepers": 2, "overload": 5}
+MORE_S = {"held": 2.3, "memory": 1.8, "life": 0.3, "beside_sleepers": 0.2, "cold": 0.3, "overload": 1.5}
+CLIENTS = {"held": 2, "memory": 0.3, "life": 0, "cold": 0, "beside_sleepers": 2, "overload": 6}
+SETTLING_S = 2.5  # of a column that compresses, once
 
 
 def columns_of_goals():
@@ -55,12 +56,14 @@ def turns(number, rounds, rows, kinds):
 
 def seconds_of(row, seconds):
     """About so long does one measurement of that row take, where a usual one takes `seconds`."""
-    return MORE_S.get(row.kind, 0) + CLIENTS.get(row.kind, 1) * (1.25 * seconds * row.span + STARTING_S)
+    client = 1.25 * seconds * row.span + STARTING_S + row.connections * CONNECTING_S
+    return MORE_S.get(row.kind, 0) + CLIENTS.get(row.kind, 1) * client
 
 
 def plan(rounds, rows, kinds, seconds):
     """-> {row name: {column: rounds}}, seconds that all of it takes, about"""
-    planned, total = {}, 0.0
+    planned = {}
+    total = sum(SETTLING_S * len(row.columns) for row in rows if row.settles)
     for number in range(rounds):
         for group in turns(number, rounds, rows, kinds):
             for row, kind in group:

@@ -18,7 +18,9 @@ import report  # noqa: E402
 import rows  # noqa: E402
 import schedule  # noqa: E402
 import servers  # noqa: E402
-
+import tls_setup  # noqa: E402
+import wire  # noqa: E402
+import www  # noqa: E402
 
 
 def load_script(name):
@@ -208,6 +210,59 @@ def test_everything_fits_into_the_time_there_is_and_goals_get_their_rounds():
     assert min(schedule.rounds_of_goals(planned).values()) >= 8
     quick = schedule.plan(1, rows.all_rows(True), servers.KINDS, 0.15)[1]
     assert quick < run.QUICK_MINUTES * 60
+
+
+def test_what_decides_nothing_gets_few_rounds_and_each_cell_one():
+    planned, _ = schedule.plan(schedule.ROUNDS, EVERY, servers.KINDS, 0.4)
+    assert planned["1k"] == dict.fromkeys(("galley", "galley_uring", "nginx", "h2o", "lighttpd", "caddy"), 2)
+    assert planned["h2"]["galley"] == planned["h2"]["lighttpd"] == 8 and planned["h2"]["galley_uring"] == 2
+    assert min(count for columns in planned.values() for count in columns.values()) == 1
+
+
+def test_more_connections_and_longer_spans_are_planned_with_more_time():
+    at = {row.name: schedule.seconds_of(row, 0.4) for row in EVERY}
+    assert at["small"] < at["1m"] < at["held"] and at["at64"] < at["at4096"] < at["at10000"]
+
+
+# ---- TLS and compression ----
+
+
+@pytest.mark.parametrize("row, said, is_wrong", [
+    (dict(), "", False),
+    (dict(), "TLSv1.3 TLS_AES_128_GCM_SHA256 full", True),
+    (dict(tls="1.3"), "TLSv1.3 TLS_AES_128_GCM_SHA256 full", False),
+    (dict(tls="1.3"), "", True),
+    (dict(tls="1.3"), "TLSv1.3 TLS_AES_256_GCM_SHA384 full", True),
+    (dict(tls="1.3"), "TLSv1.3 TLS_AES_128_GCM_SHA256 resumed", True),
+    (dict(tls="1.2", resumes=True), "TLSv1.2 ECDHE-ECDSA-AES128-GCM-SHA256 resumed", False),
+])
+def test_a_cell_is_wrong_where_another_version_or_cipher_was_negotiated(row, said, is_wrong):
+    row = rows.Row("x", "x", **row)
+    if is_wrong:
+        with pytest.raises(wire.Wrong):
+            wire.check_tls(row, said)
+    else:
+        wire.check_tls(row, said)
+
+
+@pytest.mark.parametrize("make, name", [(servers.nginx, "nginx.conf"), (servers.h2o, "h2o.conf"),
+                                        (servers.lighttpd, "lighttpd.conf"), (servers.caddy, "Caddyfile")])
+def test_every_peer_shows_the_same_certificate_and_only_over_tls(tmp_path, make, name):
+    for variant in ("tls", ""):
+        folder = tmp_path / variant / "server"
+        folder.mkdir(parents=True)
+        make(servers.Place(tmp_path, folder, tmp_path / "keys"), 10_000, variant)
+        text = folder.joinpath(name).read_text()
+        for file in (tls_setup.CERTIFICATE, tls_setup.KEY):
+            assert (str(tmp_path / "keys" / file) in text) == (variant == "tls")
+
+
+def test_files_without_neighbours_have_the_same_content(tmp_path):
+    www.make(tmp_path / "www", quality=1)
+    plain, mix = tmp_path / "www/plain", tmp_path / "www/mix"
+    assert {path.name for path in plain.iterdir()} == {name for name, _ in www.MIX}
+    assert all((plain / name).read_bytes() == (mix / name).read_bytes() for name, _ in www.MIX)
+    assert (mix / "app.js.gz").exists()
 
 
 # ---- locked instructions ----
