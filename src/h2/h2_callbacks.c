@@ -2,6 +2,7 @@
  * Frames are counted by the guard before they are looked at. A callback that fails ends the connection:
  * session->flood, or a lack of memory, says why (h2_session.c). */
 #include "h2/h2_head.h"
+#include "h2/h2_lines.h"
 #include "h2/h2_session.h"
 
 static struct h2_stream *stream_of(nghttp2_session *ng, int32_t id)
@@ -264,6 +265,8 @@ static void answer_sent(struct h2_session *session, const nghttp2_frame_hd *hd)
     struct h2_stream *stream = is_head || is_end ? stream_of(session->ng, hd->stream_id) : NULL;
     if (stream && stream->has_answered && !stream->has_begun) { /* not 100 Continue */
         stream->has_begun = true;
+        h2_lines_unref(stream->lines);
+        stream->lines = NULL;
         h2_guard_explain(session, H2_GUARD_RESETS, 1); /* it may cross the end */
     }
     if (stream && is_end) {

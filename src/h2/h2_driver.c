@@ -6,6 +6,7 @@
 #include "base/check.h"
 
 #include "h2/h2_head.h"
+#include "h2/h2_lines.h"
 #include "h2/h2_session.h"
 
 enum {
@@ -150,6 +151,7 @@ struct h2_driver *h2_driver_create(struct exchange_pool *exchanges,
     }
     driver->exchanges = exchanges;
     driver->services = exchanges->services;
+    driver->server_name = span_of(driver->services->server_name);
     driver->options = with_defaults(options);
     driver->go_on.run = go_on;
     driver->date_s = INT64_MIN;
@@ -170,6 +172,7 @@ void h2_driver_destroy(struct h2_driver *driver)
         return;
     }
     CHECK(!driver->is_posted && driver->streams == 0);
+    h2_lines_finish(driver);
     struct list *link;
     while ((link = list_pop_front(&driver->free_heads)) != NULL) {
         h2_head_free(CONTAINER_OF(link, struct h2_head, link));
@@ -191,7 +194,7 @@ void h2_driver_memory(const struct h2_options *options, struct h2_memory *memory
     uint64_t head = h2_head_bytes(own.limits);
     *memory = (struct h2_memory){
         .driver_bytes = mem_cost(sizeof(struct h2_driver)) + KEPT_STREAMS * stream +
-                        h2_heads_kept_bytes(own.limits),
+                        h2_heads_kept_bytes(own.limits) + h2_lines_kept_bytes(),
         .idle_bytes = mem_cost(sizeof(struct h2_session)) + NG_SESSION_BYTES,
         .input_bytes = 2 * mem_cost(own.conn_window_bytes) + head +
                        own.max_streams * (stream + NG_STREAM_BYTES),

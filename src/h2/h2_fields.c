@@ -1,11 +1,14 @@
-/* h2/h2_fields.c — see h2_fields.h. On the loop. nghttp2 copies names and values, names in lower case.
- * Lines that were made ready for HTTP/1 are taken apart again; fields of a connection are left out (RFC
- * 9113 §8.2.2), for HTTP/2 has others means. */
+/* h2/h2_fields.c — see h2_fields.h. On the loop. nghttp2 copies names and values that may go before the
+ * head is in conn->out, names in lower case. Lines that were made ready for HTTP/1 are kept taken apart
+ * (h2_lines.h); fields of a connection are left out (RFC 9113 §8.2.2), for HTTP/2 has other means. */
 #include "h2/h2_fields.h"
 
 #include "base/alloc.h"
+#include "base/check.h"
 #include "base/text.h"
 #include "http/status.h"
+
+#include "h2/h2_lines.h"
 
 enum { USUAL_LINES = 32, OWN_LINES = 5, STATUS_DIGITS = 3, U64_DIGITS = 20 };
 
@@ -58,75 +61,79 @@ struct h2_answer h2_answer_of(const struct exchange *exchange)
 
 /* ---- lines ----------------------------------------------------------------------------------- */
 
-/* RFC 9113 §8.2.2: an endpoint MUST NOT generate connection-specific fields. */
-static bool is_of_connection(struct span name)
+/* Names of ours stay where they are, in lower case. */
+static void add_own(struct lines *lines, struct span name, struct span value, uint8_t flags)
 {
-    static const struct span names[] = {{"connection", 10},
-                                        {"keep-alive", 10},
-                                        {"proxy-connection", 16},
-                                        {"transfer-encoding", 17},
-                                        {"upgrade", 7}};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (name.len == names[i].len && span_equal_nocase(name, names[i])) {
-            return true;
-        }
-    }
-    return false;
+    lines->at[lines->count++] = (nghttp2_nv){
+        .name = (uint8_t *)(uintptr_t)name.ptr,
+        .value = (uint8_t *)(uintptr_t)value.ptr,
+        .namelen = name.len,
+        .valuelen = value.len,
+        .flags = (uint8_t)(NGHTTP2_NV_FLAG_NO_COPY_NAME | flags),
+    };
+}
+
+uint8_t h2_secrecy_of(struct span name)
+{
+    bool is_secret = name.len == 10 && span_equal_nocase(name, SPAN("set-cookie"));
+    return is_secret ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE;
 }
 
 static void add(struct lines *lines, struct span name, struct span value)
 {
-    if (lines->count == lines->capacity || is_of_connection(name)) {
-        return; /* the first cannot be: they were counted */
-    }
-    /* RFC 7541 §7.1.3: what is secret and short must not be guessed by compression. */
-    bool is_secret = name.len == 10 && span_equal_nocase(name, SPAN("set-cookie"));
     lines->at[lines->count++] = (nghttp2_nv){
         .name = (uint8_t *)(uintptr_t)name.ptr,
         .value = (uint8_t *)(uintptr_t)(value.ptr ? value.ptr : ""),
         .namelen = name.len,
         .valuelen = value.len,
-        .flags = is_secret ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE,
+        .flags = h2_secrecy_of(name),
     };
 }
 
-/* "Name: value\r\n" lines. */
-static void add_ready(struct lines *lines, struct span ready)
+static void add_nosniff(struct lines *lines)
 {
-    while (ready.ptr && ready.len > 0) {
-        struct span line;
-        struct span name;
-        ready = span_cut(ready, '\n', &line);
-        line.len -= line.len > 0 && line.ptr[line.len - 1] == '\r';
-        struct span value = span_cut(line, ':', &name);
-        if (value.ptr) {
-            add(lines, name, span_trim(value));
-        }
+    add_own(lines, SPAN("x-content-type-options"), SPAN("nosniff"), NGHTTP2_NV_FLAG_NO_COPY_VALUE);
+}
+
+static void add_ready(struct lines *lines, struct span ready, const struct h2_lines *kept)
+{
+    struct span name;
+    struct span value;
+    if (kept) {
+        memcpy(lines->at + lines->count, kept->fields, kept->count * sizeof *lines->at);
+        lines->count += kept->count;
+        return;
+    }
+    while (h2_lines_split(&ready, &name, &value)) {
+        add(lines, name, value);
     }
 }
 
-static void add_fields(struct lines *lines, const struct response *response)
+static void add_fields(struct lines *lines, const struct response *response,
+                       const struct h2_lines *kept)
 {
     for (const struct response_field *field = response->fields; field; field = field->next) {
         if (field == &response->nosniff) {
-            add(lines, SPAN("x-content-type-options"), SPAN("nosniff"));
-        } else {
+            add_nosniff(lines);
+        } else if (!h2_is_of_connection(field->name)) {
             add(lines, field->name, field->value);
         }
     }
-    if (response->ready_fields.ptr && !response_field(response, "X-Content-Type-Options").ptr) {
-        add(lines, SPAN("x-content-type-options"), SPAN("nosniff"));
+    if (response->ready_fields.ptr &&
+        (!response->fields || !response_field(response, "X-Content-Type-Options").ptr)) {
+        add_nosniff(lines);
     }
-    add_ready(lines, response->ready_fields);
+    add_ready(lines, response->ready_fields, kept);
 }
 
-static size_t count_lines(const struct response *response)
+/* At most. */
+static size_t count_lines(const struct response *response, const struct h2_lines *kept)
 {
-    size_t count = OWN_LINES;
+    size_t count = OWN_LINES + (kept ? kept->count : 0);
     for (const struct response_field *field = response->fields; field; field = field->next) {
         count++;
     }
-    for (size_t i = 0; i < response->ready_fields.len; i++) {
+    for (size_t i = 0; !kept && i < response->ready_fields.len; i++) {
         count += response->ready_fields.ptr[i] == '\n';
     }
     return count;
@@ -147,27 +154,38 @@ static bool has_server_field(const struct response *response)
     return response->fields && response_field(response, "Server").ptr;
 }
 
+static void add_status(struct lines *lines, int status, char *room)
+{
+    if (status == STATUS_OK) {
+        add_own(lines, SPAN(":status"), SPAN("200"), NGHTTP2_NV_FLAG_NO_COPY_VALUE);
+    } else {
+        (void)text_write_u64(room, (uint64_t)status); /* 200..599 */
+        add_own(lines, SPAN(":status"), span_make(room, STATUS_DIGITS), NGHTTP2_NV_FLAG_NONE);
+    }
+}
+
 /* Room for what is written as text here. */
 struct texts {
     char status[STATUS_DIGITS];
     char length[U64_DIGITS];
 };
 
-static void fill(struct lines *lines, struct texts *texts, struct h2_driver *driver,
+static void fill(struct lines *lines, struct texts *texts, const struct h2_stream *stream,
                  const struct response *response, const struct h2_answer *answer)
 {
-    struct span server = span_of(driver->services->server_name);
-    (void)text_write_u64(texts->status, (uint64_t)answer->status); /* 200..599 */
-    add(lines, SPAN(":status"), span_make(texts->status, STATUS_DIGITS));
-    add(lines, SPAN("date"), date_of(driver));
+    struct h2_driver *driver = stream->driver;
+    struct span server = driver->server_name;
+    add_status(lines, answer->status, texts->status);
+    add_own(lines, SPAN("date"), date_of(driver), NGHTTP2_NV_FLAG_NONE);
     if (server.ptr && !has_server_field(response)) {
-        add(lines, SPAN("server"), server);
+        add_own(lines, SPAN("server"), server, NGHTTP2_NV_FLAG_NO_COPY_VALUE);
     }
     if (answer->length >= 0 && !response->has_ready_length) {
         size_t len = text_write_u64(texts->length, (uint64_t)answer->length);
-        add(lines, SPAN("content-length"), span_make(texts->length, len));
+        add_own(lines, SPAN("content-length"), span_make(texts->length, len), NGHTTP2_NV_FLAG_NONE);
     }
-    add_fields(lines, response);
+    add_fields(lines, response, stream->lines);
+    CHECK(lines->count <= lines->capacity);
 }
 
 /* ---- submitting ------------------------------------------------------------------------------ */
@@ -186,7 +204,8 @@ int h2_submit_answer(struct h2_stream *stream, const struct response *response,
     nghttp2_nv usual[USUAL_LINES];
     struct texts texts;
     struct lines lines = {.at = usual, .capacity = USUAL_LINES};
-    size_t count = count_lines(response);
+    stream->lines = h2_lines_take(stream->driver, response->ready_fields);
+    size_t count = count_lines(response, stream->lines);
     if (count > USUAL_LINES) {
         lines.capacity = count;
         lines.at = mem_alloc(count * sizeof *lines.at);
@@ -194,7 +213,7 @@ int h2_submit_answer(struct h2_stream *stream, const struct response *response,
             return GALLEY_ENOMEM;
         }
     }
-    fill(&lines, &texts, stream->driver, response, answer);
+    fill(&lines, &texts, stream, response, answer);
     int rc = submit(stream, &lines, answer->has_body);
     if (lines.at != usual) {
         mem_free(lines.at);

@@ -19,8 +19,9 @@
 #include "h2/h2_driver.h"
 
 struct h2_head;
+struct h2_lines;
 
-enum { H2_ID_NONE = 0, H2_COPY_BYTES = 1024 };
+enum { H2_ID_NONE = 0, H2_COPY_BYTES = 1024, H2_KEPT_LINES = 64 /* a power of two */ };
 
 /** A leaky bucket for each row of h2_guard_list.h. */
 struct h2_guard {
@@ -85,6 +86,7 @@ struct h2_stream {
     struct exchange *exchange;  /* NULL: it has ended, or was given up */
     struct chain body;          /* of the answer: taken from the exchange, not in conn->out */
     struct buf pending;         /* of the request's body: received, not taken */
+    struct h2_lines *lines;     /* that the head of the answer borrows; NULL: none */
     uint64_t out_left;          /* of an answer in pieces with a declared length */
     int64_t in_since_ms;        /* the rate of its body counts from here … */
     int64_t out_since_ms;       /* … and that of its answer from here */
@@ -133,6 +135,8 @@ struct h2_driver {
     struct list free_streams;
     unsigned free_stream_count;
     unsigned streams; /* alive */
+    struct h2_lines *lines[H2_KEPT_LINES];
+    struct span server_name;
     int64_t date_s;
     char date[DATE_LEN];
 };
@@ -239,6 +243,11 @@ void h2_body_fail(struct h2_stream *stream, int status);
 void h2_body_drop(struct h2_stream *stream);
 /** The answer opens a tunnel. */
 void h2_body_tunnel(struct h2_stream *stream);
+
+/* h2_fields.c */
+
+/** RFC 7541 §7.1.3: what is secret and short must not be guessed by compression. A flag for a field. */
+uint8_t h2_secrecy_of(struct span name);
 
 /* h2_respond.c: exchange_driver */
 

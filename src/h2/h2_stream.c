@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 
+#include "h2/h2_lines.h"
 #include "h2/h2_session.h"
 
 enum { MAX_FREE_STREAMS = 128 };
@@ -44,6 +45,7 @@ static void destroy(struct h2_stream *stream)
     list_remove(&stream->ready);
     chain_clear(&stream->body);
     buf_finish(&stream->pending);
+    h2_lines_unref(stream->lines);
     driver->streams--;
     if (driver->free_stream_count >= MAX_FREE_STREAMS) {
         mem_free(stream);
