@@ -32,6 +32,14 @@ static bool is_over_request_limit(struct server_loop *loop, struct exchange *exc
     return before >= most;
 }
 
+/* RFC 9110 §15.5.20: a host with a rule for clients of its own wants a handshake of its own. */
+static bool is_misdirected(const struct request *request)
+{
+    const struct transport *tls = request->tls.transport;
+    const SSL *ssl = tls ? tls_transport_ssl(tls) : NULL;
+    return ssl && tls_context_has_rules(ssl) && !tls_context_host_fits(ssl, request_host(request));
+}
+
 static void dispatch(void *ctx, struct exchange *exchange)
 {
     struct server_loop *loop = ctx;
@@ -41,9 +49,7 @@ static void dispatch(void *ctx, struct exchange *exchange)
         exchange_answer(exchange, 503);
         return;
     }
-    /* RFC 9110 §15.5.20: a host with a rule for clients of its own wants a handshake of its own. */
-    const struct transport *tls = exchange->request.tls.transport;
-    if (tls && !tls_context_host_fits(tls_transport_ssl(tls), request_host(&exchange->request))) {
+    if (is_misdirected(&exchange->request)) {
         counter_add(&loop->counters.misdirected, 1);
         exchange_answer(exchange, 421);
         return;

@@ -66,6 +66,7 @@ galley_tls *tls_context_create(const galley_tls_options *opt, const struct tls_c
         (void)error_set(err, GALLEY_ENOMEM, "tls: out of memory");
         return NULL;
     }
+    atomic_init(&tls->refs, 1);
     (void)pthread_mutex_init(&tls->reload_lock, NULL); /* cannot fail without attributes */
     if (fill(tls, opt, clock, err) != 0) {
         galley_tls_free(tls);
@@ -79,9 +80,15 @@ galley_tls *galley_tls_new(const galley_tls_options *opt, galley_error *err)
     return tls_context_create(opt, NULL, err);
 }
 
-void galley_tls_free(galley_tls *tls)
+galley_tls *tls_context_ref(galley_tls *tls)
 {
-    if (!tls) {
+    atomic_fetch_add_explicit(&tls->refs, 1, memory_order_relaxed);
+    return tls;
+}
+
+void tls_context_unref(galley_tls *tls)
+{
+    if (atomic_fetch_sub_explicit(&tls->refs, 1, memory_order_acq_rel) != 1) {
         return;
     }
     SSL_CTX_free(atomic_load(&tls->front));
@@ -89,6 +96,13 @@ void galley_tls_free(galley_tls *tls)
     (void)pthread_mutex_destroy(&tls->reload_lock);
     tls_options_finish(&tls->options);
     mem_free(tls);
+}
+
+void galley_tls_free(galley_tls *tls)
+{
+    if (tls) {
+        tls_context_unref(tls);
+    }
 }
 
 int galley_tls_reload(galley_tls *tls, galley_error *err)
@@ -128,6 +142,11 @@ int galley_tls_get_certificate(galley_tls *tls, unsigned index, galley_tls_certi
     }
     atomic_fetch_sub(&tls->readers, 1);
     return has_it ? 0 : GALLEY_ENOTFOUND;
+}
+
+bool tls_context_has_rules(const SSL *ssl)
+{
+    return tls_identity_of(ssl)->set->options->rule_count > 0;
 }
 
 bool tls_context_host_fits(const SSL *ssl, struct span host)

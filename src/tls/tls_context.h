@@ -13,6 +13,7 @@
 #include <pthread.h>
 
 struct galley_tls {
+    atomic_uint refs; /* the program's, and one for each watch; acq_rel: the last one frees */
     struct tls_options options;
     struct tls_tickets *tickets; /* NULL: none */
     pthread_mutex_t reload_lock;
@@ -24,10 +25,17 @@ struct galley_tls {
 galley_tls *tls_context_create(const galley_tls_options *opt, const struct tls_clock *clock,
                                galley_error *err);
 
+/** Who may still need it when the program has freed it. */
+galley_tls *tls_context_ref(galley_tls *tls);
+/** Any thread. */
+void tls_context_unref(galley_tls *tls);
+
 /** For a new connection: one reference, for SSL_new() and then SSL_CTX_free(), which may come in
  *  this order at once, for an SSL holds its own. Never NULL. Any thread; never waits. */
 SSL_CTX *tls_context_acquire(galley_tls *tls);
 
+/** Are there rules for clients at all? Else every host fits, and nobody needs to find it out. */
+bool tls_context_has_rules(const SSL *ssl);
 /** May a request for this host (without port; in any case) be answered on this connection, or must
  *  it come with its own handshake (RFC 9110 §15.5.20: 421)? It must when its rule for clients is
  *  not the one that the connection was made under. On the connection's loop. */
