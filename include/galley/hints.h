@@ -27,7 +27,8 @@ extern "C" {
  *
  * 0; GALLEY_EINVAL; GALLEY_ESTATE after galley_res_begin(), or when a stream or a
  * source was given; GALLEY_EFULL after the eighth; GALLEY_ECLOSED: the client has
- * gone; GALLEY_ENOMEM. After an error nothing was sent. The exchange's owner.
+ * gone; GALLEY_ENOMEM. After an error nothing was sent. The thread that the
+ * exchange belongs to.
  */
 GALLEY_API int galley_res_early_hints(galley_response *rs);
 
