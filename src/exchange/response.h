@@ -108,7 +108,8 @@ int response_body_file(struct exchange *exchange, int fd, off_t offset, uint64_t
 /** Small HTML page for a status without a body; adds Content-Type. 0 or GALLEY_ENOMEM: then without
  * a body. */
 int response_error_page(struct exchange *exchange, int status);
-/** Throw away what is set and answer with a page of the server's own. */
+/** Throw away what is set and answer with a page of the server's own. What is said of the host stays:
+ *  Strict-Transport-Security and Alt-Svc. */
 void response_be_page(struct exchange *exchange, int status);
 
 #endif

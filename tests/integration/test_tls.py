@@ -131,11 +131,15 @@ def test_who_comes_without_tls_is_sent_to_the_address_with_it(serve, folder):
 @about("hsts")
 def test_browsers_are_told_to_come_with_tls_over_tls_only(serve, folder):
     for option, value in (("--hsts", "max-age=31536000"), ("--hsts=max-age=5; preload", "max-age=5; preload")):
-        server = serve("--listen=127.0.0.1:0", TLS, "--tls-self-signed", option, root=folder(SITE))
+        server = serve("--listen=127.0.0.1:0", TLS, "--tls-self-signed", option, root=folder({**SITE, "dir/a": "a"}))
         port = int(galley.re.search(r"https://127\.0\.0\.1:(\d+)/", server.stdout)[1])
         assert server.get("/").header("Strict-Transport-Security") is None
         with secure.wrapped(("127.0.0.1", port)) as sock:
-            assert galley.Client.of(sock).get("/").header("Strict-Transport-Security") == value
+            client = galley.Client.of(sock)
+            for path, status in (("/", 200), ("/none", 404), ("/dir", 301)):  # RFC 6797 §7.1: whatever the answer is
+                answer = client.get(path)
+                assert (answer.status, answer.header("Strict-Transport-Security")) == (status, value)
+            assert client.get("/", method="DELETE").header("Strict-Transport-Security") == value
 
 
 # ---- certificates that change

@@ -256,3 +256,44 @@ TEST(test_static_files_stand_behind_middleware_too)
     EXPECT_INT(stop(srv, GALLEY_STOP_DRAIN, NULL), 0);
     galley_static_free(site);
 }
+
+static int say_of_host(galley_request *rq, galley_response *rs, galley_chain *chain, void *arg)
+{
+    (void)arg;
+    EXPECT_INT(galley_res_header(rs, "Strict-Transport-Security", "max-age=5"), 0);
+    EXPECT_INT(galley_res_header(rs, "Cache-Control", "max-age=5"), 0);
+    EXPECT_INT(galley_res_header(rs, "Alt-Svc", "h3=\":443\""), 0);
+    return strstr(galley_req_path(rq).ptr, "/no/") ? GALLEY_EACCESS : galley_next(chain);
+}
+
+static int fail(galley_request *rq, galley_response *rs, void *arg)
+{
+    (void)rq;
+    (void)arg;
+    return galley_res_text(rs, 200, "half an answer") == 0 ? GALLEY_ETIMEDOUT : 500;
+}
+
+/* RFC 6797 §7.1, RFC 7838 §3; what is said of a page is not said of another one. */
+TEST(test_what_is_said_of_the_host_stays_when_an_answer_is_thrown_away)
+{
+    static const struct {
+        const char *request;
+        int status;
+    } cases[] = {{GET("/fail"), 503}, {GET("/files/none"), 404}, {GET("/files/no/x"), 403}};
+    galley_server *srv = make_bare();
+    galley_static *site = galley_static_new(GALLEY_SOURCE_DIR "/docs", NULL, NULL);
+    EXPECT_INT(galley_server_use(srv, "/", say_of_host, NULL), 0);
+    EXPECT_INT(galley_server_route(srv, "/files/{path...}", galley_static_serve, site, NULL), 0);
+    EXPECT_INT(galley_server_route(srv, "/fail", fail, NULL, NULL), 0);
+    int port = start(srv);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct reply reply;
+        client_ask(port, cases[i].request, &reply);
+        EXPECT_INT(reply.status, cases[i].status);
+        EXPECT_TEXT(reply_field(&reply, "Strict-Transport-Security"), "max-age=5");
+        EXPECT_TEXT(reply_field(&reply, "Alt-Svc"), "h3=\":443\"");
+        EXPECT(reply_field(&reply, "Cache-Control") == NULL);
+    }
+    EXPECT_INT(stop(srv, GALLEY_STOP_DRAIN, NULL), 0);
+    galley_static_free(site);
+}
