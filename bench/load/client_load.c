@@ -15,7 +15,7 @@ struct conn {
     unsigned due;   /* request whose answer is read            */
     unsigned open;  /* sent and not answered                   */
     size_t unsent;  /* of the request before `next`            */
-    uint64_t since; /* when the batch was sent                 */
+    uint64_t since; /* when the batch was sent, or the handshake begun */
     struct reader reader;
 };
 
@@ -72,6 +72,7 @@ static void send_next(struct load *load, struct conn *conn)
 
 static void open_conn(struct load *load, struct conn *conn)
 {
+    conn->since = now_ns();
     link_connect(&conn->link, load->options);
     reader_init(&conn->reader);
     watch(load, conn, EPOLL_CTL_ADD, EPOLLIN);
@@ -140,10 +141,12 @@ static bool read_some(struct load *load, struct conn *conn)
 static void on_readable(struct load *load, struct conn *conn)
 {
     if (!conn->link.is_open) {
+        uint64_t begun = conn->since;
         if (!link_shake(&conn->link)) {
             return;
         }
         send_next(load, conn);
+        conn->since = begun; /* the handshake is part of what is measured */
     }
     while (read_some(load, conn)) {
     }
