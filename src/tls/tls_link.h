@@ -24,7 +24,7 @@ enum {
     TLS_SPARE_OUTS = 8,                /* buffers that a loop keeps for the next */
     TLS_MAX_EMPTY = 32,                /* records in a row that carry nothing for the owner */
     TLS_STEPS_PER_TURN = 4,            /* of handshakes, at most: see tls_shake.c */
-    TLS_STEPS_NS = 1000 * 1000         /* after so much time of a turn none is begun */
+    TLS_STEPS_NS = 500 * 1000          /* after so much time of a turn none is begun */
 };
 
 /* Ciphertext on its way out. It never moves: the kernel may be reading it. */
