@@ -207,6 +207,10 @@ int service_open_server(struct service *service, const struct plan *plan,
     for (size_t i = 0; i < options->proxy_from.count; i++) {
         (void)galley_server_proxy_from(service->server, options->proxy_from.items[i]);
     }
+    for (size_t i = 0; i < options->forwarded_from.count; i++) {
+        (void)galley_server_forwarded_from(service->server, options->forwarded_from.items[i],
+                                           (int)options->forwarded_header);
+    }
     (void)https_set_up(&service->https, service->server, options); /* remembered as well */
     return GALLEY_OK;
 }

@@ -31,20 +31,28 @@ static int redirect(galley_request *rq, galley_response *rs, const struct https 
     return location ? galley_res_redirect(rs, 308, location) : 503;
 }
 
+/* What the client used: behind a proxy that is believed, it knows. */
+static bool is_https(const galley_request *rq)
+{
+    galley_str scheme = galley_req_scheme(rq);
+    return span_equal(span_make(scheme.ptr, scheme.len), SPAN("https"));
+}
+
 static int before_site(galley_request *rq, galley_response *rs, galley_chain *chain, void *arg)
 {
     const struct https *https = arg;
-    bool is_tls = galley_req_is_tls(rq);
-    if (!is_tls && https->redirects && !is_challenge(rq)) {
+    bool is_secure = is_https(rq);
+    if (!is_secure && https->redirects && !is_challenge(rq)) {
         return redirect(rq, rs, https);
     }
-    /* RFC 6797 §7.2: not over connections without TLS. */
-    if (is_tls && https->hsts &&
+    /* RFC 6797 §7.2: not to clients without TLS. */
+    if (is_secure && https->hsts &&
         galley_res_header(rs, "Strict-Transport-Security", https->hsts) != GALLEY_OK) {
         return 500;
     }
     /* RFC 7838 §2.1: elsewhere clients must not believe it without proof. */
-    if (is_tls && https->alt_svc && galley_res_header(rs, "Alt-Svc", https->alt_svc) != GALLEY_OK) {
+    if (galley_req_is_tls(rq) && https->alt_svc &&
+        galley_res_header(rs, "Alt-Svc", https->alt_svc) != GALLEY_OK) {
         return 500;
     }
     return galley_next(chain);

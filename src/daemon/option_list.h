@@ -45,6 +45,14 @@ OPTION(
     LIST, proxy_from, SELF, "proxy-from", 0, "NETWORK", "", 0, 0, false, SERVING,
     "connections from there (10.0.0.0/8, ::1, unix) are a proxy's and begin with a header of the "
     "PROXY protocol, which names the client; can be given several times")
+OPTION(
+    LIST, forwarded_from, SELF, "forwarded-from", 0, "NETWORK", "", 0, 0, false, SERVING,
+    "believe HTTP proxies from there (10.0.0.0/8, ::1, unix) when they say for whom they ask: in "
+    "the access log, for --redirect-to-https and --hsts; can be given several times")
+OPTION(CHOICE, forwarded_header, SELF, "forwarded-header", 0, "x-forwarded|forwarded",
+       "x-forwarded", 0, 0, false, SERVING,
+       "which headers those proxies set themselves: X-Forwarded-For and -Proto, or Forwarded (RFC "
+       "7239); the others come from clients and are not looked at")
 
 OPTION(LIST, tls_cert, SELF, "tls-cert", 0, "FILE", "", 0, 0, false, TLS,
        "a certificate with the chain behind it, in PEM; several are told apart by the names in "

@@ -120,9 +120,10 @@ static int check_use(const struct options *options, galley_error *err)
                          "--listen ADDRESS,tls needs a certificate: --tls-cert FILE, or "
                          "--tls-self-signed for development");
     }
-    if (options->redirect_to_https && !has_address) {
+    if (options->redirect_to_https && !has_address && options->forwarded_from.count == 0) {
         return error_set(err, GALLEY_EINVAL,
-                         "--redirect-to-https is of no use without --listen ADDRESS,tls");
+                         "--redirect-to-https is of no use without --listen ADDRESS,tls, or a "
+                         "proxy that has it: --forwarded-from NETWORK");
     }
     return GALLEY_OK;
 }

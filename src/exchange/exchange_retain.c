@@ -88,8 +88,8 @@ int exchange_retain(struct exchange *exchange)
         request->peer_copy = *request->peer;
         request->peer = &request->peer_copy;
     }
-    (void)exchange_client(
-        exchange); /* whom to believe stands with the loop: it may be gone later */
+    /* Whom to believe stands with the loop, which may be gone when a worker asks. */
+    (void)exchange_client(exchange);
     exchange->is_retained = true;
     return GALLEY_OK;
 }
