@@ -70,10 +70,10 @@ def lead(server):
 # ---- curl
 
 
-def curl(server, papers, *arguments, path="/page.txt", name="localhost", **how):
+def curl(server, papers, *arguments, path="/page.txt", name="localhost", to=os.devnull, **how):
     """"STATUS VERSION" of an answer over TLS."""
     return tool(
-        "curl", "-sS", "--noproxy", "*", "--connect-to", lead(server), "--cacert", papers.ca.cert, "-o", os.devnull,
+        "curl", "-sS", "--noproxy", "*", "--connect-to", lead(server), "--cacert", papers.ca.cert, "-o", to,
         "-w", "%{http_code} %{http_version} %{size_download}\n", *arguments, f"https://{name}:{server.port}{path}", **how
     )  # fmt: skip
 
@@ -110,6 +110,35 @@ def test_curl_shows_certificates_of_its_own(start, papers, version):
     assert curl(optional, papers, *version).startswith("200 ")
     assert curl(optional, papers, *version, *good).startswith("200 ")
     assert not curl(optional, papers, *version, *bad, wanted=None).startswith("200 ")
+
+
+def test_curl_unpacks_what_was_compressed_for_it(start, papers, folder, tmp_path):
+    """RFC 9110 §8.4: a file's compressed form is there a moment after somebody has asked for it."""
+    text = "".join(f"line {i * i}\n" for i in range(5000))
+    server, got = start(papers.ec, root=folder({"page.txt": text})), tmp_path / "got"
+
+    def ask(*arguments):
+        shown = curl(server, papers, "-D", "-", *arguments, to=got).lower()
+        return re.findall(r"^content-encoding: (\w+)", shown, re.M)
+
+    for protocol in ("--http1.1", "--http2"):
+        galley.wait_until(lambda: ask(protocol, "--compressed") == ["br"], what="br")
+        assert got.read_text() == text
+        for coding in ("gzip", "zstd"):
+            accepts = ["-H", f"Accept-Encoding: {coding}", "--compressed"]
+            galley.wait_until(lambda: ask(protocol, *accepts) == [coding], what=coding)
+            assert got.read_text() == text
+        assert ask(protocol) == [] and got.read_text() == text
+
+
+def test_curl_comes_as_a_proxy_does(start, papers):
+    """The PROXY protocol stands before TLS."""
+    server = start(papers.ec, options=["--proxy-from=127.0.0.1"])
+    for protocol in ("--http1.1", "--http2"):
+        assert curl(server, papers, protocol, "--haproxy-protocol").startswith("200 ")
+        assert not curl(server, papers, protocol, wanted=None).startswith("200 ")
+    without = start(papers.ec)
+    assert not curl(without, papers, "--haproxy-protocol", wanted=None).startswith("200 ")
 
 
 def staple(papers, pair, folder):
@@ -359,6 +388,25 @@ def test_a_stop_under_load_fails_no_request_that_was_accepted(start, launch, pap
         accepted = [answer for stream, answer in client.answers.items() if stream <= last]
         assert len(accepted) > 40
         assert all(answer.is_ended and answer.status == 200 and answer.body == PAGE for answer in accepted)
+
+
+def test_a_stop_under_h2load_cuts_nothing(start, papers, folder, tmp_path):
+    """h2load lets go of what it has asked for when it hears of the end; the server says by its exit code whether it cut
+    anything, and no answer was another than 200."""
+    log, said = tmp_path / "log", []
+    server = start(papers.ec, options=[f"--access-log={log}", "--log-format=combined"])
+    url = f"https://localhost:{server.port}/page.txt"
+    thread = threading.Thread(target=lambda: said.append(tool("h2load", "-n", "1000000", "-c", "4", "-m", "10", url)))
+    thread.start()
+    try:
+        galley.wait_until(lambda: said or log.exists() and log.read_bytes().count(b"\n") > 200, 20, "load")
+        server.signal(signal.SIGTERM)
+        assert server.wait(30) == 0
+    finally:
+        thread.join(60 * galley.SLOW)
+    codes = re.search(r"status codes: (\d+) 2xx, 0 3xx, 0 4xx, 0 5xx", said[0])
+    assert codes and int(codes[1]) > 100, said[0]
+    assert set(re.findall(r'" (\d{3}) \d+ "', log.read_text())) == {"200"}
 
 
 # ---- files that cannot be used
