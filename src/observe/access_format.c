@@ -85,11 +85,27 @@ char *access_put_peer(char *at, const struct access_record *record, struct acces
     return put_span(at, span_make(format->peer_text, format->peer_text_len));
 }
 
-static void append_peer(struct buf *out, const struct access_record *record,
-                        struct access_format *format)
+/* Not by the text that is kept: that one is of the proxy, who sends many requests. */
+char *access_put_client(char *at, const struct access_client *client)
+{
+    if (client->address.family == 0) {
+        return put_span(at, client->name);
+    }
+    if (client->address.family == AF_INET) {
+        return put_ipv4(at, client->address.bytes);
+    }
+    return at + peer_address_format(at, &client->address);
+}
+
+/* Combined has room for one: who asks. */
+static void append_client(struct buf *out, const struct access_record *record,
+                          struct access_format *format)
 {
     char text[ADDRESS_TEXT_MAX];
-    buf_append(out, text, (size_t)(access_put_peer(text, record, format) - text));
+    struct access_client client;
+    const char *end = access_record_client(record, &client) ? access_put_client(text, &client)
+                                                            : access_put_peer(text, record, format);
+    buf_append(out, text, (size_t)(end - text));
 }
 
 struct span access_version_text(const struct access_record *record)
@@ -144,7 +160,7 @@ void access_format_combined(struct buf *out, const struct access_record *record,
                             struct access_format *format)
 {
     struct moment at = utc_moment(record, format);
-    append_peer(out, record, format);
+    append_client(out, record, format);
     buf_printf(out, " - - [%02u/%s/%04lld:%02u:%02u:%02u +0000] \"", at.day,
                month_names[at.month - 1], (long long)at.year, at.hour, at.minute, at.second);
     append_request_line(out, record);

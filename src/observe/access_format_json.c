@@ -6,7 +6,8 @@
 
 #include "http/date.h"
 
-/* The fixed parts with three numbers, a peer and the names of a protocol and a cipher, and texts of which each byte is escaped. */
+/* The fixed parts with three numbers, a peer, a client and the names of a protocol and a cipher, and
+ * texts of which each byte is escaped. */
 enum { FIXED_BYTES = 768, JSON_LINE_MAX = FIXED_BYTES + ACCESS_ESCAPE_FACTOR * ACCESS_TEXT_BYTES };
 
 static char *put_two_digits(char *at, unsigned number)
@@ -51,6 +52,18 @@ static char *put_time(char *at, const struct access_record *record, struct acces
     at = put_three_digits(at, (unsigned)(wall_ms % 1000));
     *at++ = 'Z';
     return at;
+}
+
+/* "peer" is always the other end; this one stands where a proxy asked for somebody. */
+static char *put_client(char *at, const struct access_record *record)
+{
+    struct access_client client;
+    if (!access_record_client(record, &client)) {
+        return at;
+    }
+    at = PUT_LITERAL(at, ",\"client\":\"");
+    at = access_put_client(at, &client);
+    return PUT_LITERAL(at, "\"");
 }
 
 static char *put_request_line(char *at, const struct access_record *record)
@@ -130,6 +143,7 @@ void access_format_json(struct buf *out, const struct access_record *record,
     at = PUT_LITERAL(at, "\",\"peer\":\"");
     at = access_put_peer(at, record, format);
     at = PUT_LITERAL(at, "\"");
+    at = put_client(at, record);
     at = put_request_line(at, record);
     at = put_numbers(at, record);
     at = record->tls_protocol ? put_tls(at, record) : at;

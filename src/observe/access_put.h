@@ -56,6 +56,8 @@ char *access_put_json(char *at, struct span text);
 /* access_format.c */
 /** Without port; "-": unknown. At most ADDRESS_TEXT_MAX bytes. */
 char *access_put_peer(char *at, const struct access_record *record, struct access_format *format);
+/** At most ADDRESS_TEXT_MAX bytes. */
+char *access_put_client(char *at, const struct access_client *client);
 /** Milliseconds since 1970. */
 int64_t access_wall_ms(const struct access_record *record, const struct access_format *format);
 struct span access_version_text(const struct access_record *record);

@@ -71,8 +71,24 @@ static struct tls_texts fill_tls(struct access_record *record, const struct tls_
                               whole_or_missing(record, shown_by(facts))};
 }
 
+/* The address as it is, to be written later, and a name behind it. Only requests of a proxy need the
+ * room. */
+static size_t client_bytes(const struct client *client)
+{
+    return client ? sizeof client->address + client->name_len : 0;
+}
+
+static void keep_client(struct access_record *record, size_t used, const struct client *client)
+{
+    record->client_len = (uint8_t)client_bytes(client); /* below 100 */
+    if (client) {
+        memcpy(record->text + used, &client->address, sizeof client->address);
+        memcpy(record->text + used + sizeof client->address, client->name, client->name_len);
+    }
+}
+
 static void fill_text(struct access_record *record, const struct request *request,
-                      const struct tls_texts *tls)
+                      const struct tls_texts *tls, const struct client *client)
 {
     struct span agent = request_field(request, FIELD_USER_AGENT);
     struct span referer = request_field(request, FIELD_REFERER);
@@ -82,9 +98,9 @@ static void fill_text(struct access_record *record, const struct request *reques
     size_t used = 0;
     record->method_len =
         (uint8_t)keep(record, &used, request->method_name, ACCESS_METHOD_BYTES, ACCESS_METHOD_CUT);
-    size_t most = ACCESS_TEXT_BYTES - tls->name.len - tls->client.len;
+    size_t most = ACCESS_TEXT_BYTES - tls->name.len - tls->client.len - client_bytes(client);
     size_t for_referer = smaller(referer.len, ACCESS_REFERER_BYTES);
-    size_t for_agent = smaller(agent.len, ACCESS_AGENT_BYTES);
+    size_t for_agent = smaller(smaller(agent.len, ACCESS_AGENT_BYTES), most - used - for_referer);
     record->target_len = (uint16_t)keep(record, &used, request->raw_target,
                                         most - used - for_agent - for_referer, ACCESS_TARGET_CUT);
     record->agent_len =
@@ -93,6 +109,7 @@ static void fill_text(struct access_record *record, const struct request *reques
     record->tls_name_len = (uint8_t)keep(record, &used, tls->name, tls->name.len, ACCESS_TLS_CUT);
     record->tls_client_len =
         (uint8_t)keep(record, &used, tls->client, tls->client.len, ACCESS_TLS_CUT);
+    keep_client(record, used, client);
 }
 
 void access_record_fill(struct access_record *record, const struct exchange *exchange,
@@ -110,7 +127,8 @@ void access_record_fill(struct access_record *record, const struct exchange *exc
     record->version = request->version;
     record->flags = is_aborted(exchange) ? ACCESS_ABORTED : 0;
     struct tls_texts tls = fill_tls(record, wants_tls ? request_tls_facts(&request->tls) : NULL);
-    fill_text(record, request, &tls);
+    /* Who asks is found out here if nobody has wanted to know before. */
+    fill_text(record, request, &tls, exchange_client((struct exchange *)(uintptr_t)exchange));
 }
 
 struct span access_record_method(const struct access_record *record)
@@ -152,4 +170,16 @@ struct span access_record_tls_client(const struct access_record *record)
                     record->referer_len + record->tls_name_len;
     return record->tls_client_len > 0 ? span_make(record->text + before, record->tls_client_len)
                                       : SPAN_NONE;
+}
+
+bool access_record_client(const struct access_record *record, struct access_client *ret)
+{
+    const char *at = record->text + record->method_len + record->target_len + record->agent_len +
+                     record->referer_len + record->tls_name_len + record->tls_client_len;
+    if (record->client_len == 0) {
+        return false;
+    }
+    memcpy(&ret->address, at, sizeof ret->address);
+    ret->name = span_make(at + sizeof ret->address, record->client_len - sizeof ret->address);
+    return true;
 }

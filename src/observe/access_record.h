@@ -8,7 +8,7 @@
 #include "exchange/exchange.h"
 
 enum {
-    ACCESS_TEXT_BYTES = 443,   /* method, target, agent, referer and TLS's names together */
+    ACCESS_TEXT_BYTES = 442,   /* method, target, agent, referer, TLS's names and client together */
     ACCESS_METHOD_BYTES = 16,  /* of an unknown method */
     ACCESS_AGENT_BYTES = 128,  /* kept free for it, where the target is long */
     ACCESS_REFERER_BYTES = 80, /* the same */
@@ -42,7 +42,8 @@ struct access_record {
     uint8_t flags;          /* enum access_flag */
     uint8_t tls_name_len;   /* that the client asked for */
     uint8_t tls_client_len; /* by its certificate */
-    /* method, target, agent, referer, name and client, one behind the other */
+    uint8_t client_len;     /* whom a proxy asked for; 0: the client is the peer */
+    /* method, target, agent, referer, TLS's name and client, client: one behind the other */
     char text[ACCESS_TEXT_BYTES];
 };
 _Static_assert(sizeof(struct access_record) == 512, "eight cache lines");
@@ -59,5 +60,13 @@ struct span access_record_referer(const struct access_record *record);
 struct span access_record_tls_name(const struct access_record *record);
 /** Missing: it showed no certificate, or it was left out. */
 struct span access_record_tls_client(const struct access_record *record);
+
+/** For whom a proxy that is believed asked. */
+struct access_client {
+    struct peer_address address; /* family 0: there is a name */
+    struct span name;            /* in the record: letters, digits and . _ - */
+};
+/** False: for nobody, the client is the peer. */
+bool access_record_client(const struct access_record *record, struct access_client *ret);
 
 #endif

@@ -15,6 +15,8 @@ struct ended {
 };
 
 void ended_init(struct ended *ended);
+/** Asked by a proxy that is believed, for this address, or for this name. */
+void ended_client(struct ended *ended, const struct peer_address *address, const char *name);
 void ended_target(struct ended *ended, struct span target);
 void ended_agent(struct ended *ended, struct span agent);
 void ended_referer(struct ended *ended, struct span referer);

@@ -335,3 +335,32 @@ TEST(the_longest_line_fits_its_bound)
         EXPECT(strlen(line_of(kind, true)) > ACCESS_TEXT_BYTES);
     }
 }
+
+static const struct peer_address ipv4 = {.family = AF_INET, .bytes = {198, 51, 100, 1}};
+static const struct peer_address ipv6 = {.family = AF_INET6,
+                                         .bytes = {0x20, 1, 0xd, 0xb8, [15] = 9}};
+static const struct peer_address of_unix = {.family = AF_UNIX};
+
+/* A proxy asked for somebody: combined has him, JSON both. */
+TEST(a_client_behind_a_proxy_is_shown)
+{
+    static const struct {
+        const struct peer_address *address;
+        const char *name, *expected;
+    } rows[] = {{&ipv4, NULL, "198.51.100.1"},
+                {&ipv6, NULL, "2001:db8::9"},
+                {&of_unix, NULL, "unix"},
+                {NULL, "unknown", "unknown"},
+                {NULL, "_Some.name-1", "_Some.name-1"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char wanted[128];
+        ended_init(&ended);
+        ended_client(&ended, rows[i].address, rows[i].name);
+        (void)snprintf(wanted, sizeof wanted, "%s - - [", rows[i].expected);
+        const char *line = line_of(GALLEY_ACCESS_COMBINED, false);
+        EXPECT(strncmp(line, wanted, strlen(wanted)) == 0);
+        (void)snprintf(wanted, sizeof wanted, ",\"peer\":\"192.0.2.7\",\"client\":\"%s\",\"method",
+                       rows[i].expected);
+        EXPECT(strstr(line_of(GALLEY_ACCESS_JSON, false), wanted));
+    }
+}

@@ -107,6 +107,7 @@ TEST(an_unknown_method_is_cut_at_its_bound)
 TEST(every_mix_of_lengths_fits_into_the_record)
 {
     static char text[600];
+    static char name[FORWARDED_NAME_MAX + 1];
     for (unsigned round = 0; round < test_rounds(2000); round++) {
         ended_init(&ended);
         size_t target_len = test_random_below(600);
@@ -117,10 +118,19 @@ TEST(every_mix_of_lengths_fits_into_the_record)
         facts.server_name = span_make(text, test_random_below(ACCESS_TLS_BYTES + 1));
         facts.client_subject = span_make(text, test_random_below(ACCESS_TLS_BYTES + 1));
         ended.exchange.request.tls.facts = &facts;
+        (void)filled(name, 'n', FORWARDED_NAME_MAX);
+        name[test_random_below(FORWARDED_NAME_MAX + 1)] = '\0';
+        if (round % 2) {
+            ended_client(&ended, NULL, name);
+        }
         access_record_fill(&record, &ended.exchange, 1000, true);
+        struct access_client client;
         size_t used = (size_t)record.method_len + record.target_len + record.agent_len +
-                      record.referer_len + record.tls_name_len + record.tls_client_len;
+                      record.referer_len + record.tls_name_len + record.tls_client_len +
+                      record.client_len;
         EXPECT(used <= ACCESS_TEXT_BYTES);
+        EXPECT(access_record_client(&record, &client) == !!(round % 2));
+        EXPECT(round % 2 == 0 || span_equal(client.name, span_of(name)));
         EXPECT_INT(access_record_tls_name(&record).len, facts.server_name.len);
         EXPECT_INT(access_record_tls_client(&record).len, facts.client_subject.len);
         EXPECT((record.target_len < target_len) == !!(record.flags & ACCESS_TARGET_CUT));
@@ -190,4 +200,27 @@ TEST(an_answer_without_content_is_not_aborted)
     ended.exchange.response.status = 304;
     access_record_fill(&record, &ended.exchange, 1000, false);
     EXPECT(!(record.flags & ACCESS_ABORTED));
+}
+
+TEST(a_client_takes_its_room_from_the_texts)
+{
+    static char text[5000];
+    static const char name[] = "_23456789012345678901234567890123456789012345678901234567890123";
+    struct access_client client;
+    ended_init(&ended);
+    access_record_fill(&record, &ended.exchange, 1000, false);
+    EXPECT(!access_record_client(&record, &client));
+    ended_client(&ended, NULL, name);
+    ended_target(&ended, filled(text, 'x', sizeof text));
+    ended_agent(&ended, span_make(text, sizeof text));
+    ended_referer(&ended, span_make(text, sizeof text));
+    access_record_fill(&record, &ended.exchange, 1000, false);
+    EXPECT(access_record_client(&record, &client));
+    EXPECT_INT(client.address.family, 0);
+    EXPECT_SPAN(client.name, name);
+    EXPECT_INT(access_record_agent(&record).len, ACCESS_AGENT_BYTES);
+    EXPECT_INT(access_record_target(&record).len, ACCESS_TEXT_BYTES - 3 - ACCESS_REFERER_BYTES -
+                                                      ACCESS_AGENT_BYTES - sizeof client.address -
+                                                      (sizeof name - 1));
+    EXPECT(client.name.ptr + client.name.len == record.text + ACCESS_TEXT_BYTES);
 }
