@@ -318,18 +318,3 @@ void tls_shared_destroy(struct tls_shared *shared)
         mem_free(shared);
     }
 }
-
-uint64_t tls_transport_idle_bytes(void)
-{
-    return mem_cost(sizeof(struct tls_link));
-}
-
-uint64_t tls_transport_output_bytes(void)
-{
-    return mem_cost(sizeof(struct tls_out));
-}
-
-uint64_t tls_shared_bytes(void)
-{
-    return mem_cost(sizeof(struct tls_shared)) + TLS_SPARE_OUTS * tls_transport_output_bytes();
-}

@@ -46,4 +46,10 @@ SSL *tls_transport_ssl(const struct transport *transport);
 uint64_t tls_transport_idle_bytes(void);
 uint64_t tls_transport_output_bytes(void);
 
+/** What OpenSSL takes of the heap for an idle connection (beside what a client's certificates need),
+ *  and what is added during a handshake, or while a record is made or opened. Measured, rounded up.
+ *  Any thread. */
+uint64_t tls_openssl_idle_bytes(void);
+uint64_t tls_openssl_work_bytes(void);
+
 #endif
