@@ -1,6 +1,9 @@
 /*
  * galley/tls.h — certificates, keys and rules for TLS 1.2 and 1.3, made once and used by any number
- * of listeners.
+ * of listeners. While a server listens by it that server watches the files: when some are replaced,
+ * written, or reached by a link that now leads elsewhere, and it has been quiet for a third of a
+ * second, galley_tls_reload() is called on a thread that may wait, and the server's log says what
+ * came of it. Changes that another machine makes on a network file system cannot be seen.
  *
  * What cannot be configured is the same for everybody: forward secrecy in every handshake, no early
  * data, no renegotiation, no compression, and tickets for resumption that are good for the one
@@ -69,7 +72,9 @@ enum {
     /** Do not offer HTTP/1.1. */
     GALLEY_TLS_NO_HTTP1 = 1u << 3,
     /** Every handshake is a full one. */
-    GALLEY_TLS_NO_TICKETS = 1u << 4
+    GALLEY_TLS_NO_TICKETS = 1u << 4,
+    /** Servers do not watch the files: the program calls galley_tls_reload(). */
+    GALLEY_TLS_NO_WATCH = 1u << 5
 };
 
 /** Start from GALLEY_TLS_OPTIONS_INIT; zero means the default everywhere. All is copied. */
@@ -128,8 +133,8 @@ GALLEY_API void galley_tls_free(galley_tls *tls);
 GALLEY_API int galley_tls_reload(galley_tls *tls, galley_error *err);
 
 /**
- * The index-th file whose change should lead to galley_tls_reload(); each is named once. Where a
- * file is replaced by renaming, it is its directory that changes.
+ * The index-th file whose change leads to galley_tls_reload(); each is named once. For those who
+ * watch by themselves: where a file is replaced by renaming, it is its directory that changes.
  *
  * Returns a text that is valid until galley_tls_free(), or NULL past the last one. Any thread; does
  * not block.

@@ -74,7 +74,7 @@ static int run(struct service *service, struct signals *signals, const struct op
 static int serve(const struct plan *plan, const struct options *options)
 {
     struct service service = {0};
-    struct signals signals = {.signal_fd = -1, .end_fd = -1, .files = {.fd = -1}};
+    struct signals signals = {.signal_fd = -1, .end_fd = -1};
     galley_error err = {0};
     int status = EXIT_FAILED;
     if (service_open_site(&service, plan, options, &err) != GALLEY_OK ||

@@ -48,6 +48,18 @@ static void stop(struct signals *signals)
     galley_server_stop(signals->server, GALLEY_STOP_DRAIN);
 }
 
+/* The server watches the files by itself; who asks does not want to wait for that. Reading them blocks,
+ * and this thread may. */
+static void reload_certificates(galley_tls *tls)
+{
+    galley_error err = {0};
+    if (galley_tls_reload(tls, &err) == GALLEY_OK) {
+        say_info("certificates were read again: new connections use them");
+    } else {
+        say_error("%s; the certificates in use stay", err.message);
+    }
+}
+
 static void act(struct signals *signals, uint32_t number)
 {
     switch (number) {
@@ -61,8 +73,8 @@ static void act(struct signals *signals, uint32_t number)
         }
         break;
     default:
-        if (signals->files.tls) {
-            tls_files_reload(&signals->files, true);
+        if (signals->tls) {
+            reload_certificates(signals->tls);
         } else {
             say_info("SIGHUP is ignored: reloading is not supported yet");
         }
@@ -73,19 +85,14 @@ static void *watch(void *arg)
 {
     struct signals *signals = arg;
     for (;;) {
-        struct pollfd wait[3] = {{.fd = signals->end_fd, .events = POLLIN},
-                                 {.fd = signals->signal_fd, .events = POLLIN},
-                                 {.fd = signals->files.fd, .events = POLLIN}}; /* -1: skipped */
-        if (poll(wait, 3, tls_files_wait_ms(&signals->files)) < 0) {
+        struct pollfd wait[2] = {{.fd = signals->end_fd, .events = POLLIN},
+                                 {.fd = signals->signal_fd, .events = POLLIN}};
+        if (poll(wait, 2, -1) < 0) {
             continue; /* EINTR */
         }
         if (wait[0].revents) {
             return NULL;
         }
-        if (wait[2].revents) {
-            tls_files_look(&signals->files);
-        }
-        tls_files_reload(&signals->files, false);
         struct signalfd_siginfo info;
         if (read(signals->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
             act(signals, info.ssi_signo);
@@ -98,8 +105,7 @@ int signals_start(struct signals *signals, galley_server *server, galley_tls *tl
 {
     sigset_t set;
     make_set(&set);
-    *signals = (struct signals){.server = server, .is_quiet = is_quiet, .end_fd = -1};
-    tls_files_open(&signals->files, tls);
+    *signals = (struct signals){.server = server, .tls = tls, .is_quiet = is_quiet, .end_fd = -1};
     signals->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (signals->signal_fd < 0) {
         return error_set_sys(err, errno, "signalfd");
@@ -129,5 +135,4 @@ void signals_end(struct signals *signals)
     }
     fd_close(&signals->signal_fd);
     fd_close(&signals->end_fd);
-    tls_files_close(&signals->files);
 }

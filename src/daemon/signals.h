@@ -2,20 +2,18 @@
  * signalfd by one of its own, so that no handler ever interrupts anything.
  *   TERM, INT   drain; the second one ends at once
  *   USR1        open the access log again, after it was renamed
- *   HUP         read the certificates again; what else a reload would do is said to be ignored
- * The same thread watches the files of certificates. */
+ *   HUP         read the certificates again; what else a reload would do is said to be ignored */
 #ifndef DAEMON_SIGNALS_H
 #define DAEMON_SIGNALS_H
 
-#include "daemon/tls_files.h"
-
 #include <galley/server.h>
+#include <galley/tls.h>
 
 #include <pthread.h>
 
 struct signals {
     galley_server *server;
-    struct tls_files files;
+    galley_tls *tls; /* NULL: none */
     int signal_fd;
     int end_fd; /* readable: signals_end() was called */
     pthread_t thread;

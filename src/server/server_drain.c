@@ -159,6 +159,7 @@ void server_drain_all_idle(struct galley_server *srv)
         return;
     }
     server_sites_stop(srv);
+    server_tls_unwatch(srv);
     server_drain_unwatch(srv);
     loop_stop(first_loop(srv));
 }

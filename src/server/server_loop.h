@@ -15,6 +15,7 @@
 #include "observe/access_log.h"
 #include "tls/tls_context.h"
 #include "tls/tls_transport.h"
+#include "tls/tls_watch.h"
 
 #include <galley/server.h>
 
@@ -44,7 +45,8 @@ struct server_counters {
 /** Where the server listens, and by which certificates. */
 struct server_listener {
     struct listener socket;
-    galley_tls *tls; /* the program's; NULL: plain */
+    galley_tls *tls;         /* the program's; NULL: plain */
+    struct tls_watch *watch; /* of its files, at the first listener that has it; NULL: none */
 };
 
 /** The protocols of a loop. See server_drivers.c. */

@@ -76,6 +76,9 @@ static int prepare(galley_server *srv, galley_error *err)
         rc = server_drain_watch(srv, err);
     }
     if (rc == GALLEY_OK) {
+        rc = server_tls_watch(srv, err);
+    }
+    if (rc == GALLEY_OK) {
         rc = start_log(srv, err);
     }
     if (rc == GALLEY_OK) {
@@ -98,6 +101,7 @@ static void take_apart(galley_server *srv)
     server_admission_stop(srv);
     if (!srv->file_system_hangs) {
         server_loops_finish(srv);
+        server_tls_forget(srv);
     }
     server_listeners_close(srv);
     server_log_finish(srv);
@@ -110,6 +114,7 @@ static void undo(galley_server *srv)
     server_admission_stop(srv);
     if (srv->loops && srv->loops[0].loop) {
         server_sites_stop(srv);
+        server_tls_unwatch(srv);
         server_drain_unwatch(srv);
     }
     galley_pool *pool = atomic_load(&srv->pool);
@@ -120,6 +125,7 @@ static void undo(galley_server *srv)
         (void)galley_pool_shutdown(srv->file_pool, GALLEY_DRAIN, GALLEY_FOREVER, NULL);
     }
     server_loops_finish(srv);
+    server_tls_forget(srv);
     server_listeners_close(srv); /* after the acceptors on them */
     server_log_finish(srv);
 }

@@ -48,6 +48,7 @@ static int add_listener(galley_server *srv, const char *text, galley_tls *tls, g
     rc = listener_open(&grown[count].socket, &address, err);
     if (rc == GALLEY_OK) {
         grown[count].tls = tls;
+        grown[count].watch = NULL;
         srv->addresses.count++;
     }
     return rc;

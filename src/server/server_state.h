@@ -203,6 +203,15 @@ bool server_hand_over(struct server_loop *loop, unsigned door, int fd);
 /** Tell the other loops how many connections it has. */
 void server_balance_count(struct server_loop *loop);
 
+/* ---- server_tls.c ---- */
+/** Watch the files of every galley_tls that it listens by, on the first loop, before that runs. 0 or
+ *  GALLEY_ENOMEM. */
+int server_tls_watch(struct galley_server *srv, galley_error *err);
+/** On the first loop, or before it has run. */
+void server_tls_unwatch(struct galley_server *srv);
+/** The first loop has made its last turn. */
+void server_tls_forget(struct galley_server *srv);
+
 /* ---- server_memory.c ---- */
 /** Refuse what cannot fit, warn of what hardly does, choose max_connections if nobody said. */
 int server_memory_settle(struct galley_server *srv, galley_error *err);

@@ -10,7 +10,7 @@
 
 enum {
     ALL_FLAGS = GALLEY_TLS_SELF_SIGNED | GALLEY_TLS_STRICT_NAMES | GALLEY_TLS_NO_HTTP2 |
-                GALLEY_TLS_NO_HTTP1 | GALLEY_TLS_NO_TICKETS,
+                GALLEY_TLS_NO_HTTP1 | GALLEY_TLS_NO_TICKETS | GALLEY_TLS_NO_WATCH,
     DEFAULT_LIFETIME_S = 12 * 3600,
     LEAST_LIFETIME_S = 60,
     MOST_LIFETIME_S = 7 * 24 * 3600, /* RFC 8446 §4.6.1: seven days at most */
@@ -57,6 +57,7 @@ static int take_numbers(struct taking *taking)
     options->has_self_signed = given->flags & GALLEY_TLS_SELF_SIGNED;
     options->is_strict = given->flags & GALLEY_TLS_STRICT_NAMES;
     options->has_tickets = !(given->flags & GALLEY_TLS_NO_TICKETS);
+    options->is_watched = !(given->flags & GALLEY_TLS_NO_WATCH);
     options->offers_h2 = !(given->flags & GALLEY_TLS_NO_HTTP2);
     options->offers_http1 = !(given->flags & GALLEY_TLS_NO_HTTP1);
     options->policy = given->policy;

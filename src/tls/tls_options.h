@@ -30,6 +30,7 @@ struct tls_options {
     bool has_self_signed;
     bool is_strict;
     bool has_tickets;
+    bool is_watched; /* its files, by servers that run */
     bool offers_h2;
     bool offers_http1;
     int policy;

@@ -396,6 +396,92 @@ TEST(test_the_log_tells_who_the_client_is)
     world_close(&world);
 }
 
+/* ---- certificates that change ---------------------------------------------------------------- */
+
+static void replace_certificate(struct world *world, const char *subject)
+{
+    struct cert next = cert_make(&(struct cert_wish){
+        .subject = subject, .names = "DNS:open.example", .issuer = &world->root});
+    cert_write(cert_path(world->folder, "cert.pem"), &next, NULL);
+    cert_write_key(cert_path(world->folder, "key.pem"), &next, NULL);
+    cert_free(&next);
+}
+
+static bool shows(int port, const char *subject)
+{
+    struct tls_client client;
+    char name[64] = "";
+    EXPECT(tls_client_open(&client, port, &(struct tls_wish){.name = "open.example"}));
+    X509_NAME_get_text_by_NID(X509_get_subject_name(SSL_get0_peer_certificate(client.ssl)),
+                              NID_commonName, name, sizeof name);
+    tls_client_close(&client);
+    return strcmp(name, subject) == 0;
+}
+
+/* Two servers listen by it, one of them twice. */
+TEST(test_replaced_certificates_are_used_by_every_server)
+{
+    char body[TEXT_BYTES];
+    struct world world;
+    struct tls_client kept;
+    galley_server_options opt = options();
+    world_open(&world, &opt);
+    EXPECT_INT(galley_server_listen_tls(world.srv, "127.0.0.1:0", world.tls), 0);
+    world_start(&world);
+    galley_server *other = galley_server_new(&opt, NULL);
+    EXPECT_INT(galley_server_listen_tls(other, "127.0.0.1:0", world.tls), 0);
+    int other_port = start(other);
+    EXPECT(shows(world.port, "leaf"));
+    EXPECT(tls_client_open(&kept, world.port, &(struct tls_wish){.name = "open.example"}));
+    replace_certificate(&world, "second");
+    WAIT_UNTIL(shows(world.port, "second") && shows(other_port, "second"));
+    EXPECT_INT(stop(other, GALLEY_STOP_DRAIN, NULL), 0);
+    replace_certificate(&world, "third");
+    WAIT_UNTIL(shows(galley_server_port(world.srv, 2), "third"));
+    EXPECT_INT(tls_client_get(&kept, "/loop", body, sizeof body), 200);
+    tls_client_close(&kept);
+    world_close(&world);
+}
+
+static unsigned count_watches(void)
+{
+    unsigned count = 0;
+    for (int fd = 0; fd < 256; fd++) {
+        char link[32], target[64] = "";
+        snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+        ssize_t len = readlink(link, target, sizeof target - 1);
+        count += len > 0 && strstr(target, "inotify") != NULL;
+    }
+    return count;
+}
+
+static unsigned watches_with(uint32_t flags)
+{
+    struct world world;
+    galley_server_options opt = options();
+    world_open(&world, &opt);
+    galley_tls_options own = GALLEY_TLS_OPTIONS_INIT;
+    const galley_tls_pair pairs[] = {
+        {cert_path(world.folder, "cert.pem"), cert_path(world.folder, "key.pem"), NULL}, {0}};
+    own.pairs = pairs;
+    own.flags = flags;
+    galley_tls *tls = galley_tls_new(&own, NULL);
+    EXPECT(tls);
+    EXPECT_INT(galley_server_listen_tls(world.srv, "127.0.0.1:0", tls), 0);
+    world_start(&world);
+    unsigned count = count_watches();
+    world_close(&world);
+    galley_tls_free(tls);
+    return count;
+}
+
+TEST(test_a_program_may_watch_by_itself)
+{
+    unsigned watched = watches_with(0);
+    EXPECT_INT(watches_with(GALLEY_TLS_NO_WATCH), watched - 1);
+    EXPECT_INT(watches_with(GALLEY_TLS_NO_WATCH | GALLEY_TLS_NO_HTTP2), watched - 1);
+}
+
 /* ---- what is refused ------------------------------------------------------------------------- */
 
 static int ask_wrongly(galley_request *rq, galley_response *rs, void *arg)
