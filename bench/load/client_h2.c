@@ -54,7 +54,7 @@ struct h2_load {
     int epoll;
     struct h2_conn *conns;
     struct fields fields[MAX_REQUESTS];
-    bool is_measuring;
+    bool is_measuring, has_kept;
     uint64_t requests, bytes; /* measured */
     uint64_t sent, answered;  /* in all   */
     struct histogram latency;
@@ -132,15 +132,19 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     return 0;
 }
 
+static bool is_kept(const struct h2_load *load, const struct stream *stream)
+{
+    return load->options->kept && !load->has_kept && stream == &load->conns[0].streams[0];
+}
+
 static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *data,
                    size_t len, void *arg)
 {
     (void)flags;
-    const struct h2_load *load = ((struct h2_conn *)arg)->load;
+    struct h2_load *load = ((struct h2_conn *)arg)->load;
     struct stream *stream = nghttp2_session_get_stream_user_data(session, id);
     stream->body_bytes += (int64_t)len;
-    if (load->answered == 0 && load->options->kept &&
-        fwrite(data, 1, len, load->options->kept) != len) {
+    if (is_kept(load, stream) && fwrite(data, 1, len, load->options->kept) != len) {
         fail("what is kept");
     }
     return 0;
@@ -166,6 +170,7 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error,
     struct h2_load *load = ((struct h2_conn *)arg)->load;
     struct stream *stream = nghttp2_session_get_stream_user_data(session, id);
     check_answer(stream, error);
+    load->has_kept = load->has_kept || is_kept(load, stream);
     load->answered++;
     if (load->is_measuring) {
         load->requests++;
