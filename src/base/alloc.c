@@ -179,6 +179,22 @@ void mem_free(void *block)
     free(block);
 }
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define ALLOC_IS_WATCHED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define ALLOC_IS_WATCHED 1
+#endif
+#endif
+#ifndef ALLOC_IS_WATCHED
+#define ALLOC_IS_WATCHED 0
+#endif
+
+int mem_is_watched(void)
+{
+    return ALLOC_IS_WATCHED;
+}
+
 char *mem_copy_text(const char *text, size_t len)
 {
     if (len == SIZE_MAX) {

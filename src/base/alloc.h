@@ -38,6 +38,9 @@ static inline uint64_t mem_cost(uint64_t bytes)
     return whole < 32 ? 32 : whole & ~UINT64_C(15);
 }
 
+/** Does a sanitizer look at each block? Then none should be kept for whoever asks next. */
+int mem_is_watched(void);
+
 /** Let the n-th allocation from now on fail (1: the next), once; 0: none. Test builds only, else no
  * effect. */
 void mem_fail_nth(uint64_t n);

@@ -172,7 +172,9 @@ void h2_driver_destroy(struct h2_driver *driver)
         return;
     }
     CHECK(!driver->is_posted && driver->streams == 0);
+    CHECK(driver->blocks.used_bytes == 0);
     h2_lines_finish(driver);
+    h2_blocks_finish(&driver->blocks);
     struct list *link;
     while ((link = list_pop_front(&driver->free_heads)) != NULL) {
         h2_head_free(CONTAINER_OF(link, struct h2_head, link));
@@ -185,16 +187,18 @@ void h2_driver_destroy(struct h2_driver *driver)
     mem_free(driver);
 }
 
-/* What nghttp2 allocates cannot be asked: measured with 1.52, for a session and for a stream. */
+/* What nghttp2 1.52 allocates was counted, and a test counts again: for a session whose two HPACK tables
+ * are full of the smallest entries (a fresh one takes 28 KiB), and for a stream with an answer's head. */
 void h2_driver_memory(const struct h2_options *options, struct h2_memory *memory)
 {
-    enum { NG_SESSION_BYTES = 40 * 1024, NG_STREAM_BYTES = 2 * 1024, KEPT_STREAMS = 128 };
+    enum { NG_SESSION_BYTES = 112 * 1024, NG_STREAM_BYTES = 2 * 1024, KEPT_STREAMS = 128 };
     struct h2_options own = with_defaults(options);
     uint64_t stream = mem_cost(sizeof(struct h2_stream));
     uint64_t head = h2_head_bytes(own.limits);
     *memory = (struct h2_memory){
         .driver_bytes = mem_cost(sizeof(struct h2_driver)) + KEPT_STREAMS * stream +
-                        h2_heads_kept_bytes(own.limits) + h2_lines_kept_bytes(),
+                        h2_heads_kept_bytes(own.limits) + h2_lines_kept_bytes() +
+                        h2_blocks_kept_bytes(),
         .idle_bytes = mem_cost(sizeof(struct h2_session)) + NG_SESSION_BYTES,
         .input_bytes = 2 * mem_cost(own.conn_window_bytes) + head +
                        own.max_streams * (stream + NG_STREAM_BYTES),

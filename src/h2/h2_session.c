@@ -267,7 +267,7 @@ static struct h2_session *create(struct conn *conn)
     list_init(&session->ready);
     list_init(&session->over);
     list_init(&session->link);
-    nghttp2_mem memory = h2_memory(&session->reserve);
+    nghttp2_mem memory = h2_memory(session);
     if (nghttp2_session_server_new3(&session->ng, driver->callbacks, session,
                                     driver->nghttp2_options, &memory) != 0) {
         mem_free(session);

@@ -21,7 +21,12 @@
 struct h2_head;
 struct h2_lines;
 
-enum { H2_ID_NONE = 0, H2_COPY_BYTES = 1024, H2_KEPT_LINES = 64 /* a power of two */ };
+enum {
+    H2_ID_NONE = 0,
+    H2_COPY_BYTES = 1024,
+    H2_KEPT_LINES = 64, /* a power of two */
+    H2_BLOCK_CLASSES = 16
+};
 
 /** A leaky bucket for each row of h2_guard_list.h. */
 struct h2_guard {
@@ -35,6 +40,14 @@ struct h2_guard {
 struct h2_reserve {
     _Alignas(16) char bytes[2048];
     size_t used; /* never given back: the session ends */
+};
+
+/** Small ones are kept for the next; h2_memory.c. */
+struct block;
+struct h2_blocks {
+    struct block *free[H2_BLOCK_CLASSES];
+    uint64_t free_bytes;
+    uint64_t used_bytes; /* by nghttp2, as the heap counts */
 };
 
 enum h2_drain {
@@ -137,6 +150,7 @@ struct h2_driver {
     unsigned streams; /* alive */
     struct h2_lines *lines[H2_KEPT_LINES];
     struct span server_name;
+    struct h2_blocks blocks;
     int64_t date_s;
     char date[DATE_LEN];
 };
@@ -169,7 +183,10 @@ void h2_out_of_memory(struct h2_session *session);
 /* h2_memory.c */
 
 /** For nghttp2_session_server_new3(). */
-nghttp2_mem h2_memory(struct h2_reserve *reserve);
+nghttp2_mem h2_memory(struct h2_session *session);
+/** What a driver keeps, at most. */
+uint64_t h2_blocks_kept_bytes(void);
+void h2_blocks_finish(struct h2_blocks *blocks);
 
 /* h2_callbacks.c: what nghttp2 calls */
 
