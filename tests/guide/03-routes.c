@@ -69,6 +69,7 @@ int main(void)
     block_2(srv, NULL, NULL);
     block_3(srv, NULL, NULL);
     block_5(srv, NULL, NULL);
+    block_6(srv, NULL, NULL);
     galley_server_route(srv, "GET /search", search, NULL, NULL);
     galley_server_route(srv, "GET /first", first_line, NULL, NULL);
     galley_server_route(srv, "GET /login", log_in, NULL, NULL);
@@ -77,6 +78,7 @@ int main(void)
     methods(t);
     hosts(t);
     questions(t);
+    WANT(ask(t, "POST /measure\nAccept-Encoding: gzip") == 200 && said("{\"bytes\": 0}\n"));
     middleware(t);
     galley_test_free(t);
     galley_server_free(srv);
