@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+import browser
 import galley
 import h2_client
 import secure
@@ -77,3 +78,17 @@ def test_what_is_no_alternative_service_is_refused_at_the_start(run, folder, val
     done = run("--listen=127.0.0.1:0", f"--alt-svc={value}", folder(SITE))
     assert done.returncode == 1 and done.stderr.startswith("galley: Alt-Svc: '"), done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.browser
+@pytest.mark.once
+@pytest.mark.xdist_group("browser")
+def test_a_browser_takes_hints_for_what_they_are(serve, folder, tmp_path):
+    browser.node(), browser.chromium()
+    page = '<!doctype html><link rel="icon" href="data:,"><link rel="stylesheet" href="/app.css"><h1>here</h1>'
+    site = {"index.html": page, "app.css": "body { color: rgb(1, 2, 3) }"}
+    server = serve("--listen=127.0.0.1:0,tls", "--tls-self-signed", f"--link=*.html={STYLE}", root=folder(site))
+    facts = browser.visit("visit_hints.mjs", f"https://localhost:{server.port}/", tmp_path)["load"]
+    assert facts["status"] == 200 and facts["colour"] == "rgb(1, 2, 3)"
+    assert facts["hints"] == [{"link": STYLE}]
+    assert [line for line in facts["complaints"] if "preload" not in line] == []
