@@ -23,8 +23,7 @@ enum {
     TLS_FAREWELL_MS = 1000,            /* how long a last word may take to leave */
     TLS_SPARE_OUTS = 8,                /* buffers that a loop keeps for the next */
     TLS_MAX_EMPTY = 32,                /* records in a row that carry nothing for the owner */
-    TLS_STEPS_PER_TURN = 4,            /* of handshakes, at most: see tls_shake.c */
-    TLS_STEPS_NS = 500 * 1000          /* after so much time of a turn none is begun */
+    TLS_STEPS_PER_TURN = 4             /* of handshakes, at most: see tls_shake.c */
 };
 
 /* Ciphertext on its way out. It never moves: the kernel may be reading it. */
@@ -43,10 +42,12 @@ struct tls_shaking {
     struct list waiting;     /* links, the first is the next */
     struct tls_link *called; /* it has its turn now; NULL: nobody */
     struct loop_post later;
-    bool is_later;    /* it will run */
-    uint32_t turn;    /* the loop's turn that the next counts for */
-    unsigned steps;   /* made in it */
-    int64_t spent_ns; /* on these */
+    bool is_later;     /* it will run */
+    uint32_t turn;     /* the loop's turn that the next counts for */
+    unsigned steps;    /* made in it */
+    int64_t spent_ns;  /* on these */
+    int64_t others_ns; /* what all else took since the steps of the turn before */
+    int64_t left_ns;   /* when those ended; 0: nobody waited then */
 };
 
 struct tls_shared {

@@ -81,7 +81,9 @@ static void call_later(struct tls_shaking *shaking, struct loop *loop)
     }
 }
 
-/* One in each turn, and more while they are quick. Steps of earlier turns do not count. */
+/* One in each turn, and a few more if all the others have taken longer than the steps: so handshakes
+ * get on while the loop is busy, and nobody else waits for more than half of the time. Steps of
+ * earlier turns do not count. */
 static bool has_step_left(struct tls_shaking *shaking, const struct loop *loop)
 {
     uint32_t turn = loop_turn_number(loop);
@@ -89,9 +91,10 @@ static bool has_step_left(struct tls_shaking *shaking, const struct loop *loop)
         shaking->turn = turn;
         shaking->steps = 0;
         shaking->spent_ns = 0;
+        shaking->others_ns = 0;
     }
     return shaking->steps == 0 ||
-           (shaking->steps < TLS_STEPS_PER_TURN && shaking->spent_ns < TLS_STEPS_NS);
+           (shaking->steps < TLS_STEPS_PER_TURN && shaking->spent_ns < shaking->others_ns);
 }
 
 /* In the order of their coming: nobody overtakes those that wait already. */
@@ -109,20 +112,30 @@ static bool takes_step(struct tls_link *link)
     return false;
 }
 
-/* At the end of a turn, and of the next one: what is ready there is served before. */
+static void call_next(struct tls_shaking *shaking)
+{
+    struct list *node = list_pop_front(&shaking->waiting);
+    shaking->called = CONTAINER_OF(node, struct tls_link, waiting);
+    tls_run(shaking->called);
+    shaking->called = NULL;
+}
+
+/* At the end of a turn, and of the next one: what is ready there is served before. While somebody
+ * waits the loop does not sleep, so what has passed since then is what the others took. */
 static void call_waiting(struct loop_post *post)
 {
     struct tls_shaking *shaking = CONTAINER_OF(post, struct tls_shaking, later);
-    struct tls_shared *shared = CONTAINER_OF(shaking, struct tls_shared, shaking);
+    struct loop *loop = CONTAINER_OF(shaking, struct tls_shared, shaking)->loop;
+    bool has_step = has_step_left(shaking, loop);
     shaking->is_later = false;
-    while (!list_is_empty(&shaking->waiting) && has_step_left(shaking, shared->loop)) {
-        struct list *node = list_pop_front(&shaking->waiting);
-        shaking->called = CONTAINER_OF(node, struct tls_link, waiting);
-        tls_run(shaking->called);
+    shaking->others_ns = shaking->left_ns ? clock_mono_ns() - shaking->left_ns : 0;
+    for (; has_step && !list_is_empty(&shaking->waiting); has_step = has_step_left(shaking, loop)) {
+        call_next(shaking);
     }
-    shaking->called = NULL;
+    shaking->left_ns = 0;
     if (!list_is_empty(&shaking->waiting)) {
-        call_later(shaking, shared->loop);
+        shaking->left_ns = clock_mono_ns();
+        call_later(shaking, loop);
     }
 }
 
