@@ -6,6 +6,7 @@
 #include "daemon/banner.h"
 #include "daemon/doctor_memory.h"
 #include "daemon/help.h"
+#include "daemon/https.h"
 #include "daemon/machine.h"
 #include "daemon/option_table.h"
 #include "daemon/tls.h"
@@ -141,6 +142,16 @@ static bool append_certificates(struct buf *out, const struct options *options)
     return true;
 }
 
+static bool append_https(struct buf *out, const struct options *options)
+{
+    galley_error err = {0};
+    bool is_good = https_check(options, &err) == GALLEY_OK;
+    if (!is_good) {
+        buf_printf(out, "headers\n  %s\n", err.message);
+    }
+    return is_good;
+}
+
 static bool append_folder(struct buf *out, const struct plan *plan, const struct options *options)
 {
     struct service service = {0};
@@ -167,6 +178,7 @@ bool doctor_append_report(struct buf *out, const struct plan *plan, const struct
         is_good &= append_address(out, options->listen.items[i]);
     }
     is_good &= append_certificates(out, options);
+    is_good &= append_https(out, options);
     buf_append_text(out, "folder\n");
     is_good &= append_folder(out, plan, options);
     is_good &= doctor_append_memory(out, plan, options);

@@ -78,6 +78,8 @@ def test_what_is_no_alternative_service_is_refused_at_the_start(run, folder, val
     done = run("--listen=127.0.0.1:0", f"--alt-svc={value}", folder(SITE))
     assert done.returncode == 1 and done.stderr.startswith("galley: Alt-Svc: '"), done.stderr
     assert done.stderr.count("\n") == 1
+    done = run("--doctor", "--listen=127.0.0.1:0", f"--alt-svc={value}", folder(SITE))
+    assert done.returncode == 1 and "\n  Alt-Svc: '" in done.stdout
 
 
 @pytest.mark.browser
