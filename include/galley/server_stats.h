@@ -58,7 +58,9 @@ typedef struct galley_memory_plan {
     uint64_t fixed_bytes; /* all that does not depend on connections                          */
     uint64_t least_bytes; /* fixed, every connection, and a request at its limits for each
                               loop and worker: what must fit                                   */
-    uint64_t most_bytes;  /* fixed, and every connection at its limits at once                */
+    uint64_t most_bytes;  /* fixed, and every connection with all its requests at their limits */
+    unsigned streams;     /* requests of a connection at once: max_streams, or 1 where nobody speaks
+                             HTTP/2; each has memory and body of its own                       */
 } galley_memory_plan;
 
 /**

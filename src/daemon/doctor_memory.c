@@ -68,7 +68,9 @@ static void append_sums(struct buf *out, const galley_memory_plan *memory)
     buf_append_text(out, "  together\n");
     append_line(out, memory->least_bytes,
                 "must fit: one such request for each loop and worker, all connections, the rest");
-    append_line(out, memory->most_bytes, "at worst: every connection has one at the same time");
+    append_bytes(out, memory->most_bytes);
+    buf_printf(out, "at worst: every connection has %u of them at once%s\n", memory->streams,
+               memory->streams > 1 ? " (--max-streams)" : "");
     if (memory->limit_bytes > 0) {
         append_line(out, memory->limit_bytes, "is what the control group allows");
     }

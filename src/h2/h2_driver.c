@@ -206,6 +206,11 @@ void h2_driver_memory(const struct h2_options *options, struct h2_memory *memory
     };
 }
 
+uint32_t h2_driver_max_streams(const struct h2_options *options)
+{
+    return with_defaults(options).max_streams;
+}
+
 struct span h2_preface(void)
 {
     return span_make(NGHTTP2_CLIENT_MAGIC, NGHTTP2_CLIENT_MAGIC_LEN);

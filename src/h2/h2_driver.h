@@ -72,6 +72,8 @@ struct h2_memory {
     uint64_t output_bytes; /* answers that wait to be sent, as far as they are copies */
 };
 void h2_driver_memory(const struct h2_options *options, struct h2_memory *memory);
+/** How many streams a connection has at once, by these options. */
+uint32_t h2_driver_max_streams(const struct h2_options *options);
 
 /** What a client begins with (RFC 9113 §3.4). */
 struct span h2_preface(void);

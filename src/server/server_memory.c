@@ -6,6 +6,7 @@
 #include "files/file_site.h"
 #include "loop/loop_memory.h"
 #include "loop/warm_file.h"
+#include "tls/tls_peer.h"
 
 #include "server/server_state.h"
 
@@ -28,11 +29,11 @@ static uint64_t times(uint64_t a, uint64_t b)
 
 /* ---- the parts ------------------------------------------------------------------------------- */
 
-/* Of a connection that has a request. */
-static uint64_t busy_bytes(const galley_memory_plan *plan)
+/* Of a connection that has so many requests. */
+static uint64_t busy_bytes(const galley_memory_plan *plan, unsigned requests)
 {
-    return plus(plus(plan->input_bytes, plan->memory_bytes),
-                plus(plan->body_bytes, plan->output_bytes));
+    uint64_t each = plus(plan->memory_bytes, plan->body_bytes);
+    return plus(plus(plan->input_bytes, plan->output_bytes), times(requests, each));
 }
 
 static void add_body(galley_memory_plan *plan, const struct route_target *target,
@@ -79,24 +80,51 @@ static uint64_t larger(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
-/* Any client may speak HTTP/2, by whose connection all its streams share more. */
-static void add_h2(const struct server_config *config, galley_memory_plan *plan)
+static bool speaks_h2(const struct galley_server *srv)
 {
-    const struct h2_options options = {.limits = &config->limits,
-                                       .max_streams = config->max_streams};
+    for (unsigned i = 0; i < srv->addresses.count && !srv->test; i++) {
+        const galley_tls *tls = srv->addresses.list[i].tls;
+        if (tls ? tls->options.offers_h2 : !srv->config.no_plain_h2) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What the streams of a connection share is more than what a request of HTTP/1.1 has. */
+static void add_h2(const struct galley_server *srv, galley_memory_plan *plan)
+{
+    const struct h2_options options = {.limits = &srv->config.limits,
+                                       .max_streams = srv->config.max_streams};
     struct h2_memory h2;
     h2_driver_memory(&options, &h2);
+    plan->loop_bytes += h2.driver_bytes;
+    plan->streams = 1;
+    if (!speaks_h2(srv)) {
+        return;
+    }
     uint64_t input = plus(h2.idle_bytes, plus(h2.input_bytes, exchange_object_bytes()));
     plan->input_bytes = larger(plan->input_bytes, input);
     plan->output_bytes = larger(plan->output_bytes, plus(h2.output_bytes, conn_send_bytes()));
-    plan->loop_bytes += h2.driver_bytes;
+    plan->streams = h2_driver_max_streams(&options);
 }
 
-/* What OpenSSL keeps by itself for a connection is not in it: docs/rooms/tls.md. */
-static void add_tls(galley_memory_plan *plan)
+static bool asks_clients(const struct galley_server *srv)
 {
-    plan->idle_bytes += tls_transport_idle_bytes();
-    plan->output_bytes += tls_transport_output_bytes();
+    for (unsigned i = 0; i < srv->addresses.count; i++) {
+        const galley_tls *tls = srv->addresses.list[i].tls;
+        if (tls && tls->options.rule_count > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void add_tls(const struct galley_server *srv, galley_memory_plan *plan)
+{
+    plan->idle_bytes += tls_transport_idle_bytes() + tls_openssl_idle_bytes() +
+                        tls_peer_most_bytes(asks_clients(srv));
+    plan->output_bytes += tls_transport_output_bytes() + tls_openssl_work_bytes();
     plan->loop_bytes += tls_shared_bytes();
 }
 
@@ -167,9 +195,9 @@ static void add_up(galley_memory_plan *plan, unsigned at_work)
     plan->fixed_bytes =
         plus(times(plan->loops, plan->loop_bytes), plus(plus(plan->cache_bytes, plan->log_bytes),
                                                         plus(plan->pool_bytes, plan->stack_bytes)));
-    plan->least_bytes = plus(plus(plan->fixed_bytes, idle), times(at_work, busy_bytes(plan)));
-    plan->most_bytes =
-        plus(plus(plan->fixed_bytes, idle), times(plan->connections, busy_bytes(plan)));
+    plan->least_bytes = plus(plus(plan->fixed_bytes, idle), times(at_work, busy_bytes(plan, 1)));
+    plan->most_bytes = plus(plus(plan->fixed_bytes, idle),
+                            times(plan->connections, busy_bytes(plan, plan->streams)));
 }
 
 /* As many as half of what the rest leaves can hold, one for each loop at least. */
@@ -191,9 +219,9 @@ static void make_plan(const struct galley_server *srv, galley_memory_plan *plan)
     plan->connections = config->max_connections;
     plan->loops = config->loops;
     add_connections(config, plan);
-    add_h2(config, plan);
+    add_h2(srv, plan);
     if (server_has_tls(srv)) {
-        add_tls(plan);
+        add_tls(srv, plan);
     }
     add_routes(srv, plan);
     plan->log_bytes = log ? access_log_bytes(log, plan->loops) : 0;
@@ -234,7 +262,7 @@ static struct part largest_part(const galley_memory_plan *plan, const struct ser
     uint64_t head = h1_memory_of(config).input_bytes;
     uint64_t window = plan->input_bytes > head ? plan->input_bytes - head : 0;
     uint64_t idle = times(plan->connections, plan->idle_bytes);
-    uint64_t at_work = (plan->least_bytes - plan->fixed_bytes - idle) / busy_bytes(plan);
+    uint64_t at_work = (plan->least_bytes - plan->fixed_bytes - idle) / busy_bytes(plan, 1);
     at_work = at_work ? at_work : 1; /* without a bound */
     const struct part parts[] = {
         {"max_connections", idle},

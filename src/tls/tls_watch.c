@@ -8,7 +8,6 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/debounce.h"
-#include "loop/offload.h"
 #include "tls/tls_context.h"
 #include "tls/tls_paths.h"
 

@@ -8,9 +8,8 @@
 #define TLS_TLS_WATCH_H
 
 #include "base/log.h"
-#include "loop/loop.h"
+#include "loop/offload.h"
 
-#include <galley/pool.h>
 #include <galley/tls.h>
 
 struct tls_watch;

@@ -19,7 +19,8 @@ static galley_memory_plan known(void)
                                 .stack_bytes = 7 << 14,
                                 .stack_reserved_bytes = 14 << 20,
                                 .least_bytes = UINT64_C(3) << 30,
-                                .most_bytes = UINT64_MAX};
+                                .most_bytes = UINT64_MAX,
+                                .streams = 100};
 }
 
 static bool has_line(const struct buf *out, const char *line)
@@ -40,7 +41,8 @@ TEST(test_each_part_has_a_line_with_its_option)
     EXPECT(has_line(&out, "stacks of 7 threads at least; they may grow to 14.0 MiB\n"));
     EXPECT(has_line(&out, "          0 B  its body (--max-body)\n"));
     EXPECT(has_line(&out, "      3.0 GiB  must fit"));
-    EXPECT(has_line(&out, "     no bound  at worst"));
+    EXPECT(
+        has_line(&out, "     no bound  at worst: every connection has 100 of them at once (--max"));
     EXPECT(!has_line(&out, "access log"));
     EXPECT(!has_line(&out, "control group allows"));
     buf_finish(&out);
