@@ -101,18 +101,24 @@ static struct span keep(struct h2_head *head, struct span s)
     return span_make(to, s.len);
 }
 
+/* RFC 9113 §8.3.1, RFC 8441 §4 */
 static struct span *pseudo_of(struct h2_head *head, struct span name)
 {
-    static const struct span names[] = {
-        {":method", 7}, {":scheme", 7}, {":authority", 10}, {":path", 5}, {":protocol", 9}};
-    struct span *const spans[] = {&head->method, &head->scheme, &head->authority, &head->path,
-                                  &head->protocol};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (span_equal(name, names[i])) {
-            return spans[i];
+    switch (name.len) {
+    case 5:
+        return span_equal(name, SPAN(":path")) ? &head->path : NULL;
+    case 7:
+        if (span_equal(name, SPAN(":method"))) {
+            return &head->method;
         }
+        return span_equal(name, SPAN(":scheme")) ? &head->scheme : NULL;
+    case 9:
+        return span_equal(name, SPAN(":protocol")) ? &head->protocol : NULL;
+    case 10:
+        return span_equal(name, SPAN(":authority")) ? &head->authority : NULL;
+    default:
+        return NULL;
     }
-    return NULL;
 }
 
 bool h2_head_add(struct h2_head *head, const struct http_limits *limits, struct span name,
