@@ -47,12 +47,12 @@ static int before_site(galley_request *rq, galley_response *rs, galley_chain *ch
     }
     /* RFC 6797 §7.2: not to clients without TLS. */
     if (is_secure && https->hsts &&
-        galley_res_header(rs, "Strict-Transport-Security", https->hsts) != GALLEY_OK) {
+        galley_res_lasting_header(rs, "Strict-Transport-Security", https->hsts) != GALLEY_OK) {
         return 500;
     }
     /* RFC 7838 §2.1: elsewhere clients must not believe it without proof. */
     if (galley_req_is_tls(rq) && https->alt_svc &&
-        galley_res_header(rs, "Alt-Svc", https->alt_svc) != GALLEY_OK) {
+        galley_res_lasting_header(rs, "Alt-Svc", https->alt_svc) != GALLEY_OK) {
         return 500;
     }
     return galley_next(chain);

@@ -82,29 +82,9 @@ int response_error_page(struct exchange *exchange, int status)
     return rc;
 }
 
-/* RFC 6797 §7.1, RFC 7838 §3: what is said of the host holds whatever the answer is. */
-static bool is_about_host(const struct response_field *field)
-{
-    return span_equal_nocase(field->name, SPAN("Strict-Transport-Security")) ||
-           span_equal_nocase(field->name, SPAN("Alt-Svc"));
-}
-
-static void reset_but_for_host(struct exchange *exchange)
-{
-    struct response_field *field = exchange->response.fields;
-    response_reset(exchange);
-    while (field) {
-        struct response_field *next = field->next;
-        if (is_about_host(field)) {
-            response_append_field(&exchange->response, field);
-        }
-        field = next;
-    }
-}
-
 void response_be_page(struct exchange *exchange, int status)
 {
-    reset_but_for_host(exchange);
+    response_reset(exchange);
     exchange->response.status = status;
     if (status_may_have_body(status, METHOD_GET)) {
         (void)response_error_page(exchange, status); /* without memory: the status alone */

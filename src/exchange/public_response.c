@@ -46,6 +46,24 @@ int galley_res_header(galley_response *rs, const char *name, const char *value)
     return response_set_field(exchange, span_of(name), span_of(value));
 }
 
+int galley_res_lasting_header(galley_response *rs, const char *name, const char *value)
+{
+    if (!rs || !name || !value) {
+        return GALLEY_EINVAL;
+    }
+    struct exchange *exchange = exchange_of_response(rs);
+    if (!OWNER_OK(exchange) || exchange->response.is_begun) {
+        return GALLEY_ESTATE;
+    }
+    struct response_field *field = NULL;
+    int rc = response_prepare_field(exchange, span_of(name), span_of(value), &field);
+    if (rc == GALLEY_OK) {
+        field->lasts = true;
+        response_put_field(&exchange->response, field);
+    }
+    return rc;
+}
+
 int galley_res_add_header(galley_response *rs, const char *name, const char *value)
 {
     if (!rs || !name || !value) {

@@ -19,9 +19,22 @@ void response_init(struct response *response, struct chain_pool *chains)
     chain_init(&response->body, chains);
 }
 
+/* Those of `from` that last, in their order. */
+static void put_lasting(struct response *response, struct response_field *from)
+{
+    struct response_field *next = NULL;
+    for (struct response_field *field = from; field; field = next) {
+        next = field->next;
+        if (field->lasts) {
+            response_append_field(response, field);
+        }
+    }
+}
+
 void response_reset(struct exchange *exchange)
 {
     struct response *response = &exchange->response;
+    struct response_field *fields = response->fields;
     struct body_writer *writer = response->writer;
     struct response_coding coding = response->coding;
     bool must_close = response->must_close;
@@ -32,6 +45,7 @@ void response_reset(struct exchange *exchange)
     response->writer = writer;
     response->coding = coding;
     response->must_close = must_close;
+    put_lasting(response, fields);
 }
 
 /* RFC 9112 §6, RFC 9110 §7.6.1: framing and connection fields say what the driver does, so only it

@@ -34,6 +34,7 @@ struct response_field {
     struct span name;
     struct span value;
     bool was_hinted; /* it went out in a 103 already: early_hints.h */
+    bool lasts;      /* response_reset() keeps it */
 };
 
 struct response {
@@ -63,7 +64,8 @@ struct response {
 };
 
 void response_init(struct response *response, struct chain_pool *chains);
-/** Everything set so far is thrown away (a handler failed, or another answer is given). */
+/** Everything set so far is thrown away (a handler failed, or another answer is given), but for fields
+ *  that last. */
 void response_reset(struct exchange *exchange);
 
 /** Has an answer's body been given, in whatever way? */
@@ -108,8 +110,7 @@ int response_body_file(struct exchange *exchange, int fd, off_t offset, uint64_t
 /** Small HTML page for a status without a body; adds Content-Type. 0 or GALLEY_ENOMEM: then without
  * a body. */
 int response_error_page(struct exchange *exchange, int status);
-/** Throw away what is set and answer with a page of the server's own. What is said of the host stays:
- *  Strict-Transport-Security and Alt-Svc. */
+/** Throw away what is set and answer with a page of the server's own. */
 void response_be_page(struct exchange *exchange, int status);
 
 #endif

@@ -257,43 +257,60 @@ TEST(test_static_files_stand_behind_middleware_too)
     galley_static_free(site);
 }
 
-static int say_of_host(galley_request *rq, galley_response *rs, galley_chain *chain, void *arg)
+/* ---- headers that stay ---- */
+
+static int set_both(galley_request *rq, galley_response *rs, galley_chain *chain, void *arg)
 {
+    (void)rq;
     (void)arg;
-    EXPECT_INT(galley_res_header(rs, "Strict-Transport-Security", "max-age=5"), 0);
-    EXPECT_INT(galley_res_header(rs, "Cache-Control", "max-age=5"), 0);
-    EXPECT_INT(galley_res_header(rs, "Alt-Svc", "h3=\":443\""), 0);
-    return strstr(galley_req_path(rq).ptr, "/no/") ? GALLEY_EACCESS : galley_next(chain);
+    EXPECT_INT(galley_res_lasting_header(rs, "X-Stays", "first"), 0);
+    EXPECT_INT(galley_res_header(rs, "X-Goes", "yes"), 0);
+    EXPECT_INT(galley_res_lasting_header(rs, "X-Stays", "yes"), 0);
+    EXPECT_INT(galley_res_lasting_header(rs, "X-Other", "too"), 0);
+    return galley_next(chain);
 }
 
 static int fail(galley_request *rq, galley_response *rs, void *arg)
 {
-    (void)rq;
     (void)arg;
-    return galley_res_text(rs, 200, "half an answer") == 0 ? GALLEY_ETIMEDOUT : 500;
+    galley_str other = galley_req_query_param(rq, "other");
+    if (other.ptr) {
+        EXPECT_INT(galley_res_header(rs, "X-Other", other.ptr), 0);
+    }
+    EXPECT_INT(galley_res_text(rs, 200, "thrown away"), 0);
+    return GALLEY_ENOTFOUND;
 }
 
-/* RFC 6797 §7.1, RFC 7838 §3; what is said of a page is not said of another one. */
-TEST(test_what_is_said_of_the_host_stays_when_an_answer_is_thrown_away)
+TEST(test_headers_that_last_are_in_error_pages_as_well)
 {
+    galley_error err = {0};
+    galley_server *srv = make_bare();
+    galley_static *site = galley_static_new(GALLEY_SOURCE_DIR "/docs", NULL, &err);
+    EXPECT(site);
+    EXPECT_INT(galley_server_use(srv, "/", set_both, NULL), 0);
+    EXPECT_INT(galley_server_route(srv, "/fail", fail, NULL, NULL), 0);
+    EXPECT_INT(galley_server_route(srv, "/{path...}", galley_static_serve, site, NULL), 0);
+    int port = start(srv);
     static const struct {
         const char *request;
         int status;
-    } cases[] = {{GET("/fail"), 503}, {GET("/files/none"), 404}, {GET("/files/no/x"), 403}};
-    galley_server *srv = make_bare();
-    galley_static *site = galley_static_new(GALLEY_SOURCE_DIR "/docs", NULL, NULL);
-    EXPECT_INT(galley_server_use(srv, "/", say_of_host, NULL), 0);
-    EXPECT_INT(galley_server_route(srv, "/files/{path...}", galley_static_serve, site, NULL), 0);
-    EXPECT_INT(galley_server_route(srv, "/fail", fail, NULL, NULL), 0);
-    int port = start(srv);
+        bool keeps_all;
+    } cases[] = {
+        {GET("/tour.md"), 200, true}, {GET("/tour.md"), 200, true}, /* cached */
+        {GET("/none"), 404, false},   {GET("/fail"), 404, false},   {GET("/rooms"), 301, false},
+    };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct reply reply;
         client_ask(port, cases[i].request, &reply);
         EXPECT_INT(reply.status, cases[i].status);
-        EXPECT_TEXT(reply_field(&reply, "Strict-Transport-Security"), "max-age=5");
-        EXPECT_TEXT(reply_field(&reply, "Alt-Svc"), "h3=\":443\"");
-        EXPECT(reply_field(&reply, "Cache-Control") == NULL);
+        EXPECT_TEXT(reply_field(&reply, "X-Stays"), "yes");
+        EXPECT_TEXT(reply_field(&reply, "X-Other"), "too");
+        EXPECT(!reply_field(&reply, "X-Goes") == !cases[i].keeps_all);
     }
+    struct reply reply;
+    client_ask(port, GET("/fail?other=handler's"), &reply); /* replaced: an ordinary one */
+    EXPECT_TEXT(reply_field(&reply, "X-Stays"), "yes");
+    EXPECT(!reply_field(&reply, "X-Other"));
     EXPECT_INT(stop(srv, GALLEY_STOP_DRAIN, NULL), 0);
     galley_static_free(site);
 }

@@ -59,6 +59,7 @@ TEST(test_without_a_response_every_call_is_einval)
     EXPECT_INT(galley_res_status(NULL, 200), GALLEY_EINVAL);
     EXPECT_INT(galley_res_header(NULL, "X-A", "a"), GALLEY_EINVAL);
     EXPECT_INT(galley_res_add_header(NULL, "X-A", "a"), GALLEY_EINVAL);
+    EXPECT_INT(galley_res_lasting_header(NULL, "X-A", "a"), GALLEY_EINVAL);
     EXPECT_INT(galley_res_text(NULL, 200, "x"), GALLEY_EINVAL);
     EXPECT_INT(galley_res_printf(NULL, 200, NULL, "x"), GALLEY_EINVAL);
     EXPECT_INT(galley_res_data(NULL, 200, NULL, "x", 1, release, NULL), GALLEY_EINVAL);
@@ -83,6 +84,8 @@ static int give_null(galley_request *rq, galley_response *rs, void *arg)
     EXPECT_INT(galley_res_header(rs, "X-A", NULL), 0); /* removes it */
     EXPECT_INT(galley_res_add_header(rs, NULL, "x"), GALLEY_EINVAL);
     EXPECT_INT(galley_res_add_header(rs, "X-A", NULL), GALLEY_EINVAL);
+    EXPECT_INT(galley_res_lasting_header(rs, NULL, "x"), GALLEY_EINVAL);
+    EXPECT_INT(galley_res_lasting_header(rs, "X-A", NULL), GALLEY_EINVAL);
     EXPECT_INT(galley_res_text(rs, 200, NULL), GALLEY_EINVAL);
     EXPECT_INT(galley_res_printf(rs, 200, NULL, NULL), GALLEY_EINVAL);
     EXPECT_INT(galley_res_data(rs, 200, NULL, NULL, 1, release, NULL), GALLEY_EINVAL);
@@ -147,11 +150,13 @@ static int give_line_ends(galley_request *rq, galley_response *rs, void *arg)
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         EXPECT_INT(galley_res_header(rs, "X-A", values[i]), GALLEY_EINVAL);
         EXPECT_INT(galley_res_add_header(rs, "X-A", values[i]), GALLEY_EINVAL);
+        EXPECT_INT(galley_res_lasting_header(rs, "X-A", values[i]), GALLEY_EINVAL);
         EXPECT_INT(galley_res_redirect(rs, 303, values[i]), GALLEY_EINVAL);
     }
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         EXPECT_INT(galley_res_header(rs, names[i], "x"), GALLEY_EINVAL);
         EXPECT_INT(galley_res_add_header(rs, names[i], "x"), GALLEY_EINVAL);
+        EXPECT_INT(galley_res_lasting_header(rs, names[i], "x"), GALLEY_EINVAL);
     }
     EXPECT_INT(galley_res_printf(rs, 200, bad_value, "x"), GALLEY_EINVAL);
     EXPECT_INT(galley_res_data(rs, 200, bad_value, "x", 1, NULL, NULL), GALLEY_EINVAL);
@@ -178,6 +183,7 @@ static int give_framing(galley_request *rq, galley_response *rs, void *arg)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         EXPECT_INT(galley_res_header(rs, names[i], "1"), GALLEY_EINVAL);
         EXPECT_INT(galley_res_add_header(rs, names[i], "1"), GALLEY_EINVAL);
+        EXPECT_INT(galley_res_lasting_header(rs, names[i], "1"), GALLEY_EINVAL);
     }
     return galley_res_text(rs, 200, "fine");
 }
@@ -225,6 +231,7 @@ static int begin_and_give(galley_request *rq, galley_response *rs, void *arg)
     EXPECT_INT(galley_res_header(rs, "X-Late", "x"), GALLEY_ESTATE);
     EXPECT_INT(galley_res_header(rs, "X-Late", NULL), GALLEY_ESTATE);
     EXPECT_INT(galley_res_add_header(rs, "X-Late", "x"), GALLEY_ESTATE);
+    EXPECT_INT(galley_res_lasting_header(rs, "X-Late", "x"), GALLEY_ESTATE);
     EXPECT_INT(galley_res_write(rs, "whole", 5), 0);
     EXPECT_INT(galley_res_write(rs, "x", 1), GALLEY_ETOOBIG); /* behind the end */
     EXPECT_INT(galley_res_write(rs, "", 0), 0);
@@ -305,6 +312,7 @@ static void *use_from_another_thread(void *arg)
     EXPECT_INT(galley_res_status(rs, 404), GALLEY_ESTATE);
     EXPECT_INT(galley_res_header(rs, "X-A", "a"), GALLEY_ESTATE);
     EXPECT_INT(galley_res_add_header(rs, "X-A", "a"), GALLEY_ESTATE);
+    EXPECT_INT(galley_res_lasting_header(rs, "X-A", "a"), GALLEY_ESTATE);
     EXPECT_INT(galley_res_write(rs, "x", 1), GALLEY_ESTATE);
     give_every_body(rq, rs);
     return NULL;

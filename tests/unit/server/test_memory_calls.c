@@ -104,6 +104,12 @@ static int add_header(galley_request *rq, galley_response *rs)
     return galley_res_add_header(rs, "X-A", "a");
 }
 
+static int lasting_header(galley_request *rq, galley_response *rs)
+{
+    (void)rq;
+    return galley_res_lasting_header(rs, "X-A", "a");
+}
+
 static int text(galley_request *rq, galley_response *rs)
 {
     (void)rq;
@@ -215,7 +221,7 @@ static int sink(galley_request *rq, galley_response *rs)
 typedef int call_fn(galley_request *rq, galley_response *rs);
 
 /* shows: GALLEY_ENOMEM of galley_on_end(), galley_req_set(), galley_res_header(),
- * galley_res_add_header(), galley_res_text(), galley_res_printf(), galley_res_data(),
+ * galley_res_add_header(), galley_res_lasting_header(), galley_res_text(), galley_res_printf(), galley_res_data(),
  * galley_res_file(), galley_res_fd(), galley_res_redirect(), galley_res_begin(), galley_res_source(),
  * galley_req_sink(), galley_ws_accept() */
 static const struct call {
@@ -236,6 +242,7 @@ static const struct call {
     {"galley_req_set", set, false},
     {"galley_res_header", set_header, false},
     {"galley_res_add_header", add_header, false},
+    {"galley_res_lasting_header", lasting_header, false},
     {"galley_res_text", text, false},
     {"galley_res_printf", print_answer, false},
     {"galley_res_data", data, false},
