@@ -128,7 +128,9 @@ static void release_parts(struct exchange *exchange)
     exchange_body_release(exchange);
     deferred_release(exchange);
     run_end_hooks(exchange);
-    request_release_tls(&exchange->request.tls);
+    if (exchange->request.tls.facts) {
+        request_release_tls(&exchange->request.tls);
+    }
 }
 
 void exchange_keeper_unref(struct exchange_keeper *keeper)
