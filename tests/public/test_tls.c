@@ -200,19 +200,45 @@ TEST(test_handlers_everywhere_know_who_the_client_is)
     world_close(&world);
 }
 
+static uint64_t counter(const galley_server *srv, const char *wanted)
+{
+    size_t it = 0;
+    const char *name = NULL;
+    uint64_t value = 0;
+    while (galley_server_next_counter(srv, &it, &name, &value)) {
+        if (strcmp(name, wanted) == 0) {
+            return value;
+        }
+    }
+    test_fail(__FILE__, __LINE__, "no counter %s", wanted);
+}
+
+/* Any thread. */
+static void note_failure(void *ctx, int level, const char *line)
+{
+    if (level == GALLEY_LOG_DEBUG && strstr(line, "the TLS handshake failed (peer did not")) {
+        atomic_store((atomic_bool *)ctx, true);
+    }
+}
+
 /* RFC 8446 §4.4.2.4: TLS 1.3 tells it with the first read. */
 TEST(test_a_client_without_the_certificate_that_its_host_wants_gets_no_answer)
 {
     char body[TEXT_BYTES];
     struct world world;
     struct tls_client client;
+    atomic_bool was_logged = false;
     galley_server_options opt = options();
+    opt.log = note_failure;
+    opt.log_ctx = &was_logged;
+    opt.log_level = GALLEY_LOG_DEBUG;
     world_open(&world, &opt);
     world_start(&world);
     bool is_open = tls_client_open(&client, world.port, &(struct tls_wish){.name = "must.example"});
     EXPECT(!is_open || SSL_write(client.ssl, "GET / HTTP/1.1\r\n", 16) != 16 ||
            !tls_client_read(&client, body, 1));
     tls_client_close(&client);
+    WAIT_UNTIL(counter(world.srv, "closed_handshake_failed") == 1 && atomic_load(&was_logged));
     world_close(&world);
 }
 
