@@ -71,6 +71,17 @@ static struct tls_texts fill_tls(struct access_record *record, const struct tls_
                               whole_or_missing(record, shown_by(facts))};
 }
 
+/* Whom a proxy asked for; NULL: for nobody but itself. It is found out here if nobody has wanted to
+ * know before. */
+static const struct client *other_client(const struct exchange *exchange)
+{
+    const struct client *client = exchange_client((struct exchange *)(uintptr_t)exchange);
+    const struct peer_address *peer = exchange->request.peer;
+    bool is_same = client && client->address.family == peer->family &&
+                   memcmp(client->address.bytes, peer->bytes, sizeof peer->bytes) == 0;
+    return is_same ? NULL : client;
+}
+
 /* The address as it is, to be written later, and a name behind it. Only requests of a proxy need the
  * room. */
 static size_t client_bytes(const struct client *client)
@@ -127,8 +138,7 @@ void access_record_fill(struct access_record *record, const struct exchange *exc
     record->version = request->version;
     record->flags = is_aborted(exchange) ? ACCESS_ABORTED : 0;
     struct tls_texts tls = fill_tls(record, wants_tls ? request_tls_facts(&request->tls) : NULL);
-    /* Who asks is found out here if nobody has wanted to know before. */
-    fill_text(record, request, &tls, exchange_client((struct exchange *)(uintptr_t)exchange));
+    fill_text(record, request, &tls, other_client(exchange));
 }
 
 struct span access_record_method(const struct access_record *record)

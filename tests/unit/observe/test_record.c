@@ -210,6 +210,9 @@ TEST(a_client_takes_its_room_from_the_texts)
     ended_init(&ended);
     access_record_fill(&record, &ended.exchange, 1000, false);
     EXPECT(!access_record_client(&record, &client));
+    ended_client(&ended, &ended.peer, NULL); /* the proxy asks for itself */
+    access_record_fill(&record, &ended.exchange, 1000, false);
+    EXPECT(!access_record_client(&record, &client));
     ended_client(&ended, NULL, name);
     ended_target(&ended, filled(text, 'x', sizeof text));
     ended_agent(&ended, span_make(text, sizeof text));
