@@ -33,6 +33,11 @@ static bool bind_session(SSL *ssl, const struct tls_identity *identity, struct s
     unsigned char bound[TLS_DIGEST_BYTES + TLS_ASKED_MAX] = {0};
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned len = 0;
+    if (!identity->rule && name.len > 0 && name.len < SSL_MAX_SID_CTX_LENGTH) {
+        /* as it is; what is hashed is longer, so the two are never taken for each other */
+        return SSL_set_session_id_context(ssl, (const unsigned char *)name.ptr,
+                                          (unsigned)name.len) == 1;
+    }
     if (identity->rule) {
         memcpy(bound, identity->rule->digest, TLS_DIGEST_BYTES);
     }

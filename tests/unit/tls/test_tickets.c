@@ -96,6 +96,24 @@ TEST(test_two_names_of_one_wildcard_do_not_share_tickets)
     world_close(&world);
 }
 
+/* Too long to be a session's context as they are: they are hashed. */
+TEST(test_two_long_names_do_not_share_tickets)
+{
+    struct world world;
+    start(&world, 0);
+    for (int i = 0; i < VERSIONS; i++) {
+        SSL_SESSION *session =
+            session_of(&world, "a-name-of-more-than-32-letters-1.wild.example", versions[i]);
+        EXPECT(
+            resumes(&world, "a-name-of-more-than-32-letters-1.wild.example", versions[i], session));
+        EXPECT(!resumes(&world, "a-name-of-more-than-32-letters-2.wild.example", versions[i],
+                        session));
+        EXPECT(!resumes(&world, "a-name-of-more-than-32-letters-1", versions[i], session));
+        SSL_SESSION_free(session);
+    }
+    world_close(&world);
+}
+
 TEST(test_tickets_outlive_a_change_of_keys)
 {
     struct world world;
