@@ -2,6 +2,7 @@
  * without memory. What is spoken there is tested with the program and in tls/. */
 #include "base/alloc.h"
 #include "test.h"
+#include "tls_certs.h"
 
 #include <galley/server.h>
 
@@ -121,9 +122,27 @@ static void start_and_stop(galley_server *srv, galley_error *err)
     }
 }
 
+/* From files, which are watched. */
+static galley_tls *certificates_in(const char *folder)
+{
+    const char *cert = cert_path(folder, "cert.pem"), *key = cert_path(folder, "key.pem");
+    struct cert leaf = cert_make(&(struct cert_wish){.subject = "leaf", .names = "DNS:a.example"});
+    cert_write(cert, &leaf, NULL);
+    cert_write_key(key, &leaf, NULL);
+    cert_free(&leaf);
+    const galley_tls_pair pairs[] = {{cert, key, NULL}, {0}};
+    galley_tls_options opt = GALLEY_TLS_OPTIONS_INIT;
+    opt.pairs = pairs;
+    galley_tls *tls = galley_tls_new(&opt, NULL);
+    EXPECT(tls);
+    return tls;
+}
+
 TEST_TIMEOUT(every_failing_allocation_of_a_start_with_tls_is_one_sentence, 120)
 {
-    galley_tls *tls = certificates();
+    char folder[CERT_PATH_MAX];
+    cert_folder_make(folder);
+    galley_tls *tls = certificates_in(folder);
     bool did_fail = true;
     for (uint64_t n = 1; did_fail; n++) {
         galley_error err = {0};
@@ -139,4 +158,5 @@ TEST_TIMEOUT(every_failing_allocation_of_a_start_with_tls_is_one_sentence, 120)
         galley_server_free(srv);
     }
     galley_tls_free(tls);
+    cert_folder_remove(folder);
 }
