@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 static struct exchange exchange;
+static struct exchange_services services;
 static struct field lines[1];
 static struct fields fields;
 static struct peer_address peer = {.family = AF_INET, .bytes = {192, 0, 2, 7}};
@@ -24,6 +25,7 @@ static void prepare(void)
     exchange.response.status = 200;
     exchange.response.length = 173;
     exchange.bytes_sent = 173;
+    exchange.services = &services;
     exchange.request.method = METHOD_GET;
     exchange.request.method_name = SPAN("GET");
     exchange.request.raw_target = SPAN("/guide/index.html");

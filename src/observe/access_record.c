@@ -71,31 +71,35 @@ static struct tls_texts fill_tls(struct access_record *record, const struct tls_
                               whole_or_missing(record, shown_by(facts))};
 }
 
+static bool is_same(const struct peer_address *a, const struct peer_address *b)
+{
+    return a->family == b->family && memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
+}
+
 /* Whom a proxy asked for; NULL: for nobody but itself. It is found out here if nobody has wanted to
- * know before. */
+ * know before; most servers believe nobody. */
 static const struct client *other_client(const struct exchange *exchange)
 {
+    const struct request *request = &exchange->request;
+    if (!exchange->services->forwarding && request->client_state != CLIENT_IS_TOLD) {
+        return NULL;
+    }
     const struct client *client = exchange_client((struct exchange *)(uintptr_t)exchange);
-    const struct peer_address *peer = exchange->request.peer;
-    bool is_same = client && client->address.family == peer->family &&
-                   memcmp(client->address.bytes, peer->bytes, sizeof peer->bytes) == 0;
-    return is_same ? NULL : client;
+    return client && !is_same(&client->address, request->peer) ? client : NULL;
 }
 
 /* The address as it is, to be written later, and a name behind it. Only requests of a proxy need the
  * room. */
 static size_t client_bytes(const struct client *client)
 {
-    return client ? sizeof client->address + client->name_len : 0;
+    return sizeof client->address + client->name_len; /* below 100 */
 }
 
 static void keep_client(struct access_record *record, size_t used, const struct client *client)
 {
-    record->client_len = (uint8_t)client_bytes(client); /* below 100 */
-    if (client) {
-        memcpy(record->text + used, &client->address, sizeof client->address);
-        memcpy(record->text + used + sizeof client->address, client->name, client->name_len);
-    }
+    record->client_len = (uint8_t)client_bytes(client);
+    memcpy(record->text + used, &client->address, sizeof client->address);
+    memcpy(record->text + used + sizeof client->address, client->name, client->name_len);
 }
 
 static void fill_text(struct access_record *record, const struct request *request,
@@ -109,9 +113,13 @@ static void fill_text(struct access_record *record, const struct request *reques
     size_t used = 0;
     record->method_len =
         (uint8_t)keep(record, &used, request->method_name, ACCESS_METHOD_BYTES, ACCESS_METHOD_CUT);
-    size_t most = ACCESS_TEXT_BYTES - tls->name.len - tls->client.len - client_bytes(client);
+    size_t most = ACCESS_TEXT_BYTES - tls->name.len - tls->client.len;
     size_t for_referer = smaller(referer.len, ACCESS_REFERER_BYTES);
-    size_t for_agent = smaller(smaller(agent.len, ACCESS_AGENT_BYTES), most - used - for_referer);
+    size_t for_agent = smaller(agent.len, ACCESS_AGENT_BYTES);
+    if (client) {
+        most -= client_bytes(client);
+        for_agent = smaller(for_agent, most - used - for_referer);
+    }
     record->target_len = (uint16_t)keep(record, &used, request->raw_target,
                                         most - used - for_agent - for_referer, ACCESS_TARGET_CUT);
     record->agent_len =
@@ -120,7 +128,10 @@ static void fill_text(struct access_record *record, const struct request *reques
     record->tls_name_len = (uint8_t)keep(record, &used, tls->name, tls->name.len, ACCESS_TLS_CUT);
     record->tls_client_len =
         (uint8_t)keep(record, &used, tls->client, tls->client.len, ACCESS_TLS_CUT);
-    keep_client(record, used, client);
+    record->client_len = 0;
+    if (client) {
+        keep_client(record, used, client);
+    }
 }
 
 void access_record_fill(struct access_record *record, const struct exchange *exchange,
