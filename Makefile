@@ -12,6 +12,7 @@ FUZZ_SECONDS ?= 20
 ARGS ?= examples/site
 ONLY ?=
 IO ?=
+WAY ?=
 BENCH_ARGS ?=
 CMAKE_FLAGS ?=
 PREFIX ?= /usr/local
@@ -60,11 +61,12 @@ deb: build/.folder
 setup:
 	tools/setup build test check deb fuzz browser
 
-## test     install what is missing, then every test; ONLY=conn: whose name matches; IO=uring: whole servers over io_uring
+## test     install what is missing, then every test; ONLY=conn: whose name matches; IO=uring: whole servers over io_uring;
+##          WAY=http, tls, h2: whole servers over that alone
 test: build/.folder
 	@tools/setup build test
 	$(call build,dev,all)
-	@$(PYTHON) tools/run_tests build/dev $(if $(ONLY),--only '$(ONLY)') $(if $(IO),--io $(IO))
+	@$(PYTHON) tools/run_tests build/dev $(if $(ONLY),--only '$(ONLY)') $(if $(IO),--io $(IO)) $(if $(WAY),--way $(WAY))
 
 ## check    layers, sizes, banned calls, comments, format, headers, static analysis, symbols, reference, ABI, instructions
 check: build/.folder
@@ -78,17 +80,17 @@ format:
 	@tools/setup check
 	find src include tests examples bench -name '*.[ch]' -print0 | xargs -0 $$(command -v clang-format-14 || echo clang-format) -i
 
-## asan     every test under AddressSanitizer and UndefinedBehaviorSanitizer; ONLY and IO as with test
+## asan     every test under AddressSanitizer and UndefinedBehaviorSanitizer; ONLY, IO and WAY as with test
 asan: build/.folder
 	@tools/setup build test
 	$(call build,asan,all)
-	@$(PYTHON) tools/run_tests build/asan --slow 3 $(if $(ONLY),--only '$(ONLY)') $(if $(IO),--io $(IO))
+	@$(PYTHON) tools/run_tests build/asan --slow 3 $(if $(ONLY),--only '$(ONLY)') $(if $(IO),--io $(IO)) $(if $(WAY),--way $(WAY))
 
-## tsan     every test under ThreadSanitizer; ONLY and IO as with test
+## tsan     every test under ThreadSanitizer; ONLY, IO and WAY as with test
 tsan: build/.folder
 	@tools/setup build test
 	$(call build,tsan,all)
-	@$(PYTHON) tools/run_tests build/tsan --no-aslr --slow 5 $(if $(ONLY),--only '$(ONLY)') $(if $(IO),--io $(IO))
+	@$(PYTHON) tools/run_tests build/tsan --no-aslr --slow 5 $(if $(ONLY),--only '$(ONLY)') $(if $(IO),--io $(IO)) $(if $(WAY),--way $(WAY))
 
 ## fuzz     every fuzz target over its corpus, then FUZZ_SECONDS (20) of new inputs each
 fuzz: build/.folder

@@ -157,6 +157,7 @@ class H2Socket:
         self.asked = deque()  # exchanges whose answers have not been read, in the order of the requests
         self.by_stream = {}
         self.goaway = None  # (last stream, error code)
+        self.pongs = 0  # less than 0: so many are missing
         self.has_settings = self.is_at_end = self.is_over = False
         self.typed = bytearray()  # HTTP/1.1 that is not translated yet
         self.is_sending = False  # a thread is translating it
@@ -230,6 +231,8 @@ class H2Socket:
         exchange = self.by_stream.get(getattr(event, "stream_id", None))
         if isinstance(event, h2.events.RemoteSettingsChanged):
             self.has_settings = True
+        elif isinstance(event, h2.events.PingAckReceived):
+            self.pongs += 1
         elif isinstance(event, (h2.events.ResponseReceived, h2.events.InformationalResponseReceived)):
             exchange.add_head(event.headers, b"connection: close\r\n" if self.goaway else b"")
         elif isinstance(event, h2.events.DataReceived):
@@ -401,6 +404,13 @@ class H2Socket:
         return True
 
     # -- ending
+
+    def ping(self):
+        """Waits until the server has answered one: the connection is alive."""
+        with self.state:
+            self.pongs -= 1
+            self.h2.ping(b"are you?")
+        assert self._wait(lambda: True if self.pongs == 0 else False if self.is_at_end else None), "the server has closed"
 
     def shutdown(self, how):
         raise Untranslatable("the end of what a client sends, beside what it receives")

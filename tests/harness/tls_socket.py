@@ -14,6 +14,17 @@ import threading
 RECORD_BYTES = 16384
 
 
+def strict(context):
+    """The context, from now on with an error where close_notify is missing; Python forgives that unless told."""
+    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
+    return context
+
+
+def is_cut(error):
+    """The connection ended without close_notify, in the words of this and of older versions of OpenSSL."""
+    return isinstance(error, ssl.SSLEOFError) or error.reason == "UNEXPECTED_EOF_WHILE_READING"
+
+
 class TlsSocket:
     def __init__(self, raw, context, name):
         """Shakes hands. A failure leaves `raw` to the caller."""
@@ -24,8 +35,11 @@ class TlsSocket:
         self.send_lock = threading.Lock()  # over unsent, and the order of what is sent; taken before lock
         self.unsent = bytearray()
         self.is_abrupt = False
-        while not self._shake():
-            self._take_in()
+        try:
+            while not self._shake():
+                self._take_in()
+        except BrokenPipeError:
+            raise ConnectionResetError("closed in the handshake") from None
 
     def __getattr__(self, name):
         return getattr(self.raw, name)
@@ -35,7 +49,9 @@ class TlsSocket:
             self.tls.do_handshake()
         except ssl.SSLWantReadError:
             return False
-        except ssl.SSLEOFError:
+        except ssl.SSLError as error:
+            if not is_cut(error) and not isinstance(error, ssl.SSLZeroReturnError):
+                raise
             raise ConnectionResetError("closed in the handshake") from None
         finally:
             self._push()
@@ -57,7 +73,9 @@ class TlsSocket:
                 return None
             except ssl.SSLZeroReturnError:
                 return b""
-            except ssl.SSLEOFError:
+            except ssl.SSLError as error:
+                if not is_cut(error):
+                    raise
                 raise ConnectionResetError("the connection ended without close_notify") from None
 
     def recv(self, size):

@@ -22,7 +22,7 @@ import ssl
 import pytest
 
 import secure
-from tls_socket import TlsSocket
+from tls_socket import TlsSocket, strict
 
 WAYS = ("http", "tls", "h2")
 ONLY = {"http1": ("http", "tls"), "plain": ("http",)}
@@ -66,8 +66,8 @@ class Papers:
         authority = secure.Authority(folder)
         self.cert, self.key = authority.issue(NAME)
         self.contexts = {
-            "tls": secure.context(trust=authority.cert, alpn=("http/1.1",)),
-            "h2": secure.context(trust=authority.cert, alpn=("h2",)),
+            "tls": strict(secure.context(trust=authority.cert, alpn=("http/1.1",))),
+            "h2": strict(secure.context(trust=authority.cert, alpn=("h2",))),
         }
         for context in self.contexts.values():
             context.minimum_version = ssl.TLSVersion.TLSv1_3

@@ -24,7 +24,7 @@ def pytest_generate_tests(metafunc):
     if "way" not in metafunc.fixturenames:
         return
     found = ways.ways_of(marks, path)
-    if not WANTED_WAY or IS_REPEATED and not WANTED_WAY and not metafunc.definition.get_closest_marker("core"):
+    if IS_REPEATED and not WANTED_WAY and not metafunc.definition.get_closest_marker("core"):
         found = ["http"]
     if found != ["http"]:
         metafunc.parametrize("way", found, indirect=True, scope="module")

@@ -10,6 +10,7 @@ import pytest
 
 import book
 import galley
+from ways import only
 
 
 def test_row_01_listens_on_127_0_0_1_7878_by_default(launch):
@@ -28,6 +29,7 @@ def test_row_01_reports_each_request(example):
     assert lines == [("200", "GET", "/"), ("404", "GET", "/something")]
 
 
+@only("http1", because="HTTP/2 does not show heads in its log")
 def test_row_02_log_level_debug_shows_the_request_head(serve, folder):
     server = serve("--log-level=debug", root=folder({"index.html": "x"}))
     with server.connect() as client:
@@ -39,6 +41,7 @@ def test_row_02_log_level_debug_shows_the_request_head(serve, folder):
     assert server.output.count("> GET /?q=seen HTTP/1.1") == 1
 
 
+@only("http1", because="HTTP/2 does not show heads in its log")
 def test_row_02_credentials_are_not_shown(serve, folder):
     server = serve("--log-level=debug", root=folder({"index.html": "x"}))
     server.get("/", {"Authorization": "Bearer hush", "cookie": "id=hush", "X-End": "yes"})
@@ -216,6 +219,7 @@ def can_connect(server):
     return True
 
 
+@only("plain", because="what is pipelined behind the last answer has none")
 @pytest.mark.parametrize("start", ["book", "galley"])
 def test_row_14_serves_two_requests_then_shuts_down(example, serve, folder, start):
     if start == "book":

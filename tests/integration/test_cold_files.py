@@ -14,6 +14,7 @@ import pytest
 
 import galley
 import lab
+from ways import only
 
 BIG = random.Random(1).randbytes(50_000_000)
 READERS = 1000 if lab.FULL else 100
@@ -53,7 +54,7 @@ def root(folder):
     return folder({"index.html": "small", "big": BIG})
 
 
-def test_others_are_served_while_the_disk_does_not_answer(serve, disk, root):
+def test_others_are_served_while_the_disk_does_not_answer(serve, disk, root, way):
     """A cold file of 50 MB and not one byte of it there: a hundred pages are answered on the same loop."""
     server = serve("--loops=1", root=root, env=disk.env)
     with server.connect(timeout=30) as big, server.connect() as small:
@@ -61,11 +62,12 @@ def test_others_are_served_while_the_disk_does_not_answer(serve, disk, root):
         disk.wait_reached()
         for _ in range(100):
             assert small.get("/").text == "small"
-        head = big.read_head()
-        assert head.status == 200
+        if way == "http":  # with TLS the head shares its first record with the beginning of the file
+            head = big.read_head()
+            assert head.status == 200
         big.expect_open()
         disk.answer()
-        assert big.read_body(head).body == BIG
+        assert big.read_body(head if way == "http" else big.read_head()).body == BIG
 
 
 @pytest.mark.parametrize("target", ["/file", "/fd"])
@@ -139,12 +141,9 @@ def test_a_stop_does_not_wait_for_the_disk_for_ever(serve, disk, root):
 
 def slow_reader(server):
     """A client that asks for the file, and takes only a little of it."""
-    sock = socket.socket()
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    sock.settimeout(30 * galley.SLOW)
-    sock.connect((server.host, server.port))
-    sock.sendall(galley.request_bytes("/giant"))
-    return sock
+    client = server.connect(timeout=30, receive_buffer=4096)
+    client.send(galley.request_bytes("/giant"))
+    return client.socket
 
 
 def take(sock, count):
@@ -155,7 +154,7 @@ def take(sock, count):
         got += len(part)
 
 
-def test_slow_readers_of_a_gigabyte_take_no_memory_by_what_they_read(serve, folder):
+def test_slow_readers_of_a_gigabyte_take_no_memory_by_what_they_read(serve, folder, way):
     """100 of them, 1000 with GALLEY_TEST_FULL=1: what a connection needs, one descriptor of the file for all."""
     assert lab.raise_fd_limit(2 * READERS + 200)
     root = folder({"index.html": "small"})
@@ -177,5 +176,6 @@ def test_slow_readers_of_a_gigabyte_take_no_memory_by_what_they_read(serve, fold
         for reader in readers:
             lab.close_by_reset(reader)
     print(f"{READERS} slow readers of 1 GiB: {most >> 10} KiB more")
-    assert lab.has_sanitizer(server) or most < (2 << 20) + READERS * 8192
+    each = 8192 if way == "http" else 128 * 1024  # a window and some records of what is encrypted already
+    assert lab.has_sanitizer(server) or most < (2 << 20) + READERS * each
     assert server.get("/").text == "small"

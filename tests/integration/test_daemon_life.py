@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 import galley
+from ways import only
 
 
 def one_sentence(done, code):
@@ -101,6 +102,7 @@ def test_a_refused_start_leaves_no_socket_behind(run, folder, tmp_path):
 # ---- the first words
 
 
+@only("plain", because="with TLS it also tells of certificates")
 def test_the_start_says_where_what_and_what_not(serve, folder):
     server = serve(root=folder({"index.html": "x", "404.html": "y", "a.css": "z", ".git/HEAD": "ref", "b~": "old"}))
     server.wait_output(r"found 3 files, index\.html, 404\.html")
@@ -203,6 +205,7 @@ def test_a_drain_finishes_the_download_and_ends_with_0(serve, folder):
         assert server.wait() == 0
 
 
+@only("plain", because="with TLS it reads the certificates again: test_tls.py")
 def test_hup_is_said_and_ignored(serve, folder):
     server = serve(root=folder({"index.html": "x"}))
     server.signal(signal.SIGHUP)

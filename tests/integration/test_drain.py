@@ -8,6 +8,7 @@ import pytest
 
 import galley
 import lab
+from ways import only
 
 SIZE = 64 << 20
 
@@ -135,6 +136,7 @@ def test_handlers_finish_in_a_drain_and_the_queue_is_worked_off(program):
     assert server.wait() == 0
 
 
+@only("http1", because="HTTP/2 has whole heads only")
 def test_a_request_that_is_half_there_is_finished_or_closed_in_a_drain(program):
     """Nobody waits for the rest of a head for ever (pain 19)."""
     server = program("lab_server", "drain_ms=20000", "head_timeout_ms=1000")
@@ -147,6 +149,7 @@ def test_a_request_that_is_half_there_is_finished_or_closed_in_a_drain(program):
     assert server.wait(15) == 0
 
 
+@only("http1", because="Connection: close and pipelining")
 def test_pipelined_requests_are_answered_up_to_the_one_that_says_close(program):
     """RFC 9112 §9.6: after Connection: close nothing more is answered."""
     server = program("lab_server", "workers=1")

@@ -12,6 +12,7 @@ import time
 import pytest
 
 import galley
+from ways import only
 
 FOLDERS = sorted(path.parent for path in galley.ROOT.glob("examples/*/*.c"))
 HERE = "127.0.0.1:0"
@@ -208,6 +209,7 @@ def test_chat_refuses_pages_of_other_sites(example):
 # ---- proxy_pass ------------------------------------------------------------------------------------------------
 
 
+@only("plain", because="the example fetches over http")
 def test_proxy_pass_fetches(example, serve, folder):
     content = bytes(range(256)) * 8000  # 2 MB
     upstream = serve(root=folder({"a b.html": "<p>", "large.bin": content}))

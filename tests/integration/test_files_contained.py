@@ -10,6 +10,7 @@ import pytest
 
 import galley
 import lab
+from ways import only
 
 SECRET = "SECRET-OUTSIDE-THE-ROOT"
 
@@ -48,6 +49,7 @@ def prepare_race(folder, outside):
     return root
 
 
+@only("plain", because="the load client has no TLS, and the race is that of files")
 @pytest.mark.parametrize("options", [(), ("--cache-size=1", "--open-files=1")], ids=["cached", "uncached"])
 def test_a_swap_race_leaks_no_byte(serve, folder, outside, options):
     """L10: GETs by pipelined clients while a directory and links out of the root change places; openat2 must win each

@@ -10,6 +10,7 @@ from hypothesis import given, settings, strategies as st  # noqa: E402
 
 import galley  # noqa: E402
 
+pytestmark = pytest.mark.core
 QUICK = dict(deadline=None, derandomize=True, database=None, suppress_health_check=list(hypothesis.HealthCheck))
 HUGE = [2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**63 - 1, 2**63, 2**64 - 1, 2**64, 10**30]
 SIZES = {"empty": 0, "one": 1, "small": 1000, "large": 3_000_000}  # large: sent from its descriptor

@@ -5,6 +5,7 @@ import pytest
 
 import galley
 import lab
+from ways import only
 
 
 def hold(server, count):
@@ -99,6 +100,7 @@ def test_at_the_connection_limit_the_oldest_idle_one_makes_room(program):
         client.close()
 
 
+@only("plain", because="who is not accepted cannot shake hands, and half a head")
 def test_at_the_connection_limit_with_all_busy_a_newcomer_waits(program):
     """Accept pauses and goes on when somebody leaves."""
     server = program("lab_server", "max_connections=4", "workers=4", "head_timeout_ms=60000")
@@ -179,6 +181,7 @@ def test_files_out_of_descriptors_are_503_and_come_back(launch, few_descriptors,
         assert server.get(f"/files/big{i}").status == 200
 
 
+@only("http1", because="Connection: close and pipelining")
 def test_max_requests_of_a_connection(program):
     """The last answer says so, and what was pipelined behind it is not answered."""
     server = program("lab_server", "max_requests_per_connection=3")

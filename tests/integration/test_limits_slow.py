@@ -9,6 +9,7 @@ import pytest
 
 import galley
 import lab
+from ways import only
 
 HEAD_MS = 10_000 if lab.FULL else 1500
 ms = int(HEAD_MS * galley.SLOW)
@@ -37,6 +38,7 @@ def trickle_until_cut(crowd, server, every):
     return rounds
 
 
+@only("http1", because="HTTP/2 has whole heads only")
 @pytest.mark.alone
 def test_500_clients_that_trickle_a_head_are_cut_while_others_are_served(program):
     """L20: one byte every 3 s (10 s deadline; in the short form both are shorter) does not extend the head's deadline."""
@@ -51,6 +53,7 @@ def test_500_clients_that_trickle_a_head_are_cut_while_others_are_served(program
     assert counts["closed_head_timeout"] == 500, counts
 
 
+@only("http1", because="who has said the preface is idle")
 def test_clients_that_never_say_anything_are_cut(program):
     """L20, pains 18 and 22: the spare connection of a browser, the scanner that only connects."""
     server = program("lab_server", f"head_timeout_ms={int(700 * galley.SLOW)}")
@@ -61,6 +64,7 @@ def test_clients_that_never_say_anything_are_cut(program):
     assert lab.counters(server)["closed_head_timeout"] == 50
 
 
+@only("http1", because="HTTP/2 has whole heads only")
 def test_the_program_has_the_deadlines_of_its_options(serve, folder):
     """L20: --head-timeout and --idle-timeout of galley itself, each by what the client sees."""
     server = serve(f"--head-timeout={ms // 3}ms", f"--idle-timeout={ms // 3}ms", root=folder({"index.html": "hi"}))
@@ -72,6 +76,7 @@ def test_the_program_has_the_deadlines_of_its_options(serve, folder):
     assert server.get("/").body == b"hi"
 
 
+@only("http1", because="HTTP/2 has whole heads only")
 def test_a_second_head_has_its_deadline_too(program):
     """L20: begun on a kept-alive connection, byte by byte."""
     server = program("lab_server", f"head_timeout_ms={int(700 * galley.SLOW)}", "idle_timeout_ms=60000")
@@ -100,6 +105,7 @@ def test_a_kept_alive_connection_that_stays_silent_is_closed(program):
     assert lab.counters(server)["closed_idle_timeout"] == 1
 
 
+@only("http1", because="a slow stream ends alone: test_body_modes.py")
 @pytest.mark.parametrize("head", [b"Content-Length: 100000", b"Transfer-Encoding: chunked"])
 def test_a_body_that_trickles_is_cut(program, head):
     """L20: under the minimum rate after the grace; each byte does not begin it anew."""
@@ -129,6 +135,11 @@ def test_a_body_that_is_slow_but_fast_enough_is_taken(program):
         assert client.read_response().body == 40000 * b"x"
 
 
+def cut_readers(counts):
+    """Connections, of HTTP/2 streams."""
+    return counts.get("closed_send_timeout", 0) + counts.get("h2_slow_streams", 0)
+
+
 @pytest.mark.parametrize("target", ["/files/big", "/stream/64000000"])
 def test_a_reader_that_takes_nothing_is_cut(program, folder, target):
     """L20: a large file and a handler's stream; the worker that waits for the client comes back."""
@@ -139,7 +150,7 @@ def test_a_reader_that_takes_nothing_is_cut(program, folder, target):
     clients = [server.connect(receive_buffer=4096) for _ in range(4)]
     for client in clients:
         client.send(galley.request_bytes(target))
-    galley.wait_until(lambda: lab.counters(server).get("closed_send_timeout") == 4, 30, "slow readers cut")
+    galley.wait_until(lambda: cut_readers(lab.counters(server)) == 4, 30, "slow readers cut")
     for client in clients:
         data, _ = lab.read_all(client)
         assert len(data) < 64_000_000
@@ -187,6 +198,7 @@ def test_memory_is_bounded_for_clients_that_never_read(program, folder):
     assert server.get("/").status == 200
 
 
+@only("http1", because="a lingering close")
 def test_a_refused_upload_is_read_for_a_while_so_that_its_answer_arrives(program):
     """RFC 9112 §9.6: lingering close: 413 is seen by a client that goes on sending."""
     server = program("lab_server")
@@ -198,6 +210,7 @@ def test_a_refused_upload_is_read_for_a_while_so_that_its_answer_arrives(program
         assert is_refusal(data, 413)
 
 
+@only("http1", because="a lingering close")
 def test_a_refused_upload_without_end_is_cut(program):
     """The lingering close has its own limit of bytes."""
     server = program("lab_server", "linger_ms=20000", "linger_bytes=100000")

@@ -4,8 +4,9 @@ import pytest
 
 import galley
 import lab
+from ways import only
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, only("plain", because="ten thousand handshakes take too long here")]
 COUNT = 10_000
 GET = galley.request_bytes("/")
 

@@ -8,8 +8,9 @@ import pytest
 import galley
 import installed
 import lab
+from ways import only
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, only("plain", because="the bytes are those of HTTP/1 connections in clear")]
 COUNT = 10_000
 GET = galley.request_bytes("/")
 EVENTS = galley.request_bytes("/events")

@@ -9,16 +9,17 @@ import pytest
 import galley
 import lab
 
+pytestmark = pytest.mark.core
 MANY = 500
 GET = b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 @pytest.fixture
-def streams(launch):
+def streams(program):
     lab.raise_fd_limit(4096)
 
     def start(*arguments, expect_exit=0):
-        return launch([galley.built("programs", "stream_server"), *arguments], expect_exit=expect_exit)
+        return program("stream_server", *arguments, expect_exit=expect_exit)
 
     return start
 

@@ -11,11 +11,17 @@ from hypothesis import given, settings, strategies as st  # noqa: E402
 
 import galley  # noqa: E402
 import lab  # noqa: E402
+from ways import only  # noqa: E402
 
 QUICK = dict(deadline=None, derandomize=True, database=None, suppress_health_check=list(hypothesis.HealthCheck))
 
 
-@pytest.mark.parametrize("name", ["Host", "Content-Length", "X-Forwarded-For", "Connection", "Transfer-Encoding", "X-Ok"])
+MALFORMED = only("http1", because="malformed in HTTP/2, RFC 9113 §8.2.2")
+
+
+@pytest.mark.parametrize("name", ["Host", pytest.param("Content-Length", marks=MALFORMED), "X-Forwarded-For",
+                                  pytest.param("Connection", marks=MALFORMED),
+                                  pytest.param("Transfer-Encoding", marks=MALFORMED), "X-Ok"])
 def test_a_trailer_is_never_a_header(program, name):
     """L8, RFC 9110 §6.5.1: whatever comes behind the body is not merged into the head."""
     server = program("lab_server")
@@ -26,7 +32,7 @@ def test_a_trailer_is_never_a_header(program, name):
         )
         answer = client.read_response()
         assert answer.status == 200 and "6.6.6.6" not in answer.text
-        assert "body: 3\n" in answer.text and "Host: head.test\n" in answer.text and "probe: -\n" in answer.text
+        assert "body: 3\n" in answer.text and "host: head.test\n" in answer.text.lower() and "probe: -\n" in answer.text
         assert client.get("/").status == 200, "the connection goes on behind the trailers"
 
 
@@ -83,7 +89,8 @@ def test_every_spelling_of_a_path_is_the_same_path(program, folder):
 
 @pytest.mark.parametrize("target", ["//evil.test/..%2f", "//evil.test", "//evil.test/", "//evil.test/%2e%2e", "///dir",
                                     "//dir", "/dir", "/%2fdir", "/dir//", "//evil.test//dir", "/.//dir", "/\\evil.test",
-                                    "/dir/..//evil.test", "//dir?to=//evil.test", "/dir%0d%0aX-Evil:1", "http://x/dir",
+                                    "/dir/..//evil.test", "//dir?to=//evil.test", "/dir%0d%0aX-Evil:1",
+                                    pytest.param("http://x/dir", marks=only("http1", because="the absolute form")),
                                     "/%5cevil.test", "/dir%3f", "/dir%23x"])
 def test_a_redirect_never_leads_away(serve, folder, target):
     """L18: Location is a path with one leading slash, whatever the target looked like. RFC 9110 §10.2.2."""
@@ -105,9 +112,9 @@ def test_a_target_of_64_kib_is_refused(serve, folder):
     for target in ("/" + "a" * 65536, "/dir" + "/." * 32768, "/" * 65536, "/" + "%41" * 21000, "/?" + "q" * 65536):
         with server.connect() as client:
             lab.send_what_it_takes(client, galley.request_bytes(target))
-            data, _ = lab.read_all(client)
-        answers = lab.split_answers(data)
-        assert [answer.status for answer in answers] in ([414], [431])
+            answer = client.read_response()
+            assert answer.status in (414, 431)
+            client.expect_end_after(answer)
     deep = "/dir" + "/." * 4000  # within the limit
     assert server.get(deep).status in (200, 301)
     assert server.get("/" + "x/../" * 1600).status in (200, 404)
@@ -126,14 +133,15 @@ def test_a_handler_can_set_an_ordinary_value(program):
 
 
 @pytest.mark.parametrize("form", ["dev", "combined", "json"])
-def test_no_control_byte_of_a_client_reaches_the_log(serve, folder, tmp_path, form):
+def test_no_control_byte_of_a_client_reaches_the_log(serve, folder, tmp_path, form, way):
     """L19: what a client writes is escaped: one request, one line, and no escape sequence for a terminal."""
     log = tmp_path / "access.log"
     server = serve(f"--access-log={log}", f"--log-format={form}", root=folder({"a.txt": "text"}))
     evil = {"User-Agent": 'x"\t\x80\xff\\ \xc2\x9b31m"', "Referer": "http://a/\t\"\xff"}
     assert server.get("/a.txt?%0d%0aforged%1b[31m", headers=evil).status == 200
     assert server.get("/%0d%0a%1b[31mforged", headers=evil).status == 404
-    server.exchange(b"GET /a.txt HTTP/1.1\r\nHost: \x1b[31m\r\n\r\n")
+    if way != "h2":  # which python3-h2 does not take
+        server.exchange(b"GET /a.txt HTTP/1.1\r\nHost: \x1b[31m\r\n\r\n")
     server.stop()
     text = log.read_bytes()
     assert not re.search(rb"[\x00-\x08\x0b-\x1f\x7f-\xff]", text.replace(b"\x1b[0m", b"")) or form == "dev", text

@@ -8,9 +8,11 @@ hypothesis = pytest.importorskip("hypothesis")
 from hypothesis import given, settings, strategies as st  # noqa: E402
 
 import lab  # noqa: E402
+from ways import only  # noqa: E402
 
 QUICK = dict(deadline=None, derandomize=True, database=None, suppress_health_check=list(hypothesis.HealthCheck))
 LIMIT = 1 << 20
+pytestmark = only("http1", because="Content-Length and chunks frame bodies in HTTP/1 alone")
 
 numbers = st.one_of(
     st.integers(0, 40).map(str),

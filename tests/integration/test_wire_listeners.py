@@ -5,8 +5,10 @@ import socket
 
 import galley
 import pytest
+from ways import only
 
 ROOT = {"index.html": "hi"}
+pytestmark = only("plain", because="its listeners are its own")
 
 
 def has_ipv6():
