@@ -97,7 +97,9 @@ def test_http2_is_offered_unless_told_otherwise(serve, folder):
 def test_without_http2_its_preface_is_a_bad_request(serve, folder):
     """RFC 9110 §15.6.6: a version that is not spoken here; RFC 9113 §3.4: the preface is built to be refused."""
     preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-    assert serve(root=folder(SITE)).exchange(preface)[3:4] == b"\x04"  # SETTINGS
+    with serve(root=folder(SITE)).connect() as client:
+        client.send(preface)
+        assert client.read_bytes(9)[3:4] == b"\x04"  # SETTINGS
     assert serve("--no-http2", root=folder(SITE)).exchange(preface).startswith(b"HTTP/1.1 505 ")
 
 
