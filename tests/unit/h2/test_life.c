@@ -275,3 +275,33 @@ TEST(test_priorities_decide_what_leaves_first)
     client_close(&client);
     world_close(&world);
 }
+
+/* RFC 9218 §7.1: a client may think again while its answers are on their way. */
+TEST(test_a_priority_may_be_changed_while_the_answer_is_sent)
+{
+    struct world world;
+    struct h2_client client;
+    world_open(&world);
+    client_open(&client, &world, 1000 * 1000);
+    EXPECT_INT(nghttp2_session_set_local_window_size(client.ng, 0, 0, 10 * 1000 * 1000), 0);
+    sim_set_window(client.peer, 10000);
+    const char *const head[] = {":method", "GET",  ":scheme",  "http", ":authority", "a",
+                                ":path",   "/big", "priority", "u=5",  NULL};
+    struct client_stream *slow = client_request(&client, head, NULL, true);
+    struct client_stream *fast = client_request(&client, head, NULL, true);
+    client_turn(&client);
+    EXPECT(slow->body.len < BIG_BYTES / 2 && fast->body.len < BIG_BYTES / 2);
+    static const uint8_t urgent[] = "u=1";
+    EXPECT_INT(nghttp2_submit_priority_update(client.ng, 0, fast->id, urgent, 3), 0);
+    client_turn(&client);
+    sim_set_window(client.peer, 600 * 1000);
+    client_turn(&client);
+    EXPECT(fast->body.len > 400 * 1000);
+    EXPECT(slow->body.len < 160 * 1000); /* what had left before */
+    sim_set_window(client.peer, SIZE_MAX);
+    client_turn(&client);
+    EXPECT_INT(fast->body.len, BIG_BYTES);
+    EXPECT_INT(slow->body.len, BIG_BYTES);
+    client_close(&client);
+    world_close(&world);
+}
