@@ -205,6 +205,9 @@ void access_log_record(struct access_log_source *source, const struct exchange *
     const struct loop *loop = exchange->services->loop;
     access_record_fill(record, exchange, loop ? loop_now_ms(loop) : clock_mono_ms(),
                        source->log->wants_tls);
+    if (exchange->services->forwarding) {
+        access_record_add_client(record, exchange);
+    }
     bool is_half_full = access_ring_publish(&source->ring);
     log_waker_tell(&source->log->waker, is_half_full);
 }

@@ -71,39 +71,8 @@ static struct tls_texts fill_tls(struct access_record *record, const struct tls_
                               whole_or_missing(record, shown_by(facts))};
 }
 
-static bool is_same(const struct peer_address *a, const struct peer_address *b)
-{
-    return a->family == b->family && memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
-}
-
-/* Whom a proxy asked for; NULL: for nobody but itself. It is found out here if nobody has wanted to
- * know before; most servers believe nobody. */
-static const struct client *other_client(const struct exchange *exchange)
-{
-    const struct request *request = &exchange->request;
-    if (!exchange->services->forwarding && request->client_state != CLIENT_IS_TOLD) {
-        return NULL;
-    }
-    const struct client *client = exchange_client((struct exchange *)(uintptr_t)exchange);
-    return client && !is_same(&client->address, request->peer) ? client : NULL;
-}
-
-/* The address as it is, to be written later, and a name behind it. Only requests of a proxy need the
- * room. */
-static size_t client_bytes(const struct client *client)
-{
-    return sizeof client->address + client->name_len; /* below 100 */
-}
-
-static void keep_client(struct access_record *record, size_t used, const struct client *client)
-{
-    record->client_len = (uint8_t)client_bytes(client);
-    memcpy(record->text + used, &client->address, sizeof client->address);
-    memcpy(record->text + used + sizeof client->address, client->name, client->name_len);
-}
-
 static void fill_text(struct access_record *record, const struct request *request,
-                      const struct tls_texts *tls, const struct client *client)
+                      const struct tls_texts *tls)
 {
     struct span agent = request_field(request, FIELD_USER_AGENT);
     struct span referer = request_field(request, FIELD_REFERER);
@@ -116,10 +85,6 @@ static void fill_text(struct access_record *record, const struct request *reques
     size_t most = ACCESS_TEXT_BYTES - tls->name.len - tls->client.len;
     size_t for_referer = smaller(referer.len, ACCESS_REFERER_BYTES);
     size_t for_agent = smaller(agent.len, ACCESS_AGENT_BYTES);
-    if (client) {
-        most -= client_bytes(client);
-        for_agent = smaller(for_agent, most - used - for_referer);
-    }
     record->target_len = (uint16_t)keep(record, &used, request->raw_target,
                                         most - used - for_agent - for_referer, ACCESS_TARGET_CUT);
     record->agent_len =
@@ -128,10 +93,57 @@ static void fill_text(struct access_record *record, const struct request *reques
     record->tls_name_len = (uint8_t)keep(record, &used, tls->name, tls->name.len, ACCESS_TLS_CUT);
     record->tls_client_len =
         (uint8_t)keep(record, &used, tls->client, tls->client.len, ACCESS_TLS_CUT);
-    record->client_len = 0;
-    if (client) {
-        keep_client(record, used, client);
+}
+
+/* ---- whom a proxy asked for ---- */
+
+static bool is_same(const struct peer_address *a, const struct peer_address *b)
+{
+    return a->family == b->family && memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
+}
+
+/* Take up to `bytes` off the end of the text that ends at `end`, in front of others. */
+static size_t take_off(struct access_record *record, size_t *used, size_t end, uint16_t *len,
+                       size_t bytes)
+{
+    size_t taken = smaller(bytes, *len);
+    memmove(record->text + end - taken, record->text + end, *used - end);
+    *len = (uint16_t)(*len - taken);
+    *used -= taken;
+    return taken;
+}
+
+/* From what matters least. `need` is below 100, and there is enough: method and TLS take at most 208
+ * bytes. Returns where they begin. */
+static size_t make_room(struct access_record *record, size_t need)
+{
+    size_t target_end = (size_t)record->method_len + record->target_len;
+    size_t agent_end = target_end + record->agent_len;
+    size_t referer_end = agent_end + record->referer_len;
+    size_t used = referer_end + record->tls_name_len + record->tls_client_len;
+    size_t excess = used + need > ACCESS_TEXT_BYTES ? used + need - ACCESS_TEXT_BYTES : 0;
+    size_t taken = take_off(record, &used, referer_end, &record->referer_len, excess);
+    record->flags |= taken > 0 ? ACCESS_REFERER_CUT : 0;
+    excess -= taken;
+    taken = take_off(record, &used, agent_end, &record->agent_len, excess);
+    record->flags |= taken > 0 ? ACCESS_AGENT_CUT : 0;
+    excess -= taken;
+    taken = take_off(record, &used, target_end, &record->target_len, excess);
+    record->flags |= taken > 0 ? ACCESS_TARGET_CUT : 0;
+    return used;
+}
+
+/* The address as it is, to be written later, and a name behind it. */
+void access_record_add_client(struct access_record *record, const struct exchange *exchange)
+{
+    const struct client *client = exchange_client((struct exchange *)(uintptr_t)exchange);
+    if (!client || is_same(&client->address, exchange->request.peer)) {
+        return; /* or a proxy that asks for itself */
     }
+    record->client_len = (uint8_t)(sizeof client->address + client->name_len);
+    char *at = record->text + make_room(record, record->client_len);
+    memcpy(at, &client->address, sizeof client->address);
+    memcpy(at + sizeof client->address, client->name, client->name_len);
 }
 
 void access_record_fill(struct access_record *record, const struct exchange *exchange,
@@ -149,7 +161,8 @@ void access_record_fill(struct access_record *record, const struct exchange *exc
     record->version = request->version;
     record->flags = is_aborted(exchange) ? ACCESS_ABORTED : 0;
     struct tls_texts tls = fill_tls(record, wants_tls ? request_tls_facts(&request->tls) : NULL);
-    fill_text(record, request, &tls, other_client(exchange));
+    record->client_len = 0;
+    fill_text(record, request, &tls);
 }
 
 struct span access_record_method(const struct access_record *record)

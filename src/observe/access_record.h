@@ -51,6 +51,9 @@ _Static_assert(sizeof(struct access_record) == 512, "eight cache lines");
 /** ended_ms: now, by the clock of exchange->began_ms. wants_tls: what is known of TLS, too. */
 void access_record_fill(struct access_record *record, const struct exchange *exchange,
                         int64_t ended_ms, bool wants_tls);
+/** Whom a proxy asked for, if that is somebody else; found out now if nobody has wanted to know
+ *  before. Behind access_record_fill(), where the server believes proxies. */
+void access_record_add_client(struct access_record *record, const struct exchange *exchange);
 
 struct span access_record_method(const struct access_record *record);
 struct span access_record_target(const struct access_record *record);

@@ -26,6 +26,7 @@ static const char *line_of(int kind, bool has_colours)
     access_format_init(&format, kind, has_colours);
     format.wall_minus_mono_ms = INT64_C(1795331289010) - 1003;
     access_record_fill(&record, &ended.exchange, 1003, kind == GALLEY_ACCESS_JSON);
+    access_record_add_client(&record, &ended.exchange);
     buf_init(&out, 0);
     access_format_append(&out, &record, &format);
     EXPECT(!out.failed && out.len <= LOG_LINE_MAX);

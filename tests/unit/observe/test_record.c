@@ -124,6 +124,7 @@ TEST(every_mix_of_lengths_fits_into_the_record)
             ended_client(&ended, NULL, name);
         }
         access_record_fill(&record, &ended.exchange, 1000, true);
+        access_record_add_client(&record, &ended.exchange);
         struct access_client client;
         size_t used = (size_t)record.method_len + record.target_len + record.agent_len +
                       record.referer_len + record.tls_name_len + record.tls_client_len +
@@ -209,21 +210,32 @@ TEST(a_client_takes_its_room_from_the_texts)
     struct access_client client;
     ended_init(&ended);
     access_record_fill(&record, &ended.exchange, 1000, false);
+    access_record_add_client(&record, &ended.exchange);
     EXPECT(!access_record_client(&record, &client));
     ended_client(&ended, &ended.peer, NULL); /* the proxy asks for itself */
     access_record_fill(&record, &ended.exchange, 1000, false);
+    access_record_add_client(&record, &ended.exchange);
     EXPECT(!access_record_client(&record, &client));
     ended_client(&ended, NULL, name);
     ended_target(&ended, filled(text, 'x', sizeof text));
     ended_agent(&ended, span_make(text, sizeof text));
     ended_referer(&ended, span_make(text, sizeof text));
     access_record_fill(&record, &ended.exchange, 1000, false);
+    access_record_add_client(&record, &ended.exchange);
     EXPECT(access_record_client(&record, &client));
     EXPECT_INT(client.address.family, 0);
     EXPECT_SPAN(client.name, name);
-    EXPECT_INT(access_record_agent(&record).len, ACCESS_AGENT_BYTES);
-    EXPECT_INT(access_record_target(&record).len, ACCESS_TEXT_BYTES - 3 - ACCESS_REFERER_BYTES -
-                                                      ACCESS_AGENT_BYTES - sizeof client.address -
-                                                      (sizeof name - 1));
+    size_t taken = sizeof client.address + sizeof name - 1;
+    EXPECT_INT(access_record_referer(&record).len, 0);
+    EXPECT_INT(access_record_agent(&record).len, ACCESS_AGENT_BYTES + ACCESS_REFERER_BYTES - taken);
+    EXPECT_INT(access_record_target(&record).len,
+               ACCESS_TEXT_BYTES - 3 - ACCESS_REFERER_BYTES - ACCESS_AGENT_BYTES);
+    EXPECT(record.flags & ACCESS_AGENT_CUT && record.flags & ACCESS_REFERER_CUT);
+    fields_clear(&ended.fields); /* no agent: from the target */
+    access_record_fill(&record, &ended.exchange, 1000, false);
+    access_record_add_client(&record, &ended.exchange);
+    EXPECT_INT(access_record_target(&record).len, ACCESS_TEXT_BYTES - 3 - taken);
+    EXPECT(access_record_client(&record, &client));
+    EXPECT_SPAN(client.name, name);
     EXPECT(client.name.ptr + client.name.len == record.text + ACCESS_TEXT_BYTES);
 }
