@@ -2,8 +2,8 @@
  * tunnel. On the loop.
  *
  * What is received belongs to the client's windows until it has been taken: only then WINDOW_UPDATE
- * gives the room back (RFC 9113 §5.2). So a body that nobody reads costs a stream's window, and all
- * bodies of a connection cost the connection's. */
+ * gives the room back (RFC 9113 §5.2). So a body that nobody reads costs a small window, one that is read
+ * a wider one, and all bodies of a connection cost the connection's, which has room for all small ones. */
 #include "base/check.h"
 
 #include "h2/h2_session.h"
@@ -29,6 +29,25 @@ static void give_back(struct h2_stream *stream)
 static void stop_reading(struct h2_stream *stream)
 {
     stream->is_reading = false;
+}
+
+/* A handler that reads waits for bytes of this body: those of others, which wait for their handlers,
+ * must not stand in the way, and have only the small window that every stream begins with. */
+static void widen(struct h2_stream *stream)
+{
+    const struct h2_options *options = &stream->driver->options;
+    if (stream->is_widened || !stream->is_open || stream->input_ended) {
+        return;
+    }
+    stream->is_widened = true;
+    int64_t length = stream->is_tunnel ? -1 : stream->exchange->request.content_length;
+    if (length >= 0 && length <= (int64_t)options->unread_window_bytes) {
+        return;
+    }
+    if (nghttp2_session_set_local_window_size(stream->session->ng, NGHTTP2_FLAG_NONE, stream->id,
+                                              (int32_t)options->stream_window_bytes) != 0) {
+        h2_out_of_memory(stream->session);
+    }
 }
 
 /* It is the client's turn: its rate counts from now. */
@@ -142,6 +161,7 @@ void h2_body_go_on(struct h2_stream *stream)
         return;
     }
     say_continue(stream);
+    widen(stream);
     start_reading(stream);
     feed_pending(stream);
     tell_end(stream);

@@ -13,6 +13,7 @@ enum {
     MAX_STREAMS = 100,
     MAX_OUT_BYTES = 128 * 1024,
     STREAM_WINDOW_BYTES = 256 * 1024,
+    UNREAD_WINDOW_BYTES = 16 * 1024,
     CONN_WINDOW_BYTES = 1024 * 1024
 };
 
@@ -139,6 +140,10 @@ static struct h2_options with_defaults(const struct h2_options *options)
     own.max_out_bytes = or_default(own.max_out_bytes, MAX_OUT_BYTES);
     own.stream_window_bytes = or_default(own.stream_window_bytes, STREAM_WINDOW_BYTES);
     own.conn_window_bytes = or_default(own.conn_window_bytes, CONN_WINDOW_BYTES);
+    own.unread_window_bytes = or_default(own.unread_window_bytes, UNREAD_WINDOW_BYTES);
+    if (own.unread_window_bytes > own.stream_window_bytes) {
+        own.unread_window_bytes = own.stream_window_bytes;
+    }
     return own;
 }
 
@@ -200,7 +205,7 @@ void h2_driver_memory(const struct h2_options *options, struct h2_memory *memory
                         h2_heads_kept_bytes(own.limits) + h2_lines_kept_bytes() +
                         h2_blocks_kept_bytes(),
         .idle_bytes = mem_cost(sizeof(struct h2_session)) + NG_SESSION_BYTES,
-        .input_bytes = 2 * mem_cost(own.conn_window_bytes) + head +
+        .input_bytes = 2 * mem_cost(h2_all_windows(&own)) + head +
                        own.max_streams * (stream + NG_STREAM_BYTES),
         .output_bytes = chain_most_bytes(own.max_out_bytes),
     };
@@ -209,6 +214,13 @@ void h2_driver_memory(const struct h2_options *options, struct h2_memory *memory
 uint32_t h2_driver_max_streams(const struct h2_options *options)
 {
     return with_defaults(options).max_streams;
+}
+
+uint32_t h2_all_windows(const struct h2_options *options)
+{
+    uint64_t all =
+        options->conn_window_bytes + (uint64_t)options->max_streams * options->unread_window_bytes;
+    return all < INT32_MAX ? (uint32_t)all : INT32_MAX; /* RFC 9113 §6.9.1 */
 }
 
 struct span h2_preface(void)

@@ -31,8 +31,9 @@ struct h2_options {
     uint32_t max_requests;            /* a connection; 0: unlimited */
     uint32_t max_streams;             /* at once; 0: 100 */
     uint32_t max_out_bytes;           /* waiting to be sent, a connection; 0: 128 KiB */
-    uint32_t stream_window_bytes;     /* of a body that nobody has read yet; 0: 256 KiB */
-    uint32_t conn_window_bytes;       /* of all bodies of a connection; 0: 1 MiB */
+    uint32_t stream_window_bytes;     /* of a body that is being read; 0: 256 KiB */
+    uint32_t unread_window_bytes;     /* of one that nobody reads yet; 0: 16 KiB, or the former */
+    uint32_t conn_window_bytes;       /* of all that are being read; 0: 1 MiB */
 };
 
 /** One per loop; single writer. */

@@ -239,7 +239,7 @@ static int submit_settings(struct h2_session *session)
     const struct h2_options *options = &session->driver->options;
     const nghttp2_settings_entry entries[] = {
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, options->max_streams},
-        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, options->stream_window_bytes},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, options->unread_window_bytes},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, options->limits->max_head_bytes},
         {NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1}, /* RFC 8441 §3 */
         {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},   /* RFC 9218 §2.1 */
@@ -248,7 +248,7 @@ static int submit_settings(struct h2_session *session)
                                      sizeof entries / sizeof *entries);
     if (rv == 0) {
         rv = nghttp2_session_set_local_window_size(session->ng, NGHTTP2_FLAG_NONE, H2_ID_NONE,
-                                                   (int32_t)options->conn_window_bytes);
+                                                   (int32_t)h2_all_windows(options));
     }
     return rv == 0 ? GALLEY_OK : GALLEY_ENOMEM;
 }

@@ -115,6 +115,7 @@ struct h2_stream {
     bool is_abandoned : 1;       /* … and is counted: its handler goes on without the stream */
     bool is_paused : 1;          /* nothing of the body is handed on before h2_resume_body() */
     bool is_reading : 1;         /* the client is to send more of it */
+    bool is_widened : 1;         /* its window is that of a body that is read */
     bool input_ended : 1;        /* END_STREAM was received … */
     bool input_told : 1;         /* … and its reader knows */
     bool waits_for_continue : 1; /* the client sends no body before 100 Continue */
@@ -163,6 +164,11 @@ static inline struct h2_driver *h2_driver_of(const struct conn *conn)
 {
     return conn->protocol->ctx;
 }
+
+/* h2_driver.c */
+
+/** The window of a connection: bodies that nobody reads cannot take the room of those that are read. */
+uint32_t h2_all_windows(const struct h2_options *options);
 
 /* h2_session.c */
 

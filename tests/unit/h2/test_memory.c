@@ -71,8 +71,8 @@ TEST(test_streams_at_work_take_no_more_than_promised)
     EXPECT_INT(world.later_count, 100);
     struct h2_memory memory = promised(&world);
     uint64_t streams = used(&world) - before + 100 * mem_cost(sizeof(struct h2_stream));
-    EXPECT(streams <=
-           memory.input_bytes - h2_head_bytes(&world.http_limits) - 2 * mem_cost(1024 * 1024));
+    EXPECT(streams <= memory.input_bytes - h2_head_bytes(&world.http_limits) -
+                          2 * mem_cost(h2_all_windows(&world.driver->options)));
     sim_peer_free(peer);
     world_close(&world);
 }
@@ -93,7 +93,8 @@ TEST(test_answers_that_wait_take_no_more_than_promised)
     raw_send(&world, peer, out.data, out.len);
     struct h2_memory memory = promised(&world);
     EXPECT(used(&world) - before + 100 * mem_cost(sizeof(struct h2_stream)) <=
-           memory.input_bytes - h2_head_bytes(&world.http_limits) - 2 * mem_cost(1024 * 1024));
+           memory.input_bytes - h2_head_bytes(&world.http_limits) -
+               2 * mem_cost(h2_all_windows(&world.driver->options)));
     buf_finish(&out);
     sim_peer_free(peer);
     world_close(&world);
