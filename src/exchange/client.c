@@ -53,7 +53,7 @@ static struct span host_copy(struct arena *arena, struct span value)
 static void find(struct exchange *exchange, const struct forwarding *forwarding)
 {
     struct request *request = &exchange->request;
-    struct client *client = &request->client;
+    struct client *client = &exchange->client;
     struct forwarded_walk walk;
     struct forwarded_hop hop = {.kind = FORWARDED_UNKNOWN};
     client->address = *request->peer;
@@ -85,9 +85,8 @@ static enum client_state look(struct exchange *exchange)
 
 const struct client *exchange_client(struct exchange *exchange)
 {
-    struct request *request = &exchange->request;
-    if (request->client_state == CLIENT_NOT_ASKED) {
-        request->client_state = (uint8_t)look(exchange);
+    if (exchange->client_state == CLIENT_NOT_ASKED) {
+        exchange->client_state = (uint8_t)look(exchange);
     }
-    return request->client_state == CLIENT_IS_TOLD ? &request->client : NULL;
+    return exchange->client_state == CLIENT_IS_TOLD ? &exchange->client : NULL;
 }

@@ -21,7 +21,7 @@ struct forwarding {
 enum client_state {
     CLIENT_NOT_ASKED,
     CLIENT_IS_PEER, /* the other end is believed by nobody */
-    CLIENT_IS_TOLD, /* request.client */
+    CLIENT_IS_TOLD, /* exchange.client */
 };
 
 struct client {

@@ -29,6 +29,7 @@
 #include <galley/pool.h>
 #include <galley/stream.h>
 
+#include "exchange/client.h"
 #include "exchange/exchange_body.h"
 #include "exchange/owner.h"
 #include "exchange/request.h"
@@ -118,7 +119,7 @@ struct exchange_turn {
 };
 
 /* What each request touches stands together, then what only some do. From `driver` on each request
- * begins with zeros, but for the end of the last field. */
+ * begins with zeros, but for the end of `request` and what follows it. */
 struct exchange {
     struct arena arena; /* kept from one to the next */
     struct response response;
@@ -141,6 +142,7 @@ struct exchange {
     bool is_deferred;      /* galley_res_defer() was called: the handler's result does not count */
     bool counts_stream;    /* in pool->streams; the loop's */
     uint8_t hints_given;   /* by the handler: early_hints.h; the owner's */
+    uint8_t client_state;  /* enum client_state */
     _Atomic bool is_abandoned;    /* nobody waits for the answer: do not start; relaxed: a hint */
     uint16_t given_up;            /* the status that driver->give_up() answered; 0: it was not */
     galley_stop_flag should_stop; /* galley_should_stop() of the handler */
@@ -154,6 +156,7 @@ struct exchange {
      *  more. Once, on the loop; NULL: nobody wants to know. */
     void (*released)(void *driver_ctx);
     struct request request;
+    struct client client; /* with CLIENT_IS_TOLD */
 };
 
 /** Exchange objects of one loop; objects return here and are used again. */

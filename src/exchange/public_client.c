@@ -3,6 +3,8 @@
  * (client.h). On the handler's thread. */
 #include "exchange/exchange.h"
 
+#include <galley/forwarded.h>
+
 static const galley_str nothing = {NULL, 0};
 
 static galley_str str_of(struct span s)
@@ -34,7 +36,7 @@ galley_str galley_req_client(const galley_request *rq)
     if (!exchange_client(exchange)) {
         return galley_req_peer(rq);
     }
-    struct client *client = &exchange->request.client;
+    struct client *client = &exchange->client;
     if (!client->text.ptr) {
         client->text = make_text(exchange, client);
     }

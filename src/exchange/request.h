@@ -14,7 +14,6 @@
 
 #include <galley/stream.h>
 
-#include "exchange/client.h"
 #include "exchange/exchange_body.h"
 
 struct body_reader;
@@ -60,15 +59,13 @@ struct request {
     uint8_t param_count;
     uint8_t version; /* 10, 11, 20 */
     bool expects_continue;
-    uint8_t client_state;         /* enum client_state */
     uint8_t terminated;           /* REQUEST_VIEW_…: views that end in a NUL already */
     uint8_t params_terminated;    /* a bit for each parameter */
     struct span peer_text;        /* made when asked for */
     struct span host_text;        /* the same */
     struct request_tls tls;       /* exchange/request_tls.h */
     struct request_value *values; /* galley_req_set(), newest first */
-    struct request_param params[REQUEST_MAX_PARAMS]; /* from here on nothing is cleared */
-    struct client client;                            /* with CLIENT_IS_TOLD */
+    struct request_param params[REQUEST_MAX_PARAMS]; /* last: it is never cleared */
 };
 
 enum {

@@ -38,8 +38,8 @@ void ended_referer(struct ended *ended, struct span referer)
 
 void ended_client(struct ended *ended, const struct peer_address *address, const char *name)
 {
-    struct client *client = &ended->exchange.request.client;
-    ended->exchange.request.client_state = CLIENT_IS_TOLD;
+    struct client *client = &ended->exchange.client;
+    ended->exchange.client_state = CLIENT_IS_TOLD;
     client->address = address ? *address : (struct peer_address){0};
     client->name_len = name ? (uint8_t)strlen(name) : 0;
     memcpy(client->name, name ? name : "", client->name_len);
