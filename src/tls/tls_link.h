@@ -56,12 +56,13 @@ struct tls_shared {
     BIO_METHOD *method;
     struct tls_out *free_outs;
     unsigned free_out_count;
-    unsigned live;                   /* links */
-    char plain[TLS_PLAIN_BYTES];     /* what a recv is given, for the time of its callback */
-    char gathered[TLS_RECORD_BYTES]; /* small pieces, or a file's bytes, on the way into a record */
+    unsigned live;                  /* links */
+    char plain[TLS_PLAIN_BYTES];    /* what a recv is given, for the time of its callback */
+    char gathered[TLS_CHUNK_BYTES]; /* small pieces on the way into a record, or a file's bytes */
 };
 
-/* Ciphertext that has been received and that OpenSSL has not asked for. */
+/* Bytes that lie somewhere, of which the first are taken next: ciphertext that has been received and
+ * that OpenSSL has not asked for, or a file's. */
 struct tls_input {
     const char *data;
     size_t len;

@@ -134,8 +134,9 @@ struct source {
                     const char **ret_data);
     const struct iovec *iov; /* memory */
     int iov_count;
-    size_t offset;         /* in the first of them */
-    struct loop_file file; /* or a file */
+    size_t offset;          /* in the first of them */
+    struct loop_file file;  /* or a file: what has not been read */
+    struct tls_input chunk; /* what has */
 };
 
 /* Returns the first error if nothing was encrypted before it; later it is met again. */
@@ -223,20 +224,32 @@ static void run_memory(struct tls_link *link)
 
 /* ---- files ----------------------------------------------------------------------------------- */
 
-static ssize_t next_of_file(struct source *source, struct tls_shared *shared, size_t most,
-                            const char **ret_data)
+/* A chunk is read at once: a call for each record would be four to a chunk, and more of small ones. */
+static ssize_t read_chunk(struct source *source, struct tls_shared *shared)
 {
-    most = most < source->file.len ? most : source->file.len;
-    if (most == 0) {
-        return 0;
-    }
-    ssize_t got = fd_read_at(source->file.fd, shared->gathered, most, source->file.offset);
+    size_t most = source->file.len < TLS_CHUNK_BYTES ? source->file.len : TLS_CHUNK_BYTES;
+    ssize_t got =
+        most > 0 ? fd_read_at(source->file.fd, shared->gathered, most, source->file.offset) : 0;
     if (got > 0) {
         source->file.offset += got;
         source->file.len -= (size_t)got;
+        source->chunk = (struct tls_input){shared->gathered, (size_t)got};
     }
-    *ret_data = shared->gathered;
     return got;
+}
+
+static ssize_t next_of_file(struct source *source, struct tls_shared *shared, size_t most,
+                            const char **ret_data)
+{
+    ssize_t got = source->chunk.len > 0 ? 1 : read_chunk(source, shared);
+    if (got <= 0) {
+        return got;
+    }
+    size_t n = source->chunk.len < most ? source->chunk.len : most;
+    *ret_data = source->chunk.data;
+    source->chunk.data += n;
+    source->chunk.len -= n;
+    return (ssize_t)n;
 }
 
 /* `warm` bytes of the file are in memory: reading them waits for nothing. */
