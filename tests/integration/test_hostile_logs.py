@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -20,6 +21,11 @@ def test_a_full_device_as_access_log_does_not_disturb(serve, folder):
     assert len(server.stderr.splitlines()) < 50, server.stderr
 
 
+def accepts(path):
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
+
+
 def test_stdout_and_stderr_on_a_full_device_do_not_disturb(tmp_path, folder):
     """The program's own words are lost; it serves."""
     root = folder({"index.html": "hi"})
@@ -28,7 +34,7 @@ def test_stdout_and_stderr_on_a_full_device_do_not_disturb(tmp_path, folder):
         process = subprocess.Popen([galley.program_path(), f"--listen=unix:{path}", root], stdin=subprocess.DEVNULL,
                                    stdout=full, stderr=full)
     try:
-        galley.wait_until(path.exists, what="the socket")
+        galley.wait_until(lambda: accepts(path), what="the socket")  # it is there before it listens
         with galley.Client(str(path)) as client:
             for _ in range(100):
                 assert client.get("/").body == b"hi"
