@@ -204,6 +204,9 @@ unsigned exchange_pool_orphan(struct exchange_pool *pool, struct exchange_keeper
 /** A fresh exchange in EXCHANGE_NEW; NULL: out of memory. */
 struct exchange *exchange_create(struct exchange_pool *pool, const struct exchange_driver *driver,
                                  void *driver_ctx);
+/** For people who learn or look for a fault (--log-level=debug): a log line for the request line and one
+ *  for each field, without credentials. The head is filled in, but may be refused yet. */
+void exchange_show_head(const struct exchange *exchange);
 /** The head is filled in and framing is decided: find the route and go. respond() may be called
  * inside. */
 void exchange_dispatch(struct exchange *exchange);

@@ -7,36 +7,6 @@
 
 #include "h1/h1_session.h"
 
-/* Logs travel further than requests should. */
-static bool is_secret(struct span line)
-{
-    static const char *const names[] = {"authorization", "proxy-authorization", "cookie"};
-    struct span name;
-    span_cut(line, ':', &name);
-    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-        if (span_equal_nocase(name, span_of(names[i]))) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* For people who learn or look for a fault (--log-level=debug): the head as it came, a log line for
- * each of its lines. */
-static void show_head(const struct log_sink *log, struct span head)
-{
-    while (head.ptr && head.len > 0) {
-        struct span line;
-        head = span_cut(head, '\n', &line);
-        if (line.len <= 1) {
-            continue; /* the empty line is only its CR */
-        }
-        int shown = is_secret(line) ? (int)span_find(line, ':') : (int)line.len - 1;
-        log_write(log, LOG_DEBUG, "> %.*s%s", shown, line.ptr,
-                  is_secret(line) ? ": (not shown)" : "");
-    }
-}
-
 static void fill_connection(struct h1_session *session, struct request *request)
 {
     request->peer = &session->conn->peer;
@@ -180,10 +150,8 @@ static void begin(struct h1_session *session, char *data, const struct h1_head *
     }
     counter_add(&session->driver->counters.requests, 1);
     session->conn->requests++;
-    if (log_wants(exchange->services->log, LOG_DEBUG)) {
-        show_head(exchange->services->log, span_make(data, head->len));
-    }
     fill_request(session, &exchange->request, data, head);
+    exchange_show_head(exchange);
     int status = judge(session, exchange);
     terminate_views(&exchange->request, data, head);
     if (status != 0) {

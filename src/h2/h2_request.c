@@ -176,6 +176,7 @@ static void begin(struct h2_stream *stream, struct h2_head *head, bool end_strea
         return;
     }
     fill_request(stream, head, &exchange->request);
+    exchange_show_head(exchange);
     int status = judge(stream, head, exchange, end_stream);
     if (status != 0) {
         stream->input_ended |= end_stream;
