@@ -73,17 +73,19 @@ class Http2Client:
     def send(self, stream, data, ends=False):
         """As the windows allow; stops when the server does not want any more."""
         data = memoryview(data)
+        is_empty = len(data) == 0
         while len(data) > 0:
             room = min(self.h2.local_flow_control_window(stream), self.h2.max_outbound_frame_size, len(data))
-            if room == 0:
+            if room <= 0:  # SETTINGS may take back what was given (RFC 9113 §6.9.2)
                 self.receive()
                 if self.answers[stream].reset is not None:
                     return
                 continue
-            self.h2.send_data(stream, bytes(data[:room]))
+            is_last = ends and room >= len(data)  # no empty frame behind: h2 refuses it below a window of 0
+            self.h2.send_data(stream, bytes(data[:room]), end_stream=is_last)
             data = data[room:]
             self.flush()
-        if ends:
+        if ends and is_empty:
             self.h2.end_stream(stream)
             self.flush()
 
