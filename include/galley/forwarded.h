@@ -1,6 +1,7 @@
 /*
- * galley/forwarded.h — HTTP proxies in front of a server: which of them are believed when they say for
- * whom they ask, and what handlers see of it. Nothing here blocks.
+ * galley/forwarded.h — HTTP proxies in front of a server: which of them are believed when they say
+ * for whom they ask, and what handlers see of it. Nothing here blocks; galley_req_...: on the thread that
+ * owns the exchange (galley/http.h).
  */
 #ifndef GALLEY_FORWARDED_H
 #define GALLEY_FORWARDED_H
@@ -19,10 +20,10 @@ enum {
 };
 
 /**
- * A set-up call, as those in galley/server.h: HTTP proxies in this network are believed when they say
- * for whom they ask, and the functions below go by it. From anywhere else such headers mean nothing.
- * Of several proxies in a row, each of which appended whom it saw, the client is the first one from
- * the right that is not believed itself.
+ * A set-up call, as those in galley/server.h, on one thread before the start: HTTP proxies in this
+ * network are believed when they say for whom they ask, and the functions below go by it. From
+ * anywhere else such headers mean nothing. Of several proxies in a row, each of which appended whom
+ * it saw, the client is the first one from the right that is not believed itself.
  *
  * network: as for galley_server_proxy_from(); once for each. header: GALLEY_FORWARDED_..., the one
  * that the proxies set themselves, the same in all calls: the other one comes from clients.
