@@ -229,6 +229,15 @@ static enum proxy_result parse_v2(struct span bytes, struct proxy_header *header
     return PROXY_WHOLE;
 }
 
+/* As a socket's peer is told: an IPv4 client whom the proxy's socket took for both families is known by
+ * its IPv4 address, or rules for networks would not find it. */
+static void unmap(struct peer_address *peer)
+{
+    struct sockaddr_storage addr;
+    socklen_t len = peer_address_to(peer, &addr);
+    peer_address_from(peer, (struct sockaddr *)&addr, len);
+}
+
 enum proxy_result proxy_header_parse(struct span bytes, struct proxy_header *ret)
 {
     struct span v1 = SPAN("PROXY ");
@@ -245,6 +254,9 @@ enum proxy_result proxy_header_parse(struct span bytes, struct proxy_header *ret
     }
     if (result != PROXY_WHOLE) {
         *ret = (struct proxy_header){0};
+        return result;
     }
+    unmap(&ret->source);
+    unmap(&ret->destination);
     return result;
 }

@@ -134,6 +134,24 @@ TEST(bytes_tell_the_client)
     expect_peer(&got.destination, "::1", 443);
 }
 
+/* RFC 4291 §2.5.5.2: a proxy that listens for both families passes on what its socket says. Networks
+ * and people know such a client by its IPv4 address, also where no proxy stands. */
+TEST(an_ipv4_client_of_a_proxy_for_both_families_is_known_by_its_ipv4_address)
+{
+    struct proxy_header got =
+        expect_whole(SPAN("PROXY TCP6 ::ffff:192.0.2.7 ::ffff:198.51.100.1 56324 443\r\n"));
+    EXPECT_INT(got.source.family, AF_INET);
+    expect_peer(&got.source, "192.0.2.7", 56324);
+    expect_peer(&got.destination, "198.51.100.1", 443);
+    got = expect_whole(BYTES(SIGNATURE "\x21\x21\x00\x24"
+                                       "\0\0\0\0\0\0\0\0\0\0\xFF\xFF\xC0\x00\x02\x07"
+                                       "\0\0\0\0\0\0\0\0\0\0\xFF\xFF\xC6\x33\x64\x01"
+                                       "\xDC\x04\x01\xBB"));
+    EXPECT_INT(got.source.family, AF_INET);
+    expect_peer(&got.source, "192.0.2.7", 56324);
+    expect_peer(&got.destination, "198.51.100.1", 443);
+}
+
 TEST(a_local_connection_and_other_families_tell_nobody)
 {
     struct proxy_header got = expect_whole(BYTES(SIGNATURE "\x20\x00\x00\x00"));
