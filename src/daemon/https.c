@@ -17,6 +17,18 @@ static bool is_challenge(const galley_request *rq)
            span_starts_with(span_make(path.ptr, path.len), SPAN("/.well-known/acme-challenge/"));
 }
 
+static struct span span_of_str(galley_str text)
+{
+    return span_make(text.ptr, text.len);
+}
+
+/* Who came to a proxy comes to it again, and its port is not ours. */
+static const char *port_for(const galley_request *rq, const struct https *https)
+{
+    struct span client = span_of_str(galley_req_client(rq));
+    return span_equal(client, span_of_str(galley_req_peer(rq))) ? https->port : "";
+}
+
 /* RFC 9110 §15.4.9: 308 keeps the method. Where the name is not known (HTTP/1.0), there is nowhere
  * to send the client. */
 static int redirect(galley_request *rq, galley_response *rs, const struct https *https)
@@ -26,16 +38,15 @@ static int redirect(galley_request *rq, galley_response *rs, const struct https 
     if (!host.ptr || path.len == 0 || path.ptr[0] != '/') {
         return 400;
     }
-    char *location = galley_sprintf(rq, "https://%.*s%s%.*s", (int)host.len, host.ptr, https->port,
-                                    (int)path.len, path.ptr);
+    char *location = galley_sprintf(rq, "https://%.*s%s%.*s", (int)host.len, host.ptr,
+                                    port_for(rq, https), (int)path.len, path.ptr);
     return location ? galley_res_redirect(rs, 308, location) : 503;
 }
 
 /* What the client used: behind a proxy that is believed, it knows. */
 static bool is_https(const galley_request *rq)
 {
-    galley_str scheme = galley_req_scheme(rq);
-    return span_equal(span_make(scheme.ptr, scheme.len), SPAN("https"));
+    return span_equal(span_of_str(galley_req_scheme(rq)), SPAN("https"));
 }
 
 static int before_site(galley_request *rq, galley_response *rs, galley_chain *chain, void *arg)

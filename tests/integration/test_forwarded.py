@@ -99,8 +99,10 @@ def test_proxies_may_come_by_tls_and_http2(logged, papers, spoken):
     with server.connect() as client:
         answer = client.get("/", x_for("192.0.2.7"))
         assert answer.text == "home" and answer.header("Strict-Transport-Security")
-        # The proxy says that its client came without TLS: galley's own connection does not count.
-        assert client.get("/a", [*x_for("192.0.2.8"), ("X-Forwarded-Proto", "http")]).status == 308
+        # The proxy says that its client came without TLS: galley's own connection does not count, nor does its port.
+        sent = client.get("/a", [*x_for("192.0.2.8"), ("X-Forwarded-Proto", "http")])
+        assert sent.status == 308 and sent.header("Location").startswith("https://")
+        assert ":" not in sent.header("Location").removeprefix("https://")
     assert [line.split()[0] for line in lines_of(log, 2)] == ["192.0.2.7", "192.0.2.8"]
 
 
