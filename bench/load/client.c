@@ -140,3 +140,13 @@ double histogram_us(const struct histogram *histogram, double part)
     }
     return 0;
 }
+
+void print_measured(const struct measured *measured, const struct histogram *latency)
+{
+    printf("{\"requests\": %llu, \"sent\": %llu, \"bytes\": %llu, \"seconds\": %.6f, "
+           "\"cpu_ns\": %llu, \"p50_us\": %.1f, \"p99_us\": %.1f, \"tls\": \"%s\"}\n",
+           (unsigned long long)measured->requests, (unsigned long long)measured->sent,
+           (unsigned long long)measured->bytes, (double)measured->took_ns / 1e9,
+           (unsigned long long)measured->cpu_ns, histogram_us(latency, 0.5),
+           histogram_us(latency, 0.99), link_words());
+}

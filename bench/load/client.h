@@ -96,6 +96,14 @@ bool link_has_more(const struct link *link); /* read from the socket already: th
 void histogram_add(struct histogram *histogram, uint64_t ns);
 double histogram_us(const struct histogram *histogram, double part); /* part: 0.99 */
 
+/* What a closed loop did. */
+struct measured {
+    uint64_t requests, bytes; /* while it was measured */
+    uint64_t sent;            /* in all */
+    uint64_t took_ns, cpu_ns;
+};
+void print_measured(const struct measured *measured, const struct histogram *latency);
+
 void reader_init(struct reader *reader);
 
 /* Takes bytes up to the end of one answer; adds to *finished when there is one. Returns how many

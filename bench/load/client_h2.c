@@ -359,9 +359,10 @@ void run_h2(const struct options *options)
     uint64_t begin = now_ns(), cpu_begin = cpu_ns_of(options);
     run_for(&load, options->seconds);
     uint64_t cpu = cpu_ns_of(options) - cpu_begin, took = now_ns() - begin;
-    printf("{\"requests\": %llu, \"sent\": %llu, \"bytes\": %llu, \"seconds\": %.6f, "
-           "\"cpu_ns\": %llu, \"p50_us\": %.1f, \"p99_us\": %.1f, \"tls\": \"%s\"}\n",
-           (unsigned long long)load.requests, (unsigned long long)load.sent,
-           (unsigned long long)load.bytes, (double)took / 1e9, (unsigned long long)cpu,
-           histogram_us(&load.latency, 0.5), histogram_us(&load.latency, 0.99), link_words());
+    print_measured(&(struct measured){.requests = load.requests,
+                                      .sent = load.sent,
+                                      .bytes = load.bytes,
+                                      .took_ns = took,
+                                      .cpu_ns = cpu},
+                   &load.latency);
 }

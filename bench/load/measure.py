@@ -8,6 +8,7 @@ import signal
 import statistics
 import subprocess
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -292,58 +293,55 @@ def memory_figures(memory):
     return found
 
 
-def held(bench, row, kind):
-    """Memory by the number of idle connections, of a new server that has worked a little before."""
+@contextmanager
+def holding(bench, row, kind, points, seconds):
+    """A new server that has worked a little, and a client that can hold so many: -> server, checked answers, what adds
+    idle connections up to each point and keeps the memory; None where there is no such server."""
     server = bench.stable.start(kind, row.variant)
     if not server:
-        return None
+        yield None
+        return
     client = None
     try:
         server.wait_until_it_listens()
         seen = bench.look(row, server)
-        run_client(bench, "load", server, seen, row, 0.2)
-        points = [count for count in (rows.QUICK_HELD if bench.options.quick else rows.HELD)
-                  if count <= kind.most_connections()]
+        run_client(bench, "load", server, seen, row, seconds)
         client = start_holding(bench, row, server, seen, points[-1])
-        memory = {0: anonymous_bytes(server)}
+        found = {0: anonymous_bytes(server)}
 
-        def begin():
+        def fill():
             for count in points:
                 hold(client, count)
                 time.sleep(0.05)
-                memory[count] = anonymous_bytes(server)
+                found[count] = anonymous_bytes(server)
+            return found
 
-        few = rows.Row("beside", "", row.asks, connections=8)
-        result = beside(bench, few, server, seen, (begin, lambda: None))
-        return result | memory_figures(memory)
+        yield server, seen, fill
     finally:
         if client:
             client.communicate()
         server.stop()
+
+
+def held(bench, row, kind):
+    """Memory by the number of idle connections, and what a client beside them feels."""
+    points = [count for count in (rows.QUICK_HELD if bench.options.quick else rows.HELD)
+              if count <= kind.most_connections()]
+    with holding(bench, row, kind, points, 0.2) as held_here:
+        if not held_here:
+            return None
+        server, seen, fill = held_here
+        found = {}
+        few = rows.Row("beside", "", row.asks, connections=8)
+        result = beside(bench, few, server, seen, (lambda: found.update(fill()), lambda: None))
+        return result | memory_figures(found)
 
 
 def memory(bench, row, kind):
-    """Memory of idle connections, of a new server that has worked a little before; nobody works beside them."""
-    server = bench.stable.start(kind, row.variant)
-    if not server:
-        return None
-    client = None
-    try:
-        server.wait_until_it_listens()
-        seen = bench.look(row, server)
-        run_client(bench, "load", server, seen, row, 0.1)
-        points = rows.QUICK_HELD_TLS if bench.options.quick else rows.HELD_TLS
-        client = start_holding(bench, row, server, seen, points[-1])
-        found = {0: anonymous_bytes(server)}
-        for count in points:
-            hold(client, count)
-            time.sleep(0.05)
-            found[count] = anonymous_bytes(server)
-        return memory_figures(found)
-    finally:
-        if client:
-            client.communicate()
-        server.stop()
+    """Memory of idle connections; nobody works beside them."""
+    points = rows.QUICK_HELD_TLS if bench.options.quick else rows.HELD_TLS
+    with holding(bench, row, kind, points, 0.1) as held_here:
+        return memory_figures(held_here[2]()) if held_here else None
 
 
 # ---- start and stop ----

@@ -128,15 +128,6 @@ static size_t count_colons(struct span s)
     return count;
 }
 
-static size_t name_length(struct span node)
-{
-    if (node.len > 0 && node.ptr[0] == '[') {
-        size_t bracket = span_find(node, ']');
-        return bracket < node.len ? bracket + 1 : 0;
-    }
-    return span_find(node, ':');
-}
-
 void forwarded_node_parse(struct span node, bool bare_ipv6, struct forwarded_hop *hop)
 {
     hop->kind = FORWARDED_MALFORMED;
@@ -144,7 +135,7 @@ void forwarded_node_parse(struct span node, bool bare_ipv6, struct forwarded_hop
         set_ipv6(node, hop);
         return;
     }
-    size_t len = name_length(node);
+    size_t len = host_name_length(node);
     if (parse_port(span_from(node, len), &hop->port)) {
         set_by_name(first_bytes(node, len), hop);
     }

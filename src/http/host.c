@@ -104,8 +104,7 @@ static bool parse_port(struct span s, struct host *host)
     return true;
 }
 
-/* Length of the host without port; 0 if there is none. */
-static size_t name_length(struct span value)
+size_t host_name_length(struct span value)
 {
     if (value.len > 0 && value.ptr[0] == '[') {
         size_t bracket = span_find(value, ']');
@@ -116,7 +115,7 @@ static size_t name_length(struct span value)
 
 int host_parse(struct span value, struct host *ret)
 {
-    size_t len = name_length(value);
+    size_t len = host_name_length(value);
     if (len == 0 || len > NAME_MAX_BYTES) {
         return GALLEY_EPROTO;
     }

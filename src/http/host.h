@@ -20,6 +20,9 @@ int host_parse(struct span value, struct host *ret);
 /** Would host_parse() take it? Cheaper. */
 bool host_is_valid(struct span value);
 
+/** Of what looks like `host [":" port]`: the length of the host, brackets counted; 0 if there is none. */
+size_t host_name_length(struct span value);
+
 /** The name without the dot at its end that stands for the root of the DNS: "example.com." is
  *  "example.com". ptr NULL if nothing else is left. */
 struct span host_bare_name(const struct host *host);

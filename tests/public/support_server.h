@@ -4,6 +4,7 @@
 #define TESTS_PUBLIC_SUPPORT_SERVER_H
 
 #include "client.h"
+#include "support_counters.h"
 #include "wanted_io.h"
 
 static inline int give_text(galley_request *rq, galley_response *rs, void *arg)

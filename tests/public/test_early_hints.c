@@ -1,5 +1,6 @@
 /* Early hints as a user sees them: by the test client, which reads past them, and by a connection of it,
  * which shows them. */
+#include "support_counters.h"
 #include "support_test_client.h"
 
 #include <galley/hints.h>
@@ -37,19 +38,6 @@ static galley_server *hinting(uint32_t flags)
     return srv;
 }
 
-static uint64_t count_of(const galley_server *srv, const char *wanted)
-{
-    size_t it = 0;
-    const char *name = NULL;
-    uint64_t value = 0;
-    while (galley_server_next_counter(srv, &it, &name, &value)) {
-        if (strcmp(name, wanted) == 0) {
-            return value;
-        }
-    }
-    test_fail(__FILE__, __LINE__, "no counter %s", wanted);
-}
-
 TEST(test_the_test_client_reads_past_hints)
 {
     galley_server *srv = hinting(GALLEY_SERVER_HINTS_HTTP1);
@@ -67,7 +55,7 @@ TEST(test_the_test_client_reads_past_hints)
     EXPECT_INT(galley_server_get_stats(srv, &stats), 0);
     EXPECT_INT(stats.responses[1], 0); /* an exchange counts by its answer */
     EXPECT_INT(stats.responses[2], 3);
-    EXPECT_INT(count_of(srv, "early_hints"), 3);
+    EXPECT_INT(counter_of(srv, "early_hints"), 3);
     end(t, srv);
 }
 
@@ -130,6 +118,6 @@ TEST(test_clients_of_http_1_1_get_none_unless_the_server_says_so)
     galley_test_conn *c = galley_test_connect(t);
     EXPECT_INT(SEND(c, GET("/pool")), 0);
     EXPECT(strncmp(galley_test_received(c).ptr, "HTTP/1.1 200 ", 13) == 0);
-    EXPECT_INT(count_of(srv, "early_hints"), 0);
+    EXPECT_INT(counter_of(srv, "early_hints"), 0);
     end(t, srv);
 }

@@ -200,19 +200,6 @@ TEST(test_handlers_everywhere_know_who_the_client_is)
     world_close(&world);
 }
 
-static uint64_t counter(const galley_server *srv, const char *wanted)
-{
-    size_t it = 0;
-    const char *name = NULL;
-    uint64_t value = 0;
-    while (galley_server_next_counter(srv, &it, &name, &value)) {
-        if (strcmp(name, wanted) == 0) {
-            return value;
-        }
-    }
-    test_fail(__FILE__, __LINE__, "no counter %s", wanted);
-}
-
 /* Any thread. */
 static void note_failure(void *ctx, int level, const char *line)
 {
@@ -238,7 +225,7 @@ TEST(test_a_client_without_the_certificate_that_its_host_wants_gets_no_answer)
     EXPECT(!is_open || SSL_write(client.ssl, "GET / HTTP/1.1\r\n", 16) != 16 ||
            !tls_client_read(&client, body, 1));
     tls_client_close(&client);
-    WAIT_UNTIL(counter(world.srv, "closed_handshake_failed") == 1 && atomic_load(&was_logged));
+    WAIT_UNTIL(counter_of(world.srv, "closed_handshake_failed") == 1 && atomic_load(&was_logged));
     world_close(&world);
 }
 

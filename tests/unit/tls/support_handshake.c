@@ -199,3 +199,12 @@ const char *handshake_alpn(const struct handshake *hs)
     (void)snprintf(text, sizeof text, "%.*s", (int)len, name ? (const char *)name : "");
     return text;
 }
+
+void handshake_expect_subject(galley_tls *tls, const char *subject)
+{
+    struct handshake hs;
+    handshake_run(&hs, tls, &(struct client_wish){.name = "a.example"});
+    EXPECT(hs.is_done);
+    EXPECT_TEXT(handshake_subject(&hs), subject);
+    handshake_finish(&hs);
+}

@@ -44,6 +44,8 @@ bool handshake_works(galley_tls *tls, const struct client_wish *wish);
 
 /** The common name of the certificate that the client saw; static memory, per thread. */
 const char *handshake_subject(const struct handshake *hs);
+/** A client that asks for "a.example" sees a certificate of that common name. */
+void handshake_expect_subject(galley_tls *tls, const char *subject);
 /** What the client was told of ALPN; "" for nothing. Static memory, per thread. */
 const char *handshake_alpn(const struct handshake *hs);
 

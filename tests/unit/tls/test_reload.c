@@ -32,24 +32,15 @@ static void write_new(struct swapped *swapped)
                         &(struct cert_wish){.subject = "new", .names = "DNS:a.example"});
 }
 
-static void expect_subject(galley_tls *tls, const char *subject)
-{
-    struct handshake hs;
-    handshake_run(&hs, tls, &(struct client_wish){.name = "a.example"});
-    EXPECT(hs.is_done);
-    EXPECT_TEXT(handshake_subject(&hs), subject);
-    handshake_finish(&hs);
-}
-
 TEST(test_a_reload_brings_the_new_certificate)
 {
     struct swapped swapped;
     open_swapped(&swapped);
-    expect_subject(swapped.world.tls, "old");
+    handshake_expect_subject(swapped.world.tls, "old");
     write_new(&swapped);
-    expect_subject(swapped.world.tls, "old"); /* nobody has asked for it yet */
+    handshake_expect_subject(swapped.world.tls, "old"); /* nobody has asked for it yet */
     EXPECT_INT(galley_tls_reload(swapped.world.tls, &swapped.world.err), 0);
-    expect_subject(swapped.world.tls, "new");
+    handshake_expect_subject(swapped.world.tls, "new");
     EXPECT_INT(galley_tls_reload(NULL, &swapped.world.err), GALLEY_EINVAL);
     world_close(&swapped.world);
 }
@@ -64,18 +55,18 @@ TEST(test_a_bad_new_pair_keeps_the_old_one_and_says_why)
     cert_write_key(swapped.pairs[0].key_file, &other, NULL);
     EXPECT_INT(galley_tls_reload(tls, err), GALLEY_EINVAL);
     EXPECT(strstr(err->message, "not the key of certificate"));
-    expect_subject(tls, "old");
+    handshake_expect_subject(tls, "old");
     (void)world_pair_as(&swapped.world, "a",
                         &(struct cert_wish){.from_s = -3 * CERT_DAY_S, .for_s = CERT_DAY_S});
     EXPECT_INT(galley_tls_reload(tls, err), GALLEY_EINVAL);
     EXPECT(strstr(err->message, "expired on"));
-    expect_subject(tls, "old");
+    handshake_expect_subject(tls, "old");
     EXPECT_INT(unlink(swapped.pairs[0].cert_file), 0);
     EXPECT_INT(galley_tls_reload(tls, err), GALLEY_ESYS);
-    expect_subject(tls, "old");
+    handshake_expect_subject(tls, "old");
     write_new(&swapped);
     EXPECT_INT(galley_tls_reload(tls, err), 0);
-    expect_subject(tls, "new");
+    handshake_expect_subject(tls, "new");
     cert_free(&other);
     world_close(&swapped.world);
 }
@@ -153,7 +144,7 @@ TEST_TIMEOUT(test_handshakes_on_three_threads_while_certificates_change, 120)
         EXPECT_INT((int)clients[i].failed, 0);
     }
     EXPECT(reloads > 0);
-    expect_subject(swapped.world.tls, "new");
+    handshake_expect_subject(swapped.world.tls, "new");
     world_close(&swapped.world);
 }
 

@@ -287,13 +287,21 @@ static void stop_watching(struct watched *watched)
     loop_destroy(watched->loop);
 }
 
-static void expect_subject(galley_tls *tls, const char *subject)
+/* With a pair in the folder, of that common name. */
+static struct place *open_watched(struct watched *watched, const char *subject)
 {
-    struct handshake hs;
-    handshake_run(&hs, tls, &(struct client_wish){.name = "a.example"});
-    EXPECT(hs.is_done);
-    EXPECT_TEXT(handshake_subject(&hs), subject);
-    handshake_finish(&hs);
+    struct place *place = &watched->place;
+    place_open(place);
+    put_pair(place, place->base, subject);
+    place_start(place, in_base(place, "tls.crt"), in_base(place, "tls.key"));
+    start_watching(watched);
+    return place;
+}
+
+static void close_watched(struct watched *watched)
+{
+    stop_watching(watched);
+    place_close(&watched->place);
 }
 
 TEST(test_changed_files_are_used_and_bad_ones_are_not)
@@ -305,58 +313,43 @@ TEST(test_changed_files_are_used_and_bad_ones_are_not)
     start_watching(&watched);
     turn_volume(place, "..v2", "new");
     turn_until_told(&watched, "certificates were read again: new connections use them");
-    expect_subject(place->world.tls, "new");
+    handshake_expect_subject(place->world.tls, "new");
     write_file(in_base(place, "..v2/tls.crt"), "nothing\n", 8);
     turn_until_told(&watched, "; the certificates in use stay");
     EXPECT(strstr(watched.told.last, "tls.crt"));
-    expect_subject(place->world.tls, "new");
+    handshake_expect_subject(place->world.tls, "new");
     turn_volume(place, "..v3", "newer");
     turn_until_told(&watched, "certificates were read again");
-    expect_subject(place->world.tls, "newer");
-    stop_watching(&watched);
-    place_close(place);
+    handshake_expect_subject(place->world.tls, "newer");
+    close_watched(&watched);
 }
 
 /* Key and certificate are two files, often written in several steps. */
 TEST(test_changes_that_belong_together_are_one)
 {
     static struct watched watched;
-    struct place *place = &watched.place;
-    place_open(place);
-    put_pair(place, place->base, "old");
-    place_start(place, in_base(place, "tls.crt"), in_base(place, "tls.key"));
-    start_watching(&watched);
+    struct place *place = open_watched(&watched, "old");
     put_pair(place, place->base, "new");
     turn_until_told(&watched, "certificates were read again");
     EXPECT_INT(watched.told.count, 1);
-    stop_watching(&watched);
-    place_close(place);
+    close_watched(&watched);
 }
 
 TEST(test_what_was_freed_by_the_program_lives_as_long_as_its_watch)
 {
     static struct watched watched;
-    struct place *place = &watched.place;
-    place_open(place);
-    put_pair(place, place->base, "old");
-    place_start(place, in_base(place, "tls.crt"), in_base(place, "tls.key"));
-    start_watching(&watched);
+    struct place *place = open_watched(&watched, "old");
     galley_tls_free(place->world.tls);
     place->world.tls = NULL;
     put_pair(place, place->base, "new");
     turn_until_told(&watched, "certificates were read again");
-    stop_watching(&watched);
-    place_close(place);
+    close_watched(&watched);
 }
 
 TEST(test_a_watch_without_memory_is_none_and_leaves_nothing)
 {
     static struct watched watched;
-    struct place *place = &watched.place;
-    place_open(place);
-    put_pair(place, place->base, "old");
-    place_start(place, in_base(place, "tls.crt"), in_base(place, "tls.key"));
-    start_watching(&watched);
+    struct place *place = open_watched(&watched, "old");
     stop_watching(&watched);
     for (uint64_t n = 1, has_failed = 1; has_failed; n++) {
         watched.loop = loop_create(NULL, NULL);
