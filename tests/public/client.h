@@ -43,6 +43,19 @@ static inline int client_try_connect(int port)
     return fd;
 }
 
+/* How many sockets of this process listen. A connection that is refused would say so too, but a port
+ * that is free again may be somebody else's in the next moment. */
+static inline unsigned client_count_listening(void)
+{
+    unsigned count = 0;
+    for (int fd = 0; fd < 1024; fd++) {
+        int listens = 0;
+        socklen_t size = sizeof listens;
+        count += getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens;
+    }
+    return count;
+}
+
 static inline int client_connect(int port)
 {
     int fd = client_try_connect(port);

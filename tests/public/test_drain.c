@@ -51,11 +51,12 @@ TEST(test_drain_lets_a_running_handler_finish_and_refuses_new_connections)
     EXPECT_INT(reply.status, 200);
     client_send(busy, GET("/gate"));
     WAIT_UNTIL(atomic_load(&gate.entered) == 1);
+    EXPECT_INT(client_count_listening(), 1);
     galley_server_stop(srv, GALLEY_STOP_DRAIN);
     client_expect_end(idle);   /* between requests */
     client_expect_end(silent); /* complaint 19: never sent a byte */
     WAIT_UNTIL(atomic_load(&gate.saw_stop));
-    EXPECT(client_try_connect(port) < 0);
+    EXPECT_INT(client_count_listening(), 0); /* new connections are refused */
     EXPECT_INT(galley_server_join(srv, 20, NULL), GALLEY_ETIMEDOUT);
     atomic_store(&gate.open, 1);
     client_read(busy, "GET", &reply);
@@ -259,7 +260,7 @@ TEST(test_max_requests_serves_so_many_and_drains)
     EXPECT_INT(reply.status, 200);
     EXPECT_TEXT(reply_field(&reply, "Connection"), "close");
     EXPECT_INT(galley_server_join(srv, GALLEY_FOREVER, NULL), 0);
-    EXPECT(client_try_connect(port) < 0); /* the third is refused */
+    EXPECT_INT(client_count_listening(), 0); /* the third is refused */
     galley_server_stats stats = {.size = sizeof stats};
     EXPECT_INT(galley_server_get_stats(srv, &stats), 0); /* also after the end */
     EXPECT_INT(stats.responses[2], 2);
