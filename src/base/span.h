@@ -46,6 +46,12 @@ bool span_ends_with(struct span s, struct span suffix);
 /** Index of the first byte c, or s.len when there is none. */
 size_t span_find(struct span s, char c);
 
+/** The first n bytes; n is at most s.len. */
+static inline struct span span_first(struct span s, size_t n)
+{
+    return span_make(s.ptr, n);
+}
+
 /** From index `from` (at most s.len) to the end. */
 struct span span_from(struct span s, size_t from);
 

@@ -2,15 +2,11 @@
  * galley_req_forwarded_host(): who asks, and for what, where proxies that are believed stand between
  * (client.h). On the handler's thread. */
 #include "exchange/exchange.h"
+#include "exchange/public_str.h"
 
 #include <galley/forwarded.h>
 
 static const galley_str nothing = {NULL, 0};
-
-static galley_str str_of(struct span s)
-{
-    return (galley_str){s.ptr, s.len};
-}
 
 static const struct client *believed(const galley_request *rq)
 {

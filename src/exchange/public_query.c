@@ -7,13 +7,9 @@
 #include "http/host.h"
 
 #include "exchange/exchange.h"
+#include "exchange/public_str.h"
 
 static const galley_str nothing = {NULL, 0};
-
-static galley_str str_of(struct span s)
-{
-    return (galley_str){s.ptr, s.len};
-}
 
 static galley_str decoded(struct arena *arena, struct span value)
 {

@@ -8,6 +8,7 @@
 
 #include "exchange/exchange.h"
 #include "exchange/exchange_steps.h"
+#include "exchange/public_str.h"
 
 #include <stdarg.h>
 
@@ -17,11 +18,6 @@ static const galley_str nothing = {NULL, 0};
 static bool may_use(const galley_request *rq, const char *call)
 {
     return rq && (!DEBUG_BUILD || owner_is_caller(exchange_of_request(rq), call));
-}
-
-static galley_str str_of(struct span s)
-{
-    return (galley_str){s.ptr, s.len};
 }
 
 static bool is_in_head(const struct request *request, struct span view)

@@ -2,12 +2,8 @@
 #include <galley/tls.h>
 
 #include "exchange/exchange.h"
+#include "exchange/public_str.h"
 #include "exchange/request_tls.h"
-
-static galley_str str_of(struct span text)
-{
-    return (galley_str){text.ptr, text.len};
-}
 
 int galley_req_tls(const galley_request *rq, galley_tls_report *report)
 {

@@ -29,16 +29,11 @@ static size_t find_unquoted(struct span s, char stop)
     return at < s.len ? at : s.len;
 }
 
-static struct span first_bytes(struct span s, size_t n)
-{
-    return span_make(s.ptr, n);
-}
-
 bool field_list_next(struct span *rest, struct span *ret_member)
 {
     while (rest->len > 0) {
         size_t comma = find_unquoted(*rest, ',');
-        struct span member = span_trim(first_bytes(*rest, comma));
+        struct span member = span_trim(span_first(*rest, comma));
         *rest = span_from(*rest, comma < rest->len ? comma + 1 : comma);
         if (member.len > 0) {
             *ret_member = member;
@@ -109,7 +104,7 @@ static bool parse_parameters(struct span rest, size_t *ret_len, unsigned *ret_we
     while (rest.len > 0) {
         struct span behind = span_from(rest, 1);
         size_t end = find_unquoted(behind, ';');
-        struct span parameter = span_trim(first_bytes(behind, end));
+        struct span parameter = span_trim(span_first(behind, end));
         if (is_weight(parameter)) {
             /* The weight stands last: what RFC 7231 allowed behind it is gone from RFC 9110
              * §12.5.1. */
@@ -127,7 +122,7 @@ static bool parse_parameters(struct span rest, size_t *ret_len, unsigned *ret_we
 bool weighted_parse(struct span member, struct weighted *ret)
 {
     size_t at = find_unquoted(member, ';');
-    struct weighted got = {span_trim(first_bytes(member, at)), SPAN(""), 1000};
+    struct weighted got = {span_trim(span_first(member, at)), SPAN(""), 1000};
     if (got.value.len == 0) {
         return false;
     }
@@ -136,7 +131,7 @@ bool weighted_parse(struct span member, struct weighted *ret)
     if (!parse_parameters(rest, &parameter_bytes, &got.weight)) {
         return false;
     }
-    got.parameters = span_trim(first_bytes(rest, parameter_bytes));
+    got.parameters = span_trim(span_first(rest, parameter_bytes));
     *ret = got;
     return true;
 }

@@ -11,11 +11,6 @@
 
 enum { PORT_DIGITS = 5, INET_TEXT_MAX = 46 };
 
-static struct span first_bytes(struct span s, size_t n)
-{
-    return span_make(s.ptr, n);
-}
-
 enum forwarded_scheme forwarded_scheme_of(struct span value)
 {
     return span_equal_nocase(value, SPAN("https"))  ? FORWARDED_HTTPS
@@ -137,7 +132,7 @@ void forwarded_node_parse(struct span node, bool bare_ipv6, struct forwarded_hop
     }
     size_t len = host_name_length(node);
     if (parse_port(span_from(node, len), &hop->port)) {
-        set_by_name(first_bytes(node, len), hop);
+        set_by_name(span_first(node, len), hop);
     }
 }
 
@@ -187,13 +182,13 @@ static bool take_pair(struct span *rest, struct pair *ret)
     }
     struct span value = span_from(*rest, equals + 1);
     bool is_quoted = value.len > 0 && value.ptr[0] == '"';
-    *ret = (struct pair){.name = first_bytes(*rest, equals)};
+    *ret = (struct pair){.name = span_first(*rest, equals)};
     size_t len =
         is_quoted ? quoted_length(value, &ret->has_escapes) : chars_skip(value, CHARS_TOKEN);
     if (len == 0) {
         return false;
     }
-    ret->value = is_quoted ? span_make(value.ptr + 1, len - 2) : first_bytes(value, len);
+    ret->value = is_quoted ? span_make(value.ptr + 1, len - 2) : span_first(value, len);
     *rest = skip_space(span_from(value, len));
     return rest->len == 0 || rest->ptr[0] == ';';
 }

@@ -9,11 +9,6 @@
 
 enum { NAME_MAX_BYTES = 255, PORT_DIGITS = 5, IPV6_WORDS = 8, H16_DIGITS = 4 };
 
-static struct span first_bytes(struct span s, size_t n)
-{
-    return span_make(s.ptr, n);
-}
-
 /* RFC 3986 §3.2.2: dec-octet, no leading zero. */
 static bool is_octet(struct span s)
 {
@@ -65,7 +60,7 @@ static bool is_ipv6(struct span s)
 {
     for (size_t i = 0; i + 1 < s.len; i++) {
         if (s.ptr[i] == ':' && s.ptr[i + 1] == ':') {
-            int left = count_words(first_bytes(s, i), false);
+            int left = count_words(span_first(s, i), false);
             int right = count_words(span_from(s, i + 2), true);
             return left >= 0 && right >= 0 && left + right < IPV6_WORDS;
         }
@@ -119,7 +114,7 @@ int host_parse(struct span value, struct host *ret)
     if (len == 0 || len > NAME_MAX_BYTES) {
         return GALLEY_EPROTO;
     }
-    struct host host = {.kind = HOST_NAME, .name = first_bytes(value, len)};
+    struct host host = {.kind = HOST_NAME, .name = span_first(value, len)};
     struct span port = span_from(value, len);
     if (port.len > 0 && (port.ptr[0] != ':' || !parse_port(span_from(port, 1), &host))) {
         return GALLEY_EPROTO;

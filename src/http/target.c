@@ -7,16 +7,11 @@
 
 #include <galley/base.h>
 
-static struct span first_bytes(struct span s, size_t n)
-{
-    return span_make(s.ptr, n);
-}
-
 /* path [ "?" query ], the path not empty. Its bytes are judged by target_normalize(). */
 static int parse_path(struct span s, struct arena *arena, struct target *target)
 {
     size_t question = span_find(s, '?');
-    target->raw_path = first_bytes(s, question);
+    target->raw_path = span_first(s, question);
     if (question < s.len) {
         target->query = span_from(s, question + 1);
         if (!chars_all(target->query, CHARS_TARGET)) {
@@ -32,7 +27,7 @@ static size_t scheme_length(struct span raw, bool *ret_is_https)
     static const struct span schemes[] = {{"http://", 7}, {"https://", 8}};
     for (size_t i = 0; i < 2; i++) {
         size_t len = schemes[i].len;
-        if (raw.len >= len && span_equal_nocase(first_bytes(raw, len), schemes[i])) {
+        if (raw.len >= len && span_equal_nocase(span_first(raw, len), schemes[i])) {
             *ret_is_https = i == 1;
             return len;
         }
@@ -54,7 +49,7 @@ static int parse_absolute(struct span raw, struct arena *arena, struct target *t
     }
     struct host host;
     target->form = TARGET_ABSOLUTE;
-    target->host = first_bytes(rest, end);
+    target->host = span_first(rest, end);
     if (host_parse(target->host, &host) != 0) {
         return GALLEY_EPROTO; /* RFC 9110 §4.2.1, §4.2.4: empty host, user information */
     }
@@ -62,7 +57,7 @@ static int parse_absolute(struct span raw, struct arena *arena, struct target *t
     if (rest.len > 0 && rest.ptr[0] == '/') {
         return parse_path(rest, arena, target);
     }
-    target->raw_path = first_bytes(rest, 0);
+    target->raw_path = span_first(rest, 0);
     target->path = SPAN("/");
     if (rest.len > 0) {
         target->query = span_from(rest, 1);

@@ -1,6 +1,7 @@
 /* server/test_call.c — one request, one answer, in one call; see galley/test.h. On the thread that
  * calls. */
 #include "base/alloc.h"
+#include "exchange/public_str.h"
 
 #include "server/test_client.h"
 
@@ -30,11 +31,6 @@ static bool look(void *ctx)
         waiting->got = GALLEY_ETOOBIG;
     }
     return waiting->got != 0;
-}
-
-static galley_str str_of(struct span s)
-{
-    return (galley_str){s.ptr, s.len};
 }
 
 static int hand_out(struct waiting *waiting, galley_test_reply *reply)

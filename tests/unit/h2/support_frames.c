@@ -44,14 +44,19 @@ void raw_add_field(struct buf *block, const char *name, const char *value)
     buf_append_text(block, value);
 }
 
+void raw_add_request(struct buf *block, const char *method, const char *path)
+{
+    raw_add_field(block, ":method", method);
+    raw_add_field(block, ":scheme", "http");
+    raw_add_field(block, ":authority", "a");
+    raw_add_field(block, ":path", path);
+}
+
 void raw_add_get(struct buf *out, int32_t id, const char *path, uint8_t flags)
 {
     struct buf block;
     buf_init(&block, 0);
-    raw_add_field(&block, ":method", "GET");
-    raw_add_field(&block, ":scheme", "http");
-    raw_add_field(&block, ":authority", "a");
-    raw_add_field(&block, ":path", path);
+    raw_add_request(&block, "GET", path);
     raw_add(out, NGHTTP2_HEADERS, (uint8_t)(flags | NGHTTP2_FLAG_END_HEADERS), id, block.data,
             block.len);
     buf_finish(&block);

@@ -148,6 +148,8 @@ void raw_add(struct buf *out, uint8_t type, uint8_t flags, int32_t id, const voi
 void raw_add_get(struct buf *out, int32_t id, const char *path, uint8_t flags);
 /** A field, literal without indexing. */
 void raw_add_field(struct buf *block, const char *name, const char *value);
+/** The four that every request has (RFC 9113 §8.3.1); of http://a. */
+void raw_add_request(struct buf *block, const char *method, const char *path);
 /** The next frame that was received, off *rest. False: no whole one is left. */
 bool raw_next(struct span *rest, struct frame *ret);
 /** Number of frames of a type received, on stream id (-1: any); *ret_code of the last RST_STREAM or

@@ -226,10 +226,7 @@ TEST(test_trailers_end_a_body_and_are_dropped)
     struct buf block;
     buf_init(&out, 0);
     buf_init(&block, 0);
-    raw_add_field(&block, ":method", "POST");
-    raw_add_field(&block, ":scheme", "http");
-    raw_add_field(&block, ":authority", "a");
-    raw_add_field(&block, ":path", "/echo");
+    raw_add_request(&block, "POST", "/echo");
     raw_add(&out, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, 1, block.data, block.len);
     raw_add(&out, NGHTTP2_DATA, 0, 1, "abc", 3);
     buf_clear(&block);

@@ -13,10 +13,7 @@ static void add_post(struct buf *out, int32_t id, const char *path)
 {
     struct buf block;
     buf_init(&block, 0);
-    raw_add_field(&block, ":method", "POST");
-    raw_add_field(&block, ":scheme", "http");
-    raw_add_field(&block, ":authority", "a");
-    raw_add_field(&block, ":path", path);
+    raw_add_request(&block, "POST", path);
     raw_add_field(&block, "cookie", "a=b");
     raw_add_field(&block, "cookie", "c=d");
     raw_add(out, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, id, block.data, block.len);

@@ -340,10 +340,7 @@ TEST(test_uploads_may_be_taken_back_when_the_answer_is_whole)
     struct buf block;
     buf_init(&out, 0);
     buf_init(&block, 0);
-    raw_add_field(&block, ":method", "POST");
-    raw_add_field(&block, ":scheme", "http");
-    raw_add_field(&block, ":authority", "a");
-    raw_add_field(&block, ":path", "/refuse");
+    raw_add_request(&block, "POST", "/refuse");
     for (int32_t i = 0; i < 3000; i++) {
         buf_clear(&out);
         raw_add(&out, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, 2 * i + 1, block.data, block.len);
@@ -370,10 +367,7 @@ TEST(test_empty_data_between_data_is_no_flood)
     struct buf block;
     buf_init(&out, 0);
     buf_init(&block, 0);
-    raw_add_field(&block, ":method", "POST");
-    raw_add_field(&block, ":scheme", "http");
-    raw_add_field(&block, ":authority", "a");
-    raw_add_field(&block, ":path", "/sink");
+    raw_add_request(&block, "POST", "/sink");
     raw_add(&out, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, 1, block.data, block.len);
     for (unsigned i = 0; i < 1000; i++) {
         raw_add(&out, NGHTTP2_DATA, 0, 1, "body", 4);

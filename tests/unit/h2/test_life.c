@@ -249,15 +249,21 @@ TEST(test_a_half_closed_client_still_gets_its_answers)
     world_close(&world);
 }
 
+/* HTTP/2's windows hold nothing back, the socket does. */
+static void open_wide(struct h2_client *client, struct world *world)
+{
+    world_open(world);
+    client_open(client, world, 1000 * 1000);
+    EXPECT_INT(nghttp2_session_set_local_window_size(client->ng, 0, 0, 10 * 1000 * 1000), 0);
+    sim_set_window(client->peer, 10000);
+}
+
 /* RFC 9218 §7.1, §10: what is urgent leaves first. */
 TEST(test_priorities_decide_what_leaves_first)
 {
     struct world world;
     struct h2_client client;
-    world_open(&world);
-    client_open(&client, &world, 1000 * 1000);
-    EXPECT_INT(nghttp2_session_set_local_window_size(client.ng, 0, 0, 10 * 1000 * 1000), 0);
-    sim_set_window(client.peer, 10000);
+    open_wide(&client, &world);
     const char *const low[] = {":method", "GET",  ":scheme",  "http", ":authority", "a",
                                ":path",   "/big", "priority", "u=7",  NULL};
     const char *const high[] = {":method", "GET",  ":scheme",  "http", ":authority", "a",
@@ -281,10 +287,7 @@ TEST(test_a_priority_may_be_changed_while_the_answer_is_sent)
 {
     struct world world;
     struct h2_client client;
-    world_open(&world);
-    client_open(&client, &world, 1000 * 1000);
-    EXPECT_INT(nghttp2_session_set_local_window_size(client.ng, 0, 0, 10 * 1000 * 1000), 0);
-    sim_set_window(client.peer, 10000);
+    open_wide(&client, &world);
     const char *const head[] = {":method", "GET",  ":scheme",  "http", ":authority", "a",
                                 ":path",   "/big", "priority", "u=5",  NULL};
     struct client_stream *slow = client_request(&client, head, NULL, true);

@@ -25,10 +25,7 @@ static void fill_decoder(struct world *world, struct sim_peer *peer, int32_t id,
     struct buf block;
     buf_init(&out, 0);
     buf_init(&block, 0);
-    raw_add_field(&block, ":method", "GET");
-    raw_add_field(&block, ":scheme", "http");
-    raw_add_field(&block, ":authority", "a");
-    raw_add_field(&block, ":path", path);
+    raw_add_request(&block, "GET", path);
     for (unsigned i = 0; i < 95; i++) {
         buf_append_char(&block, 0x40); /* RFC 7541 §6.2.1: literal, indexed from now on */
         buf_append_char(&block, 1);

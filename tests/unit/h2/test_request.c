@@ -219,10 +219,7 @@ TEST(test_requests_may_come_byte_by_byte)
     buf_init(&out, 0);
     struct buf block;
     buf_init(&block, 0);
-    raw_add_field(&block, ":method", "POST");
-    raw_add_field(&block, ":scheme", "http");
-    raw_add_field(&block, ":authority", "a");
-    raw_add_field(&block, ":path", "/echo");
+    raw_add_request(&block, "POST", "/echo");
     raw_add_field(&block, "content-length", "5");
     raw_add(&out, NGHTTP2_HEADERS, 0, 1, block.data, 20);
     raw_add(&out, NGHTTP2_CONTINUATION, NGHTTP2_FLAG_END_HEADERS, 1, block.data + 20,
