@@ -41,6 +41,12 @@ if(TARGET galley_static)
         target_link_libraries(example_${name} PRIVATE ${EXAMPLE_LINKS_${name}})
         set_target_properties(example_${name} PROPERTIES OUTPUT_NAME ${name})
         target_compile_definitions(example_${name} PRIVATE _GNU_SOURCE)
+        # From the libraries' machine code, as an installed libgalley.a has it: each would else optimise the whole
+        # library once more, which takes longer than everything else of a release.
+        if(GALLEY_LTO AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
+            set_target_properties(example_${name} PROPERTIES INTERPROCEDURAL_OPTIMIZATION OFF)
+            target_link_options(example_${name} PRIVATE -fno-lto)
+        endif()
         add_dependencies(product example_${name})
     endforeach()
 endif()

@@ -27,12 +27,20 @@ foreach(room IN LISTS ROOMS)
     if(room STREQUAL "daemon") # a program on top of the libraries: cmake/tests_daemon.cmake
         continue()
     endif()
-    # tests/unit/<room>/support_*.c is shared by the room's test programs.
+    # tests/unit/<room>/support_*.c is shared by the room's test programs, and compiled once.
     file(GLOB support CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/unit/${room}/support_*.c)
+    set(support_objects "")
+    if(support)
+        add_library(test_support_${room} OBJECT ${support})
+        target_link_libraries(test_support_${room} PRIVATE galley_flags)
+        target_include_directories(test_support_${room} PRIVATE ${PROJECT_SOURCE_DIR}/tests/harness)
+        target_compile_definitions(test_support_${room} PRIVATE GALLEY_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+        set(support_objects $<TARGET_OBJECTS:test_support_${room}>)
+    endif()
     file(GLOB tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/unit/${room}/test_*.c)
     foreach(test IN LISTS tests)
         get_filename_component(name ${test} NAME_WE)
-        add_room_test(unit_${room}_${name} ${room} ${test} ${support})
+        add_room_test(unit_${room}_${name} ${room} ${test} ${support_objects})
     endforeach()
 endforeach()
 
