@@ -46,7 +46,7 @@ static void prepare(void)
     galley_error err = {0};
     struct file_store *store = file_store_create(&options, &err);
     micro_need(loop && store, "store");
-    cache = file_cache_create(store, loop, NULL);
+    cache = file_cache_create(store, loop, (struct file_pools){0});
     micro_need(cache && file_cache_load(cache, SPAN("/page.html"), &waiter) == GALLEY_OK, "cache");
     sim_run(loop);
 }

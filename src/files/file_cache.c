@@ -5,6 +5,7 @@
 #include "files/file_cache.h"
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "base/check.h"
 #include "base/table.h"
 #include "files/file_coded.h"
@@ -21,7 +22,7 @@ struct cached {
 struct file_cache {
     struct file_store *store;
     struct loop *loop;
-    galley_pool *pool;
+    struct file_pools pools;
     struct table entries; /* by path: struct cached */
     struct table loads;   /* by path: struct load */
     struct list order;
@@ -29,7 +30,7 @@ struct file_cache {
     struct cached *found;              /* by the last file_cache_find(), while it is in the table */
     unsigned loading;
     bool is_destroyed;
-    bool is_improving; /* one of the file threads at most is taken for what nobody waits for */
+    bool is_improving; /* one form at a time is made better, for nobody waits for that */
     struct file_listener listener;
     struct loop_post sweep;
     atomic_bool
@@ -73,7 +74,8 @@ uint64_t file_cache_bytes(void)
            table_most_bytes(MAX_CACHED_ENTRIES);
 }
 
-struct file_cache *file_cache_create(struct file_store *store, struct loop *loop, galley_pool *pool)
+struct file_cache *file_cache_create(struct file_store *store, struct loop *loop,
+                                     struct file_pools pools)
 {
     struct file_cache *cache = mem_alloc_zero(1, sizeof(*cache));
     if (!cache) {
@@ -81,7 +83,7 @@ struct file_cache *file_cache_create(struct file_store *store, struct loop *loop
     }
     cache->store = store;
     cache->loop = loop;
-    cache->pool = pool;
+    cache->pools = pools;
     table_init(&cache->entries);
     table_init(&cache->loads);
     list_init(&cache->order);
@@ -337,8 +339,8 @@ int file_cache_load(struct file_cache *cache, struct span path, struct file_wait
         return GALLEY_EFULL;
     }
     struct offload_options options = {.label = "load a file"};
-    int result = offload_start(&load->offload, cache->loop, cache->pool, load_on_worker, load_done,
-                               &options);
+    int result = offload_start(&load->offload, cache->loop, cache->pools.file, load_on_worker,
+                               load_done, &options);
     if (result != 0) {
         table_remove(&cache->loads, load->path);
         mem_free(load);
@@ -351,23 +353,34 @@ int file_cache_load(struct file_cache *cache, struct span path, struct file_wait
 
 /* ---- compressed forms ------------------------------------------------------------------------ */
 
+/* Encoded by the idle thread, which may be held up for long and so must hold nothing that others
+ * wait for; put into the store by a file thread. */
 struct making {
     struct offload offload;
     struct file_cache *cache;
     struct file_entry *entry; /* a reference */
-    struct file_entry *fresh; /* by the worker */
+    struct buf bytes;         /* by the idle thread */
+    struct file_entry *fresh; /* by the file thread */
     enum coding coding;
     enum encoder_level level;
+    int result;
 };
 
-static void make_on_worker(struct offload *offload)
+static void encode_on_worker(struct offload *offload)
 {
     struct making *making = CONTAINER_OF(offload, struct making, offload);
-    making->fresh =
-        file_coded_make(making->cache->store, making->entry, making->coding, making->level);
+    making->result =
+        file_coded_encode(making->entry, making->coding, making->level, &making->bytes);
 }
 
-static void made(struct offload *offload);
+static void place_on_worker(struct offload *offload)
+{
+    struct making *making = CONTAINER_OF(offload, struct making, offload);
+    making->fresh = file_coded_place(making->cache->store, making->entry, making->coding,
+                                     buf_span(&making->bytes));
+}
+
+static void encoded(struct offload *offload);
 
 static bool start_making(struct file_cache *cache, struct file_entry *entry, enum coding coding,
                          enum encoder_level level)
@@ -380,9 +393,10 @@ static bool start_making(struct file_cache *cache, struct file_entry *entry, enu
     making->entry = entry;
     making->coding = coding;
     making->level = level;
+    making->result = GALLEY_ECANCELED; /* if it is dropped */
     struct offload_options options = {.label = "compress a file"};
-    if (offload_start(&making->offload, cache->loop, cache->pool, make_on_worker, made, &options) !=
-        0) {
+    if (offload_start(&making->offload, cache->loop, cache->pools.idle, encode_on_worker, encoded,
+                      &options) != 0) {
         mem_free(making);
         return false;
     }
@@ -394,41 +408,63 @@ static bool start_making(struct file_cache *cache, struct file_entry *entry, enu
 static bool has_nothing_else_to_do(const struct file_cache *cache)
 {
     galley_pool_stats stats = {.size = sizeof(stats)};
-    return !cache->is_improving && cache->pool &&
-           galley_pool_get_stats(cache->pool, &stats) == GALLEY_OK && stats.queued == 0;
+    return !cache->is_improving && cache->pools.idle &&
+           galley_pool_get_stats(cache->pools.idle, &stats) == GALLEY_OK && stats.queued == 0;
 }
 
 /* What was of no use is not tried again. */
-static void settle_entry(struct file_entry *entry, enum coding coding, bool may_be_made)
+static void settle_entry(struct file_entry *entry, enum coding coding, bool is_of_no_use)
 {
-    if (!may_be_made) {
+    if (is_of_no_use) {
         atomic_fetch_and_explicit(&entry->makeable, (uint8_t)~CODING_BIT(coding),
                                   memory_order_relaxed);
     }
     atomic_store_explicit(&entry->is_being_made, false, memory_order_relaxed);
 }
 
-static void made(struct offload *offload)
+static void keep_made(struct file_cache *cache, const struct making *making)
 {
-    struct making *making = CONTAINER_OF(offload, struct making, offload);
+    remember(cache, making->fresh);
+    cache->is_improving =
+        cache->is_improving || (making->level != ENCODER_BEST && has_nothing_else_to_do(cache) &&
+                                start_making(cache, making->fresh, making->coding, ENCODER_BEST));
+}
+
+static void end_making(struct making *making)
+{
     struct file_cache *cache = making->cache;
-    bool was_best = making->level == ENCODER_BEST;
     cache->loading--;
-    if (!was_best) {
-        settle_entry(making->entry, making->coding, making->fresh || offload->dropped);
+    if (making->level == ENCODER_BEST) {
+        cache->is_improving = false;
+    } else {
+        settle_entry(making->entry, making->coding, making->result == GALLEY_ETOOBIG);
     }
-    cache->is_improving = cache->is_improving && !was_best;
     if (making->fresh && !cache->is_destroyed) {
-        remember(cache, making->fresh);
-        cache->is_improving = cache->is_improving ||
-                              (!was_best && has_nothing_else_to_do(cache) &&
-                               start_making(cache, making->fresh, making->coding, ENCODER_BEST));
+        keep_made(cache, making);
     }
     file_entry_unref(making->fresh);
     file_entry_unref(making->entry);
+    buf_finish(&making->bytes);
     mem_free(making);
     if (cache->is_destroyed) {
         free_if_last(cache);
+    }
+}
+
+static void placed(struct offload *offload)
+{
+    end_making(CONTAINER_OF(offload, struct making, offload));
+}
+
+static void encoded(struct offload *offload)
+{
+    struct making *making = CONTAINER_OF(offload, struct making, offload);
+    struct file_cache *cache = making->cache;
+    struct offload_options options = {.label = "keep a compressed file"};
+    if (making->result != GALLEY_OK || cache->is_destroyed ||
+        offload_start(offload, cache->loop, cache->pools.file, place_on_worker, placed, &options) !=
+            0) {
+        end_making(making);
     }
 }
 

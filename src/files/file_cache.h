@@ -28,9 +28,15 @@ struct file_waiter {
         loaded; /* once, on the loop, later: entry is borrowed for the call (take a ref), NULL with an error */
 };
 
-/** pool: where loads run (NULL: at once, tests). NULL: out of memory. */
+/** Where what may block or takes long is done; NULL: at once (tests). */
+struct file_pools {
+    galley_pool *file; /* clients wait for it */
+    galley_pool *idle; /* nobody does: compressing; its thread gets what time the others leave */
+};
+
+/** NULL: out of memory. */
 struct file_cache *file_cache_create(struct file_store *store, struct loop *loop,
-                                     galley_pool *pool);
+                                     struct file_pools pools);
 /** What a cache takes besides the entries, which are the store's, at most. */
 uint64_t file_cache_bytes(void);
 /** Waiters still pending are called with GALLEY_ECANCELED; memory goes when the last load has come
@@ -48,9 +54,9 @@ struct file_use {
  *  returned is counted by the loop alone, beside its one reference: loops that send the same file
  *  write nothing that they share. */
 struct file_use file_cache_use(struct file_cache *cache, struct file_entry *entry);
-/** A client would rather have the entry, which the caller has borrowed, in this coding: a worker makes
- *  it, if none has been asked to, and better once more when there is nothing else to do. For hits that
- *  come later. */
+/** A client would rather have the entry, which the caller has borrowed, in this coding: the idle
+ *  thread makes it, if it has not been asked to, and better once more when there is nothing else to
+ *  do. For hits that come later. */
 void file_cache_compress(struct file_cache *cache, struct file_entry *entry, enum coding coding);
 /** Load it; the waiter is called exactly once, never inside this call. GALLEY_EFULL,
  * GALLEY_ECLOSED: nothing started. */

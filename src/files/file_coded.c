@@ -1,10 +1,13 @@
 /* files/file_coded.c — see file_coded.h. On a worker, without locks but for the exchange at the end. */
 #include "files/file_coded.h"
 
-#include "base/buf.h"
 #include "files/file_read.h"
 #include "files/file_store_state.h"
 #include "http/media_type.h"
+
+#include <galley/pool.h>
+
+enum { PIECE_BYTES = 16 * 1024 }; /* between two looks whether to stop */
 
 void file_coded_prepare(struct file_entry *entry, const struct file_store_options *options)
 {
@@ -92,9 +95,21 @@ static struct file_entry *make_entry(const struct file_store_options *options,
     return entry;
 }
 
+static int encode_pieces(struct encoder *encoder, struct span text, struct buf *out)
+{
+    int rc = GALLEY_OK;
+    for (size_t at = 0; rc == GALLEY_OK && at < text.len; at += PIECE_BYTES) {
+        size_t len = text.len - at < PIECE_BYTES ? text.len - at : PIECE_BYTES;
+        rc = galley_should_stop()
+                 ? GALLEY_ECANCELED
+                 : encoder_append(encoder, ENCODER_GO_ON, span_make(text.ptr + at, len), out);
+    }
+    return rc != GALLEY_OK ? rc : encoder_append(encoder, ENCODER_FINISH, SPAN_NONE, out);
+}
+
 /* Smaller than what is there by more than the larger head would cost? */
-static bool encode(const struct file_entry *entry, enum coding coding, enum encoder_level level,
-                   struct buf *out)
+int file_coded_encode(const struct file_entry *entry, enum coding coding, enum encoder_level level,
+                      struct buf *out)
 {
     const struct file_variant *there = file_entry_variant(entry, coding);
     struct span text = entry->variants[0].bytes;
@@ -102,23 +117,18 @@ static bool encode(const struct file_entry *entry, enum coding coding, enum enco
     buf_init(out, most);
     struct encoder_options options = {.level = level, .size_bytes = text.len};
     struct encoder *encoder = encoder_create(coding, &options);
-    bool is_good = encoder && encoder_append(encoder, ENCODER_FINISH, text, out) == 0;
+    int rc = encoder ? encode_pieces(encoder, text, out) : GALLEY_ENOMEM;
     encoder_destroy(encoder);
-    return is_good;
+    return rc;
 }
 
-struct file_entry *file_coded_make(struct file_store *store, struct file_entry *old,
-                                   enum coding coding, enum encoder_level level)
+struct file_entry *file_coded_place(struct file_store *store, struct file_entry *old,
+                                    enum coding coding, struct span bytes)
 {
-    struct buf bytes;
-    struct file_entry *entry = NULL;
-    if (encode(old, coding, level, &bytes)) {
-        entry = make_entry(&store->options, old, coding, buf_span(&bytes));
-    }
-    buf_finish(&bytes);
+    struct file_entry *entry = make_entry(&store->options, old, coding, bytes);
     if (entry && !file_store_replace(store, old, entry)) {
         file_entry_unref(entry);
-        entry = NULL;
+        return NULL;
     }
     if (entry) {
         counter_add_shared(&store->counters.compressed, 1);

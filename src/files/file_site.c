@@ -58,6 +58,11 @@ galley_static *galley_static_new(const char *root, const galley_static_options *
     return site;
 }
 
+bool file_site_compresses(const galley_static *site)
+{
+    return site && file_store_get_options(site->store)->compresses;
+}
+
 uint64_t file_site_bytes(const galley_static *site)
 {
     uint64_t cache = site ? file_store_get_options(site->store)->cache_bytes
@@ -172,9 +177,10 @@ static int create_caches(galley_static *site, const struct file_site_env *env)
         return GALLEY_ENOMEM;
     }
     site->loop_count = env->loop_count;
+    const struct file_pools pools = {.file = env->file_pool, .idle = env->idle_pool};
     for (unsigned i = 0; i < env->loop_count; i++) {
         site->loops[i].loop = env->loops[i];
-        site->loops[i].cache = file_cache_create(site->store, env->loops[i], env->file_pool);
+        site->loops[i].cache = file_cache_create(site->store, env->loops[i], pools);
         if (!site->loops[i].cache) {
             return GALLEY_ENOMEM;
         }

@@ -11,6 +11,7 @@ struct file_site_env {
     struct loop *const *loops;
     unsigned loop_count;
     galley_pool *file_pool; /* NULL: tests, load at once */
+    galley_pool *idle_pool; /* for what nobody waits for; NULL: tests, at once */
     const struct log_sink *log;
 };
 
@@ -22,6 +23,9 @@ int file_site_attach(galley_static *site, const struct file_site_env *env);
  *  file_site_detach() after all loops have stopped and their exchanges ended. */
 void file_site_stop(galley_static *site);
 void file_site_detach(galley_static *site);
+
+/** May it ask for what the idle pool does? NULL is allowed. */
+bool file_site_compresses(const galley_static *site);
 
 /** What a site takes when its cache is full, and of each loop besides. Of the replies' site: NULL. */
 uint64_t file_site_bytes(const galley_static *site);

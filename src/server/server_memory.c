@@ -161,11 +161,16 @@ static unsigned add_pool(const galley_pool_options *options, galley_memory_plan 
 }
 
 /* Of the pools that the server makes itself; returns how many workers answer requests. */
-static unsigned add_pools(const struct server_config *config, galley_memory_plan *plan)
+static unsigned add_pools(const struct galley_server *srv, galley_memory_plan *plan)
 {
+    const struct server_config *config = &srv->config;
     galley_pool_options files = GALLEY_POOL_OPTIONS_INIT;
     files.threads = config->file_threads;
     (void)add_pool(&files, plan);
+    if (server_has_idle_thread(srv)) {
+        server_idle_options(&files);
+        (void)add_pool(&files, plan);
+    }
     const galley_pool_options *own = config->has_pool_options ? &config->pool_options : NULL;
     return config->pool ? 0 : add_pool(own, plan);
 }
@@ -225,7 +230,7 @@ static void make_plan(const struct galley_server *srv, galley_memory_plan *plan)
     }
     add_routes(srv, plan);
     plan->log_bytes = log ? access_log_bytes(log, plan->loops) : 0;
-    unsigned at_work = plan->loops + add_pools(config, plan);
+    unsigned at_work = plan->loops + add_pools(srv, plan);
     add_threads(srv, plan);
     add_up(plan, at_work);
     if (config->chose_connections && plan->limit_bytes > 0) {

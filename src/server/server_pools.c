@@ -1,12 +1,61 @@
-/* server/server_pools.c — the handlers' pool and the file threads: made at the start, drained after
- * the loops have nothing left, given up when a job never returns. The running thread. Two pools, so
- * that sleeping handlers cannot delay a cold file. */
+/* server/server_pools.c — the handlers' pool, the file threads and the idle thread: made at the
+ * start, drained after the loops have nothing left, given up when a job never returns. The running
+ * thread. Pools of their own, so that sleeping handlers cannot delay a cold file, nor can what
+ * nobody waits for: files are compressed by a thread that gets what time the others leave. */
 #include "base/clock.h"
 #include "base/error.h"
+#include "files/file_site.h"
 
 #include "server/server_state.h"
 
-enum { SLICE_MS = 20, FILE_GRACE_MS = 2000 };
+#include <sys/resource.h>
+
+enum { SLICE_MS = 20, FILE_GRACE_MS = 2000, IDLE_QUEUE_JOBS = 1024, IDLE_NICE = 10 };
+
+bool server_has_idle_thread(const struct galley_server *srv)
+{
+    size_t it = 0;
+    const struct route_target *target;
+    while ((target = router_next(srv->routes->router, &it)) != NULL) {
+        if (target->handler == galley_static_serve && file_site_compresses(target->arg)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* On Linux that is this thread alone. A tenth of a core is left where somebody always has something
+ * to do: with less, a stop would wait for it. Who may not do so shares the core as the others do.
+ * */
+static void step_back(unsigned index, void *ctx)
+{
+    (void)index;
+    (void)ctx;
+    (void)setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + IDLE_NICE);
+}
+
+void server_idle_options(galley_pool_options *ret_options)
+{
+    *ret_options = (galley_pool_options)GALLEY_POOL_OPTIONS_INIT;
+    ret_options->threads = 1;
+    ret_options->queue_capacity = IDLE_QUEUE_JOBS;
+    ret_options->name = "galley-idle";
+    ret_options->thread_start = step_back;
+}
+
+static int make_file_pools(struct galley_server *srv, galley_error *err)
+{
+    galley_pool_options options = GALLEY_POOL_OPTIONS_INIT;
+    options.threads = srv->config.file_threads;
+    options.name = "galley-file";
+    srv->file_pool = galley_pool_open(&options, err);
+    if (srv->file_pool && server_has_idle_thread(srv)) {
+        server_idle_options(&options);
+        srv->idle_pool = galley_pool_open(&options, err);
+        return srv->idle_pool ? GALLEY_OK : err->code;
+    }
+    return srv->file_pool ? GALLEY_OK : err->code;
+}
 
 int server_pools_make(struct galley_server *srv, galley_error *err)
 {
@@ -21,11 +70,7 @@ int server_pools_make(struct galley_server *srv, galley_error *err)
     }
     /* Release: its threads exist. Pairs with galley_server_pool(). */
     atomic_store_explicit(&srv->pool, pool, memory_order_release);
-    galley_pool_options files = GALLEY_POOL_OPTIONS_INIT;
-    files.threads = srv->config.file_threads;
-    files.name = "galley-file";
-    srv->file_pool = galley_pool_open(&files, err);
-    return srv->file_pool ? GALLEY_OK : err->code;
+    return make_file_pools(srv, err);
 }
 
 static bool stops_now(const struct galley_server *srv)
@@ -55,6 +100,15 @@ void server_pools_detach(struct galley_server *srv)
     }
 }
 
+static void end_files(struct galley_server *srv, galley_pool **pool, int mode)
+{
+    if (*pool && galley_pool_shutdown(*pool, mode, FILE_GRACE_MS, NULL) != GALLEY_OK) {
+        galley_pool_detach(*pool);
+        *pool = NULL;
+        srv->file_system_hangs = true;
+    }
+}
+
 void server_pools_drain(struct galley_server *srv)
 {
     galley_pool *pool = atomic_load_explicit(&srv->pool, memory_order_relaxed);
@@ -62,13 +116,10 @@ void server_pools_drain(struct galley_server *srv)
         /* Jobs that the program itself gave to this pool: they know nothing of the server. */
         server_pools_detach(srv);
     }
-    /* The file threads end what they read; only a file system that hangs is given up. */
-    if (srv->file_pool &&
-        galley_pool_shutdown(srv->file_pool, GALLEY_DRAIN, FILE_GRACE_MS, NULL) != GALLEY_OK) {
-        galley_pool_detach(srv->file_pool);
-        srv->file_pool = NULL;
-        srv->file_system_hangs = true;
-    }
+    /* What was to be compressed is not; the file threads end what they read. Only a file system
+     * that hangs is given up. */
+    end_files(srv, &srv->idle_pool, GALLEY_DISCARD);
+    end_files(srv, &srv->file_pool, GALLEY_DRAIN);
 }
 
 void server_pools_free(struct galley_server *srv)
@@ -77,6 +128,8 @@ void server_pools_free(struct galley_server *srv)
     if (srv->owns_pool) {
         galley_pool_free(pool);
     }
+    galley_pool_free(srv->idle_pool);
     galley_pool_free(srv->file_pool);
+    srv->idle_pool = NULL;
     srv->file_pool = NULL;
 }

@@ -121,6 +121,9 @@ static void undo(galley_server *srv)
     if (srv->owns_pool && pool) {
         (void)galley_pool_shutdown(pool, GALLEY_DISCARD, GALLEY_FOREVER, NULL);
     }
+    if (srv->idle_pool) {
+        (void)galley_pool_shutdown(srv->idle_pool, GALLEY_DISCARD, GALLEY_FOREVER, NULL);
+    }
     if (srv->file_pool) {
         (void)galley_pool_shutdown(srv->file_pool, GALLEY_DRAIN, GALLEY_FOREVER, NULL);
     }

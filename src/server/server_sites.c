@@ -58,6 +58,7 @@ int server_sites_attach(struct galley_server *srv, galley_error *err)
         .loops = srv->loop_handles,
         .loop_count = srv->config.loops,
         .file_pool = srv->file_pool,
+        .idle_pool = srv->idle_pool,
         .log = &srv->log,
     };
     int rc = collect(srv, err);

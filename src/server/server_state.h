@@ -100,6 +100,7 @@ struct galley_server {
     struct loop **loop_handles; /* for the sites */
     struct server_counter_names *names;
     galley_pool *file_pool;
+    galley_pool *idle_pool;      /* NULL: no site compresses */
     _Atomic(galley_pool *) pool; /* handlers; release when made, acquire in galley_server_pool() */
     bool owns_pool;
     bool file_system_hangs; /* what the file threads may still touch is not freed */
@@ -238,6 +239,10 @@ void server_admission_free(struct galley_server *srv);
 
 /* ---- server_pools.c ---- */
 int server_pools_make(struct galley_server *srv, galley_error *err);
+/** Does a site compress files? */
+bool server_has_idle_thread(const struct galley_server *srv);
+/** Of the pool that does. */
+void server_idle_options(galley_pool_options *ret_options);
 /** The first loop has ended: run what is queued, join the workers, as long as the drain may
  * last. */
 void server_pools_drain(struct galley_server *srv);

@@ -212,15 +212,19 @@ void site_start_all(struct site_rig *rigs, unsigned count, const galley_static_o
     make_site(&rigs[0], opt);
     if (threads > 0) {
         rigs[0].pool = galley_pool_new(threads, &err);
-        EXPECT(rigs[0].pool != NULL);
+        rigs[0].idle = galley_pool_new(1, &err);
+        EXPECT(rigs[0].pool && rigs[0].idle);
     }
     for (unsigned i = 0; i < count; i++) {
         make_loop(&rigs[i], &rigs[0], i);
         loops[i] = rigs[i].loop;
     }
     sink = (struct log_sink){.write = count_line, .ctx = rigs, .level = LOG_DEBUG};
-    struct file_site_env env = {
-        .loops = loops, .loop_count = count, .file_pool = rigs[0].pool, .log = &sink};
+    struct file_site_env env = {.loops = loops,
+                                .loop_count = count,
+                                .file_pool = rigs[0].pool,
+                                .idle_pool = rigs[0].idle,
+                                .log = &sink};
     EXPECT_INT(file_site_attach(rigs[0].site, &env), 0);
 }
 
@@ -238,9 +242,18 @@ void site_stop(struct site_rig *rig)
     site_settle(rig);
 }
 
+/* What they did comes back by the mailboxes. */
+static void drain_pools(const struct site_rig *rig)
+{
+    if (rig->pool) {
+        EXPECT_INT(galley_pool_shutdown(rig->idle, GALLEY_DRAIN, GALLEY_FOREVER, NULL), 0);
+        EXPECT_INT(galley_pool_shutdown(rig->pool, GALLEY_DRAIN, GALLEY_FOREVER, NULL), 0);
+    }
+}
+
 void site_close_all(struct site_rig *rigs, unsigned count)
 {
-    galley_pool_free(rigs[0].pool); /* drains: what it did comes back by the mailboxes */
+    drain_pools(&rigs[0]);
     for (unsigned i = 0; i < count; i++) {
         struct site_rig *rig = &rigs[i];
         if (loop_is_current(rig->loop)) {
@@ -257,6 +270,8 @@ void site_close_all(struct site_rig *rigs, unsigned count)
     for (unsigned i = 0; i < count; i++) {
         loop_destroy(rigs[i].loop);
     }
+    galley_pool_free(rigs[0].idle);
+    galley_pool_free(rigs[0].pool);
     tree_remove();
 }
 

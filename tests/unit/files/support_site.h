@@ -29,6 +29,7 @@ struct site_rig {
     const char *root;
     struct loop *loop;
     galley_pool *pool;
+    galley_pool *idle; /* of one thread, if there is a pool */
     galley_static *site;
     const char *prefix;      /* "/assets": the route is /assets/{path...}; NULL: no parameter */
     galley_handler *handler; /* NULL: galley_static_serve */

@@ -43,7 +43,7 @@ TEST(test_a_cold_path_is_loaded_and_then_hit)
     tree_write("a", "1");
     struct loop *loop = make_loop();
     struct file_store *store = tree_store(NULL);
-    struct file_cache *cache = file_cache_create(store, loop, NULL);
+    struct file_cache *cache = file_cache_create(store, loop, (struct file_pools){0});
     EXPECT(file_cache_find(cache, SPAN("/a")) == NULL);
     struct waiting first = {.waiter.loaded = on_loaded}, second = {.waiter.loaded = on_loaded};
     EXPECT_INT(file_cache_load(cache, SPAN("/a"), &first.waiter), 0);
@@ -84,7 +84,7 @@ TEST(test_entries_that_share_a_place_are_told_apart)
     tree_write("c/long-name", "333");
     struct loop *loop = make_loop();
     struct file_store *store = tree_store(NULL);
-    struct file_cache *cache = file_cache_create(store, loop, NULL);
+    struct file_cache *cache = file_cache_create(store, loop, (struct file_pools){0});
     struct file_entry *entries[3];
     for (int i = 0; i < 3; i++) {
         entries[i] = load_into(cache, loop, paths[i]);
@@ -129,7 +129,7 @@ TEST(test_a_send_of_what_was_found_writes_nothing_that_loops_share)
     tree_write("a", "1");
     struct loop *loop = make_loop();
     struct file_store *store = tree_store(NULL);
-    struct file_cache *cache = file_cache_create(store, loop, NULL);
+    struct file_cache *cache = file_cache_create(store, loop, (struct file_pools){0});
     struct waiting first = {.waiter.loaded = on_loaded};
     EXPECT_INT(file_cache_load(cache, SPAN("/a"), &first.waiter), 0);
     sim_run(loop);
@@ -162,7 +162,7 @@ TEST(test_a_cache_given_up_tells_its_waiters_and_frees_when_the_load_is_back)
     tree_write("a", "1");
     struct loop *loop = make_loop();
     struct file_store *store = tree_store(NULL);
-    struct file_cache *cache = file_cache_create(store, loop, NULL);
+    struct file_cache *cache = file_cache_create(store, loop, (struct file_pools){0});
     struct waiting waiting = {.waiter.loaded = on_loaded};
     EXPECT_INT(file_cache_load(cache, SPAN("/a"), &waiting.waiter), 0);
     file_cache_destroy(cache);
@@ -183,7 +183,7 @@ TEST(test_a_closed_pool_refuses_the_load_and_keeps_nothing)
     struct file_store *store = tree_store(NULL);
     galley_pool *pool = galley_pool_new(1, NULL);
     EXPECT_INT(galley_pool_shutdown(pool, GALLEY_DRAIN, GALLEY_FOREVER, NULL), 0);
-    struct file_cache *cache = file_cache_create(store, loop, pool);
+    struct file_cache *cache = file_cache_create(store, loop, (struct file_pools){.file = pool});
     struct waiting waiting = {.waiter.loaded = on_loaded};
     EXPECT_INT(file_cache_load(cache, SPAN("/a"), &waiting.waiter), GALLEY_ECLOSED);
     file_cache_destroy(cache);
@@ -199,7 +199,7 @@ TEST(test_the_cache_is_bounded)
     tree_make();
     struct loop *loop = make_loop();
     struct file_store *store = tree_store(NULL);
-    struct file_cache *cache = file_cache_create(store, loop, NULL);
+    struct file_cache *cache = file_cache_create(store, loop, (struct file_pools){0});
     for (int i = 0; i < 5000;
          i++) { /* paths that are not there: an attacker has as many as he likes */
         char path[32];
@@ -225,7 +225,7 @@ TEST(test_every_failing_allocation_of_a_load_reaches_the_waiter)
     for (uint64_t n = 1;; n++) {
         struct loop *loop = make_loop();
         struct file_store *store = tree_store(NULL);
-        struct file_cache *cache = file_cache_create(store, loop, NULL);
+        struct file_cache *cache = file_cache_create(store, loop, (struct file_pools){0});
         struct waiting waiting = {.waiter.loaded = on_loaded};
         mem_fail_nth(n);
         int result = file_cache_load(cache, SPAN("/a"), &waiting.waiter);
@@ -281,7 +281,7 @@ TEST(test_what_the_store_puts_out_the_cache_lets_go_of)
     struct file_store_options options = {.max_open_files = 4, .max_memory_file = 1};
     struct loop *loop = make_loop();
     struct file_store *store = tree_store(&options);
-    struct file_cache *cache = file_cache_create(store, loop, NULL);
+    struct file_cache *cache = file_cache_create(store, loop, (struct file_pools){0});
     unsigned before = open_descriptors();
     for (unsigned i = 0; i < 200; i++) {
         load_numbered(cache, loop, i);
@@ -303,7 +303,7 @@ TEST(test_a_deleted_file_is_let_go_of_though_nobody_asks_for_it)
     struct file_store_options options = {.max_memory_file = 1, .max_open_files = 100};
     struct loop *loop = make_loop();
     struct file_store *store = tree_store(&options);
-    struct file_cache *cache = file_cache_create(store, loop, NULL);
+    struct file_cache *cache = file_cache_create(store, loop, (struct file_pools){0});
     unsigned before = open_descriptors();
     for (unsigned i = 0; i < 100; i++) {
         load_numbered(cache, loop, i);
@@ -328,7 +328,7 @@ TEST(test_without_descriptors_those_kept_for_files_are_given_back)
     struct file_store_options options = {.max_memory_file = 1, .max_open_files = 100};
     struct loop *loop = make_loop();
     struct file_store *store = tree_store(&options);
-    struct file_cache *cache = file_cache_create(store, loop, NULL);
+    struct file_cache *cache = file_cache_create(store, loop, (struct file_pools){0});
     for (unsigned i = 0; i < 20; i++) {
         load_numbered(cache, loop, i);
     }

@@ -285,6 +285,19 @@ TEST(test_compressed_forms_count_for_the_budget)
 
 /* ---- the store -------------------------------------------------------------------------------- */
 
+/* Both steps in one. */
+static struct file_entry *make_form(struct file_store *store, struct file_entry *entry,
+                                    enum coding coding, enum encoder_level level)
+{
+    struct buf bytes;
+    struct file_entry *made = NULL;
+    if (file_coded_encode(entry, coding, level, &bytes) == 0) {
+        made = file_coded_place(store, entry, coding, buf_span(&bytes));
+    }
+    buf_finish(&bytes);
+    return made;
+}
+
 static struct file_store *open_store(void)
 {
     static const struct file_store_options options = {.uses_precompressed = true,
@@ -301,7 +314,7 @@ TEST(test_an_entry_that_nobody_watches_keeps_its_forms_while_the_file_is_the_sam
     EXPECT_INT(link("a.html", "elsewhere"), 0); /* a second name: inotify may not tell */
     struct file_entry *plain = tree_load(store, "/a.html");
     EXPECT(!plain->is_watched);
-    struct file_entry *coded = file_coded_make(store, plain, CODING_BR, ENCODER_FAST);
+    struct file_entry *coded = make_form(store, plain, CODING_BR, ENCODER_FAST);
     EXPECT(coded && coded->variant_count == 2 && file_entry_varies(coded));
     atomic_store(&coded->checked_ms, galley_now_ms() - 2000);
     struct file_entry *again = tree_load(store, "/a.html");
@@ -322,14 +335,14 @@ TEST(test_a_better_level_takes_the_place_of_the_first)
 {
     struct file_store *store = open_store();
     struct file_entry *plain = tree_load(store, "/a.html");
-    struct file_entry *fast = file_coded_make(store, plain, CODING_GZIP, ENCODER_FAST);
-    struct file_entry *best = file_coded_make(store, fast, CODING_GZIP, ENCODER_BEST);
+    struct file_entry *fast = make_form(store, plain, CODING_GZIP, ENCODER_FAST);
+    struct file_entry *best = make_form(store, fast, CODING_GZIP, ENCODER_BEST);
     EXPECT(best && best->variant_count == 2);
     const struct file_variant *of_fast = file_entry_variant(fast, CODING_GZIP);
     const struct file_variant *of_best = file_entry_variant(best, CODING_GZIP);
     EXPECT(of_best->size < of_fast->size && !span_equal(of_best->etag, of_fast->etag));
-    EXPECT(!file_coded_make(store, fast, CODING_BR, ENCODER_FAST));   /* its place is taken */
-    EXPECT(!file_coded_make(store, best, CODING_GZIP, ENCODER_BEST)); /* not smaller */
+    EXPECT(!make_form(store, fast, CODING_BR, ENCODER_FAST));   /* its place is taken */
+    EXPECT(!make_form(store, best, CODING_GZIP, ENCODER_BEST)); /* not smaller */
     file_entry_unref(plain);
     file_entry_unref(fast);
     file_entry_unref(best);
@@ -339,8 +352,43 @@ TEST(test_a_better_level_takes_the_place_of_the_first)
 
 /* ---- threads and memory ----------------------------------------------------------------------- */
 
+/* What the idle thread does not come to stays to be done; who is stopped leaves nothing half made. */
+TEST(test_who_should_stop_makes_no_form)
+{
+    struct file_store *store = open_store();
+    struct file_entry *plain = tree_load(store, "/a.html");
+    galley_stop_flag flag = {0};
+    galley_stop_flag_raise(&flag);
+    const galley_stop_flag *before = galley_stop_flag_watch(&flag);
+    struct buf bytes;
+    EXPECT_INT(file_coded_encode(plain, CODING_BR, ENCODER_BEST, &bytes), GALLEY_ECANCELED);
+    buf_finish(&bytes);
+    (void)galley_stop_flag_watch(before);
+    struct file_entry *coded = make_form(store, plain, CODING_BR, ENCODER_BEST);
+    EXPECT(coded);
+    file_entry_unref(coded);
+    file_entry_unref(plain);
+    file_store_destroy(store);
+    tree_remove();
+}
+
+/* Loads do not wait behind it, and it is tried again when it was dropped. */
+TEST(test_an_idle_thread_that_takes_nothing_holds_up_nobody)
+{
+    open_page("a.html");
+    tree_write("b.html", page);
+    site_start(&rig, NULL, 1);
+    EXPECT_INT(galley_pool_shutdown(rig.idle, GALLEY_DISCARD, GALLEY_FOREVER, NULL), 0);
+    for (int i = 0; i < 3; i++) {
+        expect_plain(ask("GET", "/a.html", "Accept-Encoding: br\n"));
+        expect_plain(ask("GET", "/b.html", "Accept-Encoding: br\n"));
+    }
+    EXPECT_INT(site_counter(&rig, "file_compressed"), 0);
+    site_close(&rig);
+}
+
 /* Who takes two codings gets the better one, and not the other because that is not there yet. */
-TEST(test_file_threads_make_it_while_others_are_answered)
+TEST(test_threads_make_it_while_others_are_answered)
 {
     open_page("a.html");
     site_start(&rig, NULL, 2);
@@ -348,6 +396,7 @@ TEST(test_file_threads_make_it_while_others_are_answered)
     do {
         answer = site_ask(&rig, "GET", "/a.html", "Accept-Encoding: br, gzip\n");
         EXPECT_INT(answer->status, 200);
+        site_settle(&rig);
     } while (!site_field(answer, "Content-Encoding"));
     for (int i = 0; i < 100; i++) { /* a better one may come meanwhile */
         answer = site_ask(&rig, "GET", "/a.html", "Accept-Encoding: br, gzip\n");
