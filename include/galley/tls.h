@@ -3,7 +3,8 @@
  * of listeners. While a server listens by it that server watches the files: when some are replaced,
  * written, or reached by a link that now leads elsewhere, and it has been quiet for a third of a
  * second, galley_tls_reload() is called on a thread that may wait, and the server's log says what
- * came of it. Changes that another machine makes on a network file system cannot be seen.
+ * came of it; so it does at its start with those that have changed since they were read. Changes
+ * that another machine makes on a network file system cannot be seen.
  *
  * What cannot be configured is the same for everybody: forward secrecy in every handshake, no early
  * data, no renegotiation, no compression, and tickets for resumption that are good for the one

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "tls/tls_paths.h"
 #include "tls/tls_set.h"
 
 #include <openssl/ssl.h>
@@ -53,6 +54,7 @@ static int fill(galley_tls *tls, const galley_tls_options *opt, const struct tls
         }
     }
     SSL_CTX *front = NULL;
+    tls->stamp = tls_paths_stamp(tls);
     rc = tls_set_build(&front, &tls->options, tls->tickets, NULL, err);
     atomic_init(&tls->front, front);
     return rc;
@@ -114,12 +116,22 @@ int galley_tls_reload(galley_tls *tls, galley_error *err)
     pthread_mutex_lock(&tls->reload_lock);
     /* nobody else exchanges it, so it lives while the lock is held */
     const struct tls_set *before = tls_set_of(atomic_load(&tls->front));
+    uint64_t stamp = tls_paths_stamp(tls); /* first: what changes behind it looks outdated */
     int rc = tls_set_build(&front, &tls->options, tls->tickets, before, err);
     if (rc == 0) {
+        tls->stamp = stamp;
         publish(tls, front);
     }
     pthread_mutex_unlock(&tls->reload_lock);
     return rc;
+}
+
+bool tls_context_is_outdated(galley_tls *tls)
+{
+    pthread_mutex_lock(&tls->reload_lock);
+    bool is_outdated = tls->stamp != tls_paths_stamp(tls);
+    pthread_mutex_unlock(&tls->reload_lock);
+    return is_outdated;
 }
 
 /* ---- looking in ------------------------------------------------------------------------------ */

@@ -17,6 +17,7 @@ struct galley_tls {
     struct tls_options options;
     struct tls_tickets *tickets; /* NULL: none */
     pthread_mutex_t reload_lock;
+    uint64_t stamp; /* under it: the files behind front, as they were before they were read */
     _Atomic(SSL_CTX *) front; /* one reference; partner: readers */
     atomic_uint readers;      /* between looking at front and having a reference of their own */
 };
@@ -29,6 +30,10 @@ galley_tls *tls_context_create(const galley_tls_options *opt, const struct tls_c
 galley_tls *tls_context_ref(galley_tls *tls);
 /** Any thread. */
 void tls_context_unref(galley_tls *tls);
+
+/** Are the files others now than those in use? For who watches from now on. Blocks on the file
+ *  system, and while they are read again. Any thread. */
+bool tls_context_is_outdated(galley_tls *tls);
 
 /** For a new connection: one reference, for SSL_new() and then SSL_CTX_free(), which may come in
  *  this order at once, for an SSL holds its own. Never NULL. Any thread; never waits. */

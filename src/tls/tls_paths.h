@@ -9,6 +9,8 @@
 
 #include <galley/tls.h>
 
+#include <stdint.h>
+
 struct tls_paths {
     int fd;           /* of inotify, does not block; -1: nothing is watched */
     struct buf names; /* what counts in those directories: "/cert.pem/..data/" */
@@ -19,5 +21,9 @@ int tls_paths_open(struct tls_paths *paths, const galley_tls *tls);
 void tls_paths_close(struct tls_paths *paths);
 /** Take what happened; true: the files may have changed, and lie elsewhere now. Does not block. */
 bool tls_paths_changed(struct tls_paths *paths);
+
+/** What the file system says of the files as they are now, as one number: another one when any of
+ *  them is another file, was written, is gone, or is there again. */
+uint64_t tls_paths_stamp(const galley_tls *tls);
 
 #endif

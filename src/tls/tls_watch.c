@@ -2,7 +2,8 @@
  *
  * A reload begins with watching anew, for what the paths lead through may be something else by now;
  * then the files are read. So a change behind the one shows at the new watch, which the loop takes
- * over when the job is back. */
+ * over when the job is back. The first watch begins long after the first reading, perhaps; so the files
+ * are compared with what they were then. */
 #include "tls/tls_watch.h"
 
 #include "base/alloc.h"
@@ -195,6 +196,9 @@ struct tls_watch *tls_watch_create(galley_tls *tls, struct loop *loop, galley_po
         say_that_it_is_blind(watch, rc);
     } else {
         open_socket(watch);
+    }
+    if (tls_context_is_outdated(tls)) { /* what happened before nobody watched */
+        look_again(watch, debounce_touch(&watch->changes, loop_now_ms(loop)));
     }
     return watch;
 }

@@ -324,6 +324,44 @@ TEST(test_changed_files_are_used_and_bad_ones_are_not)
     close_watched(&watched);
 }
 
+/* A program makes its galley_tls early and starts its server late. */
+TEST(test_what_changed_before_anybody_watched_is_read_again)
+{
+    static struct watched watched;
+    struct place *place = open_watched(&watched, "old");
+    stop_watching(&watched);
+    put_pair(place, place->base, "renewed"); /* nobody sees it; longer, if times are too coarse */
+    handshake_expect_subject(place->world.tls, "old");
+    start_watching(&watched);
+    turn_until_told(&watched, "certificates were read again");
+    handshake_expect_subject(place->world.tls, "renewed");
+    close_watched(&watched);
+}
+
+TEST(test_files_as_they_were_read_are_not_outdated_and_others_are)
+{
+    struct place place;
+    place_open(&place);
+    put_pair(&place, place.base, "old");
+    place_start(&place, in_base(&place, "tls.crt"), in_base(&place, "tls.key"));
+    galley_tls *tls = place.world.tls;
+    EXPECT(!tls_context_is_outdated(tls));
+    copy_file(in_base(&place, "tls.crt"), in_base(&place, "tls.crt.new")); /* the same content */
+    EXPECT(!tls_context_is_outdated(tls));
+    EXPECT_INT(rename(in_base(&place, "tls.crt.new"), in_base(&place, "tls.crt")), 0);
+    EXPECT(tls_context_is_outdated(tls));
+    EXPECT_INT(galley_tls_reload(tls, NULL), 0);
+    EXPECT(!tls_context_is_outdated(tls));
+    EXPECT_INT(rename(in_base(&place, "tls.key"), in_base(&place, "away")), 0);
+    EXPECT(tls_context_is_outdated(tls));
+    EXPECT(galley_tls_reload(tls, NULL) < 0); /* the old ones stay, and they are not these */
+    EXPECT(tls_context_is_outdated(tls));
+    EXPECT_INT(rename(in_base(&place, "away"), in_base(&place, "tls.key")), 0);
+    write_file(in_base(&place, "tls.crt"), "longer than nothing\n", 20);
+    EXPECT(tls_context_is_outdated(tls));
+    place_close(&place);
+}
+
 /* Key and certificate are two files, often written in several steps. */
 TEST(test_changes_that_belong_together_are_one)
 {
