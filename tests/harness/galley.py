@@ -140,6 +140,14 @@ def body_framing(response, method):
 # ---- client ----------------------------------------------------------------------------------------------------
 
 
+def make_narrow(sock, receive_buffer):
+    """Before it connects: who does not read is full after some 100 kB, not after megabytes. The segments become those of an
+    Ethernet; with those of the loopback interface, 64 KiB, the server's kernel takes megabytes at once."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    if sock.family != socket.AF_UNIX:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1460)
+
+
 class Client:
     """One connection. Reads are buffered, so that pipelined answers can be taken one by one."""
 
@@ -150,7 +158,7 @@ class Client:
             family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
         self.socket = socket.socket(family, socket.SOCK_STREAM)
         if receive_buffer:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+            make_narrow(self.socket, receive_buffer)
         self.socket.settimeout(timeout * SLOW)
         self.buffer = bytearray()
         try:

@@ -137,15 +137,18 @@ class Crowd:
         for sock in self.sockets:
             close_by_reset(sock)
 
-    def add(self, count):
+    def add(self, count, is_narrow=False):
+        """is_narrow: see galley.make_narrow()."""
         for _ in range(count):
-            sock = self._connected()
+            sock = self._connected(is_narrow)
             self.sockets.append(sock)
             self.heard[sock] = bytearray()
         return self.sockets[-count:]
 
-    def _connected(self):
+    def _connected(self, is_narrow):
         sock = socket.socket()
+        if is_narrow:
+            galley.make_narrow(sock, 8192)
         try:
             sock.settimeout(20 * galley.SLOW)
             sock.bind((f"127.0.0.{2 + len(self.sockets) // self.PER_SOURCE}", 0))

@@ -122,16 +122,19 @@ def test_20_mb_are_taken_in_bounded_memory(server, target):
         assert peak_kib(server) - before < 6 * 1024
 
 
+ECHOED = 100 if galley.SLOW == 1 else 20  # MiB; sanitizers keep what was freed, so that memory is not judged there
+
+
 def test_100_mb_are_echoed_in_bounded_memory_while_both_sides_are_slow_in_turn(server):
     with server.connect(timeout=30.0) as client:
         assert client.get("/echo", method="POST", body=b"warm").text == "warm"
         before = peak_kib(server)
-        client.send(head("/echo", f"Content-Length: {100 * MIB}"))
-        thread = send_in_thread(client, LONG, 100)
+        client.send(head("/echo", f"Content-Length: {ECHOED * MIB}"))
+        thread = send_in_thread(client, LONG, ECHOED)
         response = client.read_head()
         assert response.status == 200
         total, at = 0, 0
-        while total < 100 * MIB:  # nothing is read ahead of what is compared
+        while total < ECHOED * MIB:  # nothing is read ahead of what is compared
             size = int(client._read_to(b"\r\n", 64)[:-2], 16)
             piece = client.read_bytes(size + 2)[:-2]
             begin = total % MIB
@@ -141,13 +144,13 @@ def test_100_mb_are_echoed_in_bounded_memory_while_both_sides_are_slow_in_turn(s
             if at % 1000 == 0:
                 galley.time.sleep(0.01)  # now and then the reader stalls, and so must the writer
         thread.join()
-        assert total == 100 * MIB and client.read_bytes(5) == b"0\r\n\r\n"
+        assert total == ECHOED * MIB and client.read_bytes(5) == b"0\r\n\r\n"
     if galley.SLOW == 1:
         assert peak_kib(server) - before < 8 * 1024
 
 
 def test_a_handler_that_does_not_read_makes_the_client_wait(server):
-    with server.connect(timeout=1.0) as client:
+    with server.connect(timeout=0.5) as client:
         client.send(head("/held", f"Content-Length: {64 * MIB}"))
         galley.wait_until(lambda: seen(server)[2] == 1, 10, "the handler runs")
         sent = 0

@@ -537,7 +537,8 @@ def test_hostile_bytes_never_break_a_line(serve, folder, tmp_path, way):
     server = serve(f"--access-log={log}", "--log-format=json", "--loops=1", root=folder(SITE))
     allowed = [c for c in range(256) if c not in b"\r\n\0" and (c >= 32 or c == 9) and c != 127]
     sent = []
-    for _ in range(200):
+    count = 200 if way == "http" else 50  # a connection each
+    for _ in range(count):
         agent = bytes(source.choices(allowed, k=source.randrange(1, 300)))
         referer = b'"},{"status":999,"x":"' + bytes(source.choices(allowed, k=20))
         escaped = "".join(f"%{source.randrange(1, 256):02x}" for _ in range(20))
@@ -551,8 +552,8 @@ def test_hostile_bytes_never_break_a_line(serve, folder, tmp_path, way):
     lines = log.read_bytes().decode("utf-8").split("\n")  # strict: always UTF-8
     assert lines.pop() == ""
     records = [json.loads(line) for line in lines]
-    assert len(records) == 200 + len(junks)
-    assert [record["target"] for record in records[:200]] == sent
+    assert len(records) == count + len(junks)
+    assert [record["target"] for record in records[:count]] == sent
     assert all(record["status"] in (200, 400, 404) for record in records)
     assert not any(ord(c) < 32 or 127 <= ord(c) < 160 for line in lines for c in line)
 

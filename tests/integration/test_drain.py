@@ -11,16 +11,19 @@ import lab
 from ways import only
 
 SIZE = 64 << 20
+MEDIUM = 16 << 20  # more than all buffers between a server and a client that does not read
 
 
 @pytest.fixture(scope="module")
 def big(tmp_path_factory):
-    """(folder with a file of 64 MB, its hash)"""
+    """(folder with a file of 64 MB and its first 16 MB as another, the hash of the first)"""
     root = tmp_path_factory.mktemp("big")
     block = b"".join(i.to_bytes(4, "big") for i in range(1 << 18))
     with open(root / "big.bin", "wb") as file:
         for i in range(SIZE // len(block)):
             file.write(bytes([i]) + block[1:])
+    with open(root / "big.bin", "rb") as file:
+        (root / "medium.bin").write_bytes(file.read(MEDIUM))
     (root / "index.html").write_text("hi")
     return root, hashlib.sha256((root / "big.bin").read_bytes()).hexdigest()
 
@@ -71,9 +74,10 @@ def test_a_drain_lets_a_64_mb_download_finish(serve, big, number):
 
 
 def test_ten_downloads_at_once_are_all_finished(serve, big):
-    root, digest = big
+    root, _ = big
+    digest = hashlib.sha256((root / "medium.bin").read_bytes()).hexdigest()
     server = serve("--loops=2", root=root)
-    clients = [begin(server) for _ in range(10)]
+    clients = [begin(server, "/medium.bin") for _ in range(10)]
     server.signal(signal.SIGTERM)
     galley.wait_until(lambda: is_refused(server))
     hashes = []

@@ -71,7 +71,7 @@ def crowd_hears(crowd, text, sockets):
 
 @pytest.mark.parametrize("target", [b"/events", b"/events-pool"])
 def test_events_come_as_they_are_published(streams, target):
-    server = streams()
+    server = streams("heartbeat_ms=100")
     with server.connect() as client:
         client.send(GET % target)
         head = client.read_head()
@@ -94,7 +94,7 @@ def test_500_event_clients_and_500_slow_readers_hold_no_worker(streams):
         listeners = crowd.add(MANY)
         crowd.send_each(GET % b"/events-pool")
         crowd_hears(crowd, b"event: hello", listeners)
-        for index, sock in enumerate(crowd.add(MANY)):
+        for index, sock in enumerate(crowd.add(MANY, is_narrow=True)):
             sock.send(GET % (b"/endless", b"/endless-loop")[index % 2])  # nobody reads the answers
         wait_for(server, streams=2 * MANY, running=0, queued=0)
         for _ in range(20):

@@ -1,7 +1,7 @@
 /* tests/programs/stream_server.c — the server of the whole-server tests of answers that come later
  * or bit by bit.
  *
- *     stream_server [drain_ms=NUMBER]
+ *     stream_server [drain_ms=NUMBER] [heartbeat_ms=NUMBER]
  *
  * Prints its URL, serves until a signal; exit 0 after a clean drain, 3 when requests were cut. Four
  * workers, two loops. Only public headers. */
@@ -24,6 +24,7 @@ static pthread_mutex_t hub_lock = PTHREAD_MUTEX_INITIALIZER;
 static galley_stream *streams[MAX_STREAMS]; /* under hub_lock, with a reference each */
 static unsigned stream_count;
 static unsigned closed_count;
+static uint32_t heartbeat_ms = 500;
 
 /* On the loop: the hub's reference goes. */
 static void forget(galley_stream *st, void *arg)
@@ -47,7 +48,7 @@ static int reply_events(galley_request *rq, galley_response *rs, void *arg)
     (void)rq;
     galley_stream_options options = GALLEY_STREAM_OPTIONS_INIT;
     options.closed = forget;
-    options.heartbeat_ms = 500;
+    options.heartbeat_ms = heartbeat_ms;
     pthread_mutex_lock(&hub_lock); /* forget() comes after it has been noted */
     galley_stream *st =
         stream_count < MAX_STREAMS ? galley_res_stream(rs, 200, NULL, &options) : NULL;
@@ -213,8 +214,12 @@ int main(int argc, char **argv)
     options.pool_options = &pool;
     options.loops = 2;
     options.max_connections = 3000;
-    if (argc > 1 && strncmp(argv[1], "drain_ms=", 9) == 0) {
-        options.drain_ms = (uint32_t)strtoul(argv[1] + 9, NULL, 10);
+    for (int i = 1; i < argc; i++) {
+        if (strncmp(argv[i], "drain_ms=", 9) == 0) {
+            options.drain_ms = (uint32_t)strtoul(argv[i] + 9, NULL, 10);
+        } else if (strncmp(argv[i], "heartbeat_ms=", 13) == 0) {
+            heartbeat_ms = (uint32_t)strtoul(argv[i] + 13, NULL, 10);
+        }
     }
     server = galley_server_new(&options, &err);
     if (!server) {
