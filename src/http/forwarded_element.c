@@ -3,6 +3,7 @@
  * it malformed. */
 #include "http/forwarded_element.h"
 
+#include "base/inet.h"
 #include "base/text.h"
 #include "http/chars.h"
 #include "http/host.h"
@@ -71,23 +72,10 @@ static bool parse_address(struct span s, int family, uint8_t bytes[16])
     return inet_pton(family, text, bytes) == 1;
 }
 
-/* RFC 4291 §2.5.5.2: who listens for both families sees clients of IPv4 so; networks name them by
- * the IPv4 address. */
-static void unmap(struct forwarded_hop *hop)
-{
-    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-    if (memcmp(hop->bytes, mapped, sizeof mapped) == 0) {
-        memmove(hop->bytes, hop->bytes + sizeof mapped, 4);
-        memset(hop->bytes + 4, 0, sizeof mapped);
-        hop->kind = FORWARDED_IPV4;
-    }
-}
-
 static void set_ipv6(struct span text, struct forwarded_hop *hop)
 {
     if (parse_address(text, AF_INET6, hop->bytes)) {
-        hop->kind = FORWARDED_IPV6;
-        unmap(hop);
+        hop->kind = inet_unmap(hop->bytes) ? FORWARDED_IPV4 : FORWARDED_IPV6;
     }
 }
 

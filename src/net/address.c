@@ -3,6 +3,7 @@
 #include "net/address.h"
 
 #include "base/error.h"
+#include "base/inet.h"
 #include "base/text.h"
 
 #include <arpa/inet.h>
@@ -193,8 +194,6 @@ int address_parse(struct address *ret, struct span text, galley_error *err)
 
 /* ---- peers ----------------------------------------------------------------------------------- */
 
-/* RFC 4291 §2.5.5.2: a client that speaks IPv4 to a socket for both has an IPv4-mapped address;
- * people know it by the IPv4 one. */
 void peer_address_from(struct peer_address *ret, const struct sockaddr *addr, socklen_t len)
 {
     *ret = (struct peer_address){0};
@@ -210,11 +209,9 @@ void peer_address_from(struct peer_address *ret, const struct sockaddr *addr, so
     } else if (addr->sa_family == AF_INET6 && len >= sizeof(struct sockaddr_in6)) {
         struct sockaddr_in6 sin6;
         memcpy(&sin6, addr, sizeof(sin6));
-        bool is_mapped = IN6_IS_ADDR_V4MAPPED(&sin6.sin6_addr);
-        ret->family = is_mapped ? AF_INET : AF_INET6;
         ret->port = ntohs(sin6.sin6_port);
-        const uint8_t *bytes = sin6.sin6_addr.s6_addr;
-        memcpy(ret->bytes, is_mapped ? bytes + 12 : bytes, is_mapped ? 4 : 16);
+        memcpy(ret->bytes, sin6.sin6_addr.s6_addr, 16);
+        ret->family = inet_unmap(ret->bytes) ? AF_INET : AF_INET6;
     } else if (addr->sa_family == AF_UNIX) {
         ret->family = AF_UNIX;
     }
