@@ -21,6 +21,7 @@ endfunction()
 file(GLOB fuzz_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/fuzz/fuzz_*.c)
 foreach(source IN LISTS fuzz_sources)
     get_filename_component(name ${source} NAME_WE)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${source}) # for its lines
     file(STRINGS ${source} rooms_line REGEX "/\\* rooms: [a-z0-9 ]+ \\*/" LIMIT_COUNT 1)
     if(rooms_line)
         string(REGEX REPLACE ".*/\\* rooms: ([a-z0-9 ]+) \\*/.*" "\\1" rooms "${rooms_line}")

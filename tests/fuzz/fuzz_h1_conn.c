@@ -10,7 +10,7 @@
 #include <errno.h>
 
 /* rooms: h1 */
-/* with: answers h1_world */
+/* with: answers h1_handlers h1_world */
 
 enum command {
     COMMAND_WINDOW = 0xF0,

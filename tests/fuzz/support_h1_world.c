@@ -8,6 +8,7 @@
 #include "fuzz.h"
 #include "h1/h1_session.h"
 #include "support_answers.h"
+#include "support_h1_handlers.h"
 
 #include <sched.h>
 #include <semaphore.h>
@@ -154,35 +155,11 @@ static void released(void *arg)
     world.released++;
 }
 
-static int handle_small(galley_request *rq, galley_response *rs, void *arg)
-{
-    (void)rq, (void)arg;
-    return galley_res_text(rs, 200, "small");
-}
-
-static int handle_status(galley_request *rq, galley_response *rs, void *arg)
-{
-    (void)rq, (void)rs;
-    return (int)(intptr_t)arg;
-}
-
 static int handle_big(galley_request *rq, galley_response *rs, void *arg)
 {
     (void)rq, (void)arg;
     world.lent++;
     return galley_res_data(rs, 200, NULL, big, sizeof big, released, NULL);
-}
-
-static int handle_borrowed(galley_request *rq, galley_response *rs, void *arg)
-{
-    (void)arg;
-    enum { BYTES = 3000 };
-    char *memory = galley_alloc(rq, BYTES);
-    if (!memory) {
-        return GALLEY_ENOMEM;
-    }
-    memset(memory, 'b', BYTES);
-    return galley_res_data(rs, 200, "text/plain", memory, BYTES, NULL, NULL);
 }
 
 static int give_file(struct exchange *exchange, off_t offset, uint64_t len)
@@ -206,15 +183,6 @@ static int handle_shrunk(galley_request *rq, galley_response *rs, void *arg)
     return rc ? rc : give_file(exchange_of_request(rq), 5000, 5000);
 }
 
-static int handle_echo(galley_request *rq, galley_response *rs, void *arg)
-{
-    (void)arg;
-    galley_str body = galley_req_body(rq);
-    (void)galley_res_header(rs, "X-Query",
-                            galley_req_query(rq).ptr); /* refused if it is no value */
-    return galley_res_data(rs, 200, "text/plain", body.ptr, body.len, NULL, NULL);
-}
-
 static int handle_begin(galley_request *rq, galley_response *rs, void *arg)
 {
     (void)arg;
@@ -227,7 +195,8 @@ static int handle_begin(galley_request *rq, galley_response *rs, void *arg)
 
 static int handle_later(galley_request *rq, galley_response *rs, void *arg)
 {
-    (void)rs, (void)arg;
+    (void)arg;
+    fuzz_send_hints(rq, rs);
     int rc = exchange_suspend(exchange_of_request(rq));
     if (rc == GALLEY_OK) {
         FUZZ_EXPECT(world.later_count < WORLD_CLIENTS * 2);
@@ -269,16 +238,19 @@ void world_resume(int result)
         .body_mode = (mode), .max_body_bytes = 4096, .label = (text)                               \
     }
 static const struct route_target routes[] = {
-    ROUTE("/small", handle_small, EXCHANGE_BODY_DISCARD, 0, true),
-    ROUTE("/empty", handle_status, EXCHANGE_BODY_DISCARD, 204, true),
-    ROUTE("/unchanged", handle_status, EXCHANGE_BODY_DISCARD, 304, true),
-    ROUTE("/fail", handle_status, EXCHANGE_BODY_DISCARD, GALLEY_EFULL, true),
+    ROUTE("/small", fuzz_handle_small, EXCHANGE_BODY_DISCARD, 0, true),
+    ROUTE("/empty", fuzz_handle_status, EXCHANGE_BODY_DISCARD, 204, true),
+    ROUTE("/unchanged", fuzz_handle_status, EXCHANGE_BODY_DISCARD, 304, true),
+    ROUTE("/fail", fuzz_handle_status, EXCHANGE_BODY_DISCARD, GALLEY_EFULL, true),
     ROUTE("/big", handle_big, EXCHANGE_BODY_DISCARD, 0, true),
-    ROUTE("/borrowed", handle_borrowed, EXCHANGE_BODY_DISCARD, 0, true),
+    ROUTE("/borrowed", fuzz_handle_borrowed, EXCHANGE_BODY_DISCARD, 0, true),
     ROUTE("/file", handle_file, EXCHANGE_BODY_DISCARD, 0, true),
     ROUTE("/shrunk", handle_shrunk, EXCHANGE_BODY_DISCARD, 0, true),
-    ROUTE("/echo", handle_echo, EXCHANGE_BODY_BUFFER, 0, true),
-    ROUTE("/refuse", handle_small, EXCHANGE_BODY_REFUSE, 0, true),
+    ROUTE("/echo", fuzz_handle_echo, EXCHANGE_BODY_BUFFER, 0, true),
+    ROUTE("/refuse", fuzz_handle_small, EXCHANGE_BODY_REFUSE, 0, true),
+    ROUTE("/hints", fuzz_handle_hints, EXCHANGE_BODY_DISCARD, 0, true),
+    ROUTE("/hints-body", fuzz_handle_hints, EXCHANGE_BODY_BUFFER, 0, true),
+    ROUTE("/hints-pool", fuzz_handle_hints, EXCHANGE_BODY_DISCARD, 0, false),
     ROUTE("/begin", handle_begin, EXCHANGE_BODY_DISCARD, 0, true),
     ROUTE("/later", handle_later, EXCHANGE_BODY_BUFFER, 0, true),
     ROUTE("/resume", handle_resume, EXCHANGE_BODY_DISCARD, 0, true),
@@ -436,6 +408,7 @@ void world_open(unsigned flags)
                                                 .pool = pool,
                                                 .chains = &world.set.chains,
                                                 .max_memory_bytes = 1024 * 1024,
+                                                .hints_over_http1 = (flags & WORLD_HINTS) != 0,
                                                 .server_name = "galley"};
     exchange_pool_init(&world.exchanges, &world.services);
     world.driver = h1_driver_create(&world.exchanges, &world.options);
@@ -489,15 +462,22 @@ void world_stop_now(void)
 
 /* ---- judging --------------------------------------------------------------------------------- */
 
-/* 100 Continue, as often as it comes between answers: once. */
-static void skip_continue(struct span *rest)
+/* What comes before an answer: 100 Continue once, hints up to eight times, if they are wanted.
+ * False: the bytes end in the middle. */
+static bool skip_interim(struct span *rest)
 {
     struct fuzz_answer interim;
-    unsigned count = 0;
+    unsigned continues = 0, hints = 0;
     while (span_starts_with(*rest, SPAN("HTTP/1.1 1"))) {
-        FUZZ_EXPECT(fuzz_answer_take(rest, false, false, &interim) == FUZZ_TAKE_WHOLE);
-        FUZZ_EXPECT(interim.status == 100 && ++count == 1);
+        if (fuzz_answer_take(rest, false, false, &interim) == FUZZ_TAKE_CUT) {
+            return false;
+        }
+        continues += interim.status == 100;
+        hints += interim.status == 103;
+        FUZZ_EXPECT(interim.status == 100 || interim.status == 103);
+        FUZZ_EXPECT(continues <= 1 && hints <= (world.services.hints_over_http1 ? 8 : 0));
     }
+    return true;
 }
 
 static const struct ended *next_ended(unsigned client, unsigned *at)
@@ -536,8 +516,8 @@ static void judge_client(unsigned client)
         if (world.has_trouble && rest.len == 0 && is_cut) {
             return;
         }
-        skip_continue(&rest);
-        if (fuzz_answer_take(&rest, ended->is_head, !is_cut, &answer) == FUZZ_TAKE_CUT) {
+        if (!skip_interim(&rest) ||
+            fuzz_answer_take(&rest, ended->is_head, !is_cut, &answer) == FUZZ_TAKE_CUT) {
             FUZZ_EXPECT(is_cut);
             FUZZ_EXPECT(next_ended(client, &at) == NULL || is_cut);
             return;
@@ -546,8 +526,7 @@ static void judge_client(unsigned client)
         is_last = answer.says_close || !ended->was_dispatched;
         FUZZ_EXPECT(ended->was_dispatched || answer.says_close);
     }
-    skip_continue(&rest);
-    FUZZ_EXPECT(rest.len == 0);
+    FUZZ_EXPECT(skip_interim(&rest) && rest.len == 0);
 }
 
 static void judge_counts(void)

@@ -8,7 +8,8 @@
  *   body     /refuse  no body
  *   /begin  pieces on the loop    /later  suspended    /resume  ends the other one    /pieces  on a
  *   worker, step by step
- *   /early, /early-big  answer before the body is read */
+ *   /early, /early-big  answer before the body is read
+ *   /hints, /hints-body, /hints-pool, /later  with a query: early hints before the answer */
 #ifndef TESTS_FUZZ_SUPPORT_H1_WORLD_H
 #define TESTS_FUZZ_SUPPORT_H1_WORLD_H
 
@@ -19,8 +20,8 @@
 
 enum { WORLD_CLIENTS = 2 };
 
-/** Bits: small limits, few requests a connection, little output. */
-enum world_flag { WORLD_SMALL = 1, WORLD_FEW = 2, WORLD_TIGHT = 4 };
+/** Bits: small limits, few requests a connection, little output, hints over HTTP/1.1. */
+enum world_flag { WORLD_SMALL = 1, WORLD_FEW = 2, WORLD_TIGHT = 4, WORLD_HINTS = 8 };
 
 void world_open(unsigned flags);
 void world_close(void);
