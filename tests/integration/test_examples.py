@@ -12,6 +12,7 @@ import time
 import pytest
 
 import galley
+import secure
 from ways import only
 
 FOLDERS = sorted(path.parent for path in galley.ROOT.glob("examples/*/*.c"))
@@ -28,7 +29,7 @@ def test_an_example_is_one_short_program_that_the_readme_names(folder):
 
 
 def test_no_example_is_missing():
-    names = "hello book hash_files fib upload json_api events chat proxy_pass middleware test_without_sockets embed_in_loop"
+    names = "hello book hash_files fib upload json_api events chat proxy_pass middleware test_without_sockets embed_in_loop https"
     assert set(names.split()) <= {folder.name for folder in FOLDERS}
 
 
@@ -40,6 +41,36 @@ def test_hello(example):
     response = server.get("/")
     assert (response.status, response.body) == (200, b"Hello, World!\n")
     assert server.get("/x").status == 404
+
+
+# ---- https -----------------------------------------------------------------------------------------------------
+
+SITE = galley.ROOT / "examples/site"
+
+
+def test_https_makes_a_certificate_and_says_which(example):
+    server = example("https", SITE, HERE)
+    server.wait_output(f"for localhost .*SHA-256 {secure.fingerprint(secure.shown(server))}")
+    with secure.connect(server, trust=None) as client:
+        assert client.get("/how").body == b"HTTP/1 over TLSv1.3\n"
+        assert client.get("/").header("Strict-Transport-Security") is None
+
+
+@pytest.mark.parametrize("link, spoken", [("tls", b"HTTP/1"), ("h2", b"HTTP/2")])
+def test_https_with_files_serves_a_site_both_ways(example, papers, link, spoken):
+    server = example("https", SITE, HERE, papers.cert, papers.key, dress=papers.dress(link))
+    with server.connect() as client:
+        assert client.get("/how").body == spoken + b" over TLSv1.3\n"
+        for path in sorted(path for path in SITE.rglob("*") if path.suffix in (".html", ".js", ".webp", ".webm")):
+            answer = client.get("/" + str(path.relative_to(SITE)))
+            assert (answer.status, answer.body) == (200, path.read_bytes())
+            assert answer.header("Strict-Transport-Security") == "max-age=31536000"
+        assert client.get("/nothing").body == (SITE / "404.html").read_bytes()
+
+
+def test_https_refuses_files_that_are_none(example, folder):
+    server = example("https", SITE, HERE, "/nowhere.pem", "/nowhere.key", expect_exit=1, ready=False)
+    server.wait_output("https: certificate /nowhere.pem: No such file or directory")
 
 
 # ---- upload ----------------------------------------------------------------------------------------------------
