@@ -2,9 +2,9 @@
  *
  *     https FOLDER [ADDRESS [CERTIFICATE KEY]]
  *
- * Without files it makes a certificate in memory, for localhost. Nobody has signed that, so a client has
- * to be told that it may be trusted: `curl --insecure`, or a look at the fingerprint in a browser.
- * Files are watched: a renewed certificate is used from the next connection on. */
+ * Without files it makes a certificate in memory, for localhost. Nobody has signed that, so a client
+ * has to be told that it may be trusted: `curl --insecure`, or a look at the fingerprint in a
+ * browser. Files are watched: a renewed certificate is used from the next connection on. */
 #include <galley/server.h>
 #include <galley/static.h>
 #include <galley/tls.h>
@@ -17,7 +17,7 @@ static const char *tls_version(galley_request *rq)
     return galley_req_tls(rq, &report) == 0 ? report.protocol.ptr : "no TLS";
 }
 
-/* HTTP/1.1 or HTTP/2 is what the client and the server agreed on in the handshake; a handler need not
+/* HTTP/1.1 or HTTP/2 is what client and server agreed on in the handshake; a handler need not
  * care. */
 static int how(galley_request *rq, galley_response *rs, void *arg)
 {
@@ -26,8 +26,8 @@ static int how(galley_request *rq, galley_response *rs, void *arg)
     return galley_res_printf(rs, 200, NULL, "%s over %s\n", protocol, tls_version(rq));
 }
 
-/* A browser that has seen this comes back over TLS only (RFC 6797): not for a certificate that it has no
- * reason to trust, which nobody could then click away. */
+/* A browser that has seen this comes back over TLS only (RFC 6797): not with a certificate that it
+ * has no reason to trust, whose warning nobody could click away then. */
 static int insist_on_tls(galley_request *rq, galley_response *rs, galley_chain *chain, void *arg)
 {
     (void)rq;
