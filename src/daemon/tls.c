@@ -120,10 +120,12 @@ static int check_use(const struct options *options, galley_error *err)
                          "--listen ADDRESS,tls needs a certificate: --tls-cert FILE, or "
                          "--tls-self-signed for development");
     }
-    if (options->redirect_to_https && !has_address && options->forwarded_from.count == 0) {
+    bool is_for_https = options->redirect_to_https || options->hsts;
+    if (is_for_https && !has_address && options->forwarded_from.count == 0) {
         return error_set(err, GALLEY_EINVAL,
-                         "--redirect-to-https is of no use without --listen ADDRESS,tls, or a "
-                         "proxy that has it: --forwarded-from NETWORK");
+                         "%s is of no use without --listen ADDRESS,tls, or a proxy that has it: "
+                         "--forwarded-from NETWORK",
+                         options->redirect_to_https ? "--redirect-to-https" : "--hsts");
     }
     return GALLEY_OK;
 }

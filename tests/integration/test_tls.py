@@ -236,6 +236,7 @@ def test_options_that_need_each_other(run, folder, ca):
         (["--listen=127.0.0.1:0", "--tls-self-signed"], "--listen ADDRESS,tls"),
         (["--listen=127.0.0.1:0", f"--tls-cert={cert}"], "--listen ADDRESS,tls"),
         (["--listen=127.0.0.1:0", "--redirect-to-https"], "--redirect-to-https"),
+        (["--listen=127.0.0.1:0", "--hsts"], "--hsts is of no use"),
         ([TLS, f"--tls-cert={cert}", f"--tls-key={key}", f"--tls-key={key}"], "--tls-key"),
     ):
         done = run(*options, folder(SITE))
