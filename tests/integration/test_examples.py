@@ -65,7 +65,9 @@ def test_https_with_files_serves_a_site_both_ways(example, papers, link, spoken)
             answer = client.get("/" + str(path.relative_to(SITE)))
             assert (answer.status, answer.body) == (200, path.read_bytes())
             assert answer.header("Strict-Transport-Security") == "max-age=31536000"
-        assert client.get("/nothing").body == (SITE / "404.html").read_bytes()
+        lost = client.get("/nothing")
+        assert lost.body == (SITE / "404.html").read_bytes()
+        assert lost.header("Strict-Transport-Security") == "max-age=31536000"
 
 
 def test_https_refuses_files_that_are_none(example, folder):
