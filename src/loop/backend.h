@@ -45,6 +45,8 @@ struct loop_backend {
                          const struct loop_file *file);
     /** NULL: file_probe_byte(). */
     int (*probe_file)(struct loop *loop, int fd, off_t offset);
+    /** NULL: direct_send_room(). */
+    size_t (*send_room)(struct loop *loop, const struct loop_socket *socket);
     void (*close_fd)(struct loop *loop, int fd);
     int (*refuse)(struct loop *loop, struct loop_socket *listener, const void *data, size_t len);
     int (*peer_name)(struct loop *loop, int fd, struct sockaddr *addr, socklen_t *len);

@@ -264,18 +264,7 @@ static ssize_t epoll_send(struct loop *loop, struct loop_socket *socket, const s
                           int iov_count, bool more_follows)
 {
     (void)loop;
-    int flags = MSG_NOSIGNAL | (more_follows ? MSG_MORE : 0);
-    ssize_t sent;
-    do {
-        if (iov_count == 1) {
-            sent = send(socket->fd, iov->iov_base, iov->iov_len, flags);
-        } else {
-            struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)iov,
-                                     .msg_iovlen = (size_t)iov_count};
-            sent = sendmsg(socket->fd, &message, flags);
-        }
-    } while (sent < 0 && errno == EINTR);
-    return sent < 0 ? -errno : sent;
+    return direct_send(socket->fd, iov, iov_count, more_follows);
 }
 
 static ssize_t epoll_send_file(struct loop *loop, struct loop_socket *socket,

@@ -371,6 +371,11 @@ static int sim_probe_file(struct loop *loop, int fd, off_t offset)
     return sim_world_of(loop)->probe_result;
 }
 
+static size_t sim_send_room(struct loop *loop, const struct loop_socket *socket)
+{
+    return sim_peer_of(loop, socket->fd)->window;
+}
+
 static int sim_refuse(struct loop *loop, struct loop_socket *socket, const void *data, size_t len)
 {
     struct sim_peer *peer = take_waiting(loop, socket);
@@ -411,6 +416,7 @@ const struct loop_backend loop_backend_sim = {
     .send = sim_send_some,
     .send_file = sim_send_file,
     .probe_file = sim_probe_file,
+    .send_room = sim_send_room,
     .close_fd = sim_close_fd,
     .refuse = sim_refuse,
     .peer_name = sim_peer_name,

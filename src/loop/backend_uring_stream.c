@@ -10,8 +10,9 @@
  * The rule that keeps anything from being forgotten: when uring_recv() has emptied the socket, a
  * request is in flight that will tell what comes next, or the end is known.
  *
- * Sending: one request for each operation, handed in with all others of this turn. A file is sent
- * by sendfile(2), and a poll waits for room: io_uring's splice always goes to a kernel thread. */
+ * Sending: one request for each operation, handed in with all others of this turn. What is large is
+ * sent at once, while its bytes are in the cache, and so is a file, by sendfile(2): io_uring's splice
+ * always goes to a kernel thread. For both a poll waits for room. */
 #include "loop/backend_uring.h"
 
 #include "base/check.h"
@@ -24,6 +25,7 @@ enum {
     MAX_UNREAD = 4, /* buffers parked for nobody before the kernel is told to stop */
     MAX_BYTES = MAX_UNREAD * URING_BUFFER_BYTES, /* after which a multishot ends by itself */
     BULK_BUFFERS = 2,                            /* full ones in a row are a large body */
+    LARGE_SEND_BYTES = 32 * 1024,                /* sent at once */
 };
 
 int uring_poll(struct loop *loop, struct loop_socket *socket, enum uring_request kind)
@@ -185,10 +187,35 @@ static void prepare_send(struct uring_world *world, struct io_uring_sqe *sqe, in
     io_uring_prep_sendmsg(sqe, fd, message, MSG_NOSIGNAL);
 }
 
+static size_t bytes_of(const struct iovec *iov, int iov_count)
+{
+    size_t total = 0;
+    for (int i = 0; i < iov_count; i++) {
+        total += iov[i].iov_len;
+    }
+    return total;
+}
+
+/* A short send has filled the socket: our caller waits for an event then. If the poll cannot be asked
+ * for, that is the send's error: nobody would tell of room. */
+static ssize_t send_at_once(struct loop *loop, struct loop_socket *socket, const struct iovec *iov,
+                            int iov_count, bool more_follows)
+{
+    ssize_t sent = direct_send(socket->fd, iov, iov_count, more_follows);
+    if (sent == -EAGAIN || (sent >= 0 && (size_t)sent < bytes_of(iov, iov_count))) {
+        int result = uring_poll(loop, socket, URING_POLL_OUT);
+        return result < 0 ? result : sent;
+    }
+    return sent;
+}
+
 ssize_t uring_send(struct loop *loop, struct loop_socket *socket, const struct iovec *iov,
                    int iov_count, bool more_follows)
 {
     DEBUG_CHECK(!(socket->in_flight & (1 << URING_SEND | 1 << URING_POLL_OUT)));
+    if (bytes_of(iov, iov_count) >= LARGE_SEND_BYTES) {
+        return send_at_once(loop, socket, iov, iov_count, more_follows);
+    }
     struct io_uring_sqe *sqe = uring_sqe(loop);
     if (!sqe) {
         return -ENOMEM;

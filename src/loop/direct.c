@@ -4,6 +4,7 @@
 #include "base/fd.h"
 
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <sys/sendfile.h>
 #include <unistd.h>
 
@@ -55,6 +56,34 @@ ssize_t direct_recv(int fd, char *data, size_t max_bytes)
         got = recv(fd, data, max_bytes, MSG_DONTWAIT);
     } while (got < 0 && errno == EINTR);
     return got < 0 ? -errno : got;
+}
+
+ssize_t direct_send(int fd, const struct iovec *iov, int iov_count, bool more_follows)
+{
+    int flags = MSG_NOSIGNAL | MSG_DONTWAIT | (more_follows ? MSG_MORE : 0);
+    ssize_t sent;
+    do {
+        if (iov_count == 1) {
+            sent = send(fd, iov->iov_base, iov->iov_len, flags);
+        } else {
+            const struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)iov,
+                                           .msg_iovlen = (size_t)iov_count};
+            sent = sendmsg(fd, &message, flags);
+        }
+    } while (sent < 0 && errno == EINTR);
+    return sent < 0 ? -errno : sent;
+}
+
+size_t direct_send_room(int fd)
+{
+    uint32_t about[SK_MEMINFO_VARS] = {0};
+    socklen_t len = sizeof(about);
+    if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, about, &len) < 0 ||
+        len <= SK_MEMINFO_WMEM_QUEUED * sizeof(*about)) {
+        return SIZE_MAX; /* Linux before 4.12, or a filter */
+    }
+    uint32_t all = about[SK_MEMINFO_SNDBUF], used = about[SK_MEMINFO_WMEM_QUEUED];
+    return used < all ? all - used : 0;
 }
 
 ssize_t direct_send_file(int fd, const struct loop_file *file)

@@ -11,6 +11,10 @@
 int direct_accept(int listener, struct sockaddr *addr, socklen_t *len);
 /** -EAGAIN: nothing there; 0: the peer's end. */
 ssize_t direct_recv(int fd, char *data, size_t max_bytes);
+/** MSG_NOSIGNAL; more_follows: MSG_MORE. */
+ssize_t direct_send(int fd, const struct iovec *iov, int iov_count, bool more_follows);
+/** What of the socket's buffer is free, as the kernel counts it; SIZE_MAX: it does not say. */
+size_t direct_send_room(int fd);
 /** sendfile(2) of a part: 0 where the file ends. */
 ssize_t direct_send_file(int fd, const struct loop_file *file);
 /** Close: with is_reset the peer gets RST instead of FIN. Sets *fd to -1. */

@@ -205,6 +205,14 @@ void loop_send_file(struct loop *loop, struct loop_socket *socket, struct loop_o
  *  most file->len; whether the file has them is not looked at), or -errno of the disk. */
 void loop_await_file(struct loop *loop, struct loop_socket *socket, struct loop_op *op,
                      const struct loop_file *file, loop_done_fn *done);
+/** Read what of the file is in memory, for who reads it himself: waits for no disk, if the loop has
+ *  been given a pool. Bytes, perhaps fewer than asked (0: the file has ended); -EAGAIN: the next ones
+ *  are not there; -EOPNOTSUPP: it cannot be told (loop_await_file() finds a way for both); or another
+ *  -errno. */
+ssize_t loop_read_warm(struct loop *loop, int fd, char *data, size_t len, off_t offset);
+/** About how many bytes a send would take now, so that no more is made ready for a client who does
+ *  not read. SIZE_MAX: it cannot be told. One system call. */
+size_t loop_send_room(struct loop *loop, const struct loop_socket *socket);
 /** For how long this send_file or await_file has waited for its file to be read, until now or until
  *  it was done: what nobody should hold against the client. */
 uint32_t loop_disk_ms(const struct loop *loop, const struct loop_op *op);

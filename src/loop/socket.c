@@ -4,6 +4,7 @@
 #include "loop/backend.h"
 
 #include "base/check.h"
+#include "loop/direct.h"
 
 #include <errno.h>
 
@@ -44,6 +45,13 @@ int loop_socket_shutdown_write(struct loop *loop, struct loop_socket *socket)
 {
     DEBUG_CHECK(loop_is_current(loop));
     return socket->is_closing ? -ECANCELED : loop->backend->shutdown_write(loop, socket);
+}
+
+size_t loop_send_room(struct loop *loop, const struct loop_socket *socket)
+{
+    DEBUG_CHECK(loop_is_current(loop) && !socket->is_closing);
+    return loop->backend->send_room ? loop->backend->send_room(loop, socket)
+                                    : direct_send_room(socket->fd);
 }
 
 void loop_close_fd(struct loop *loop, int fd)

@@ -77,10 +77,8 @@ static void start_jobs(struct warm_files *files);
 
 enum presence { IN_MEMORY, ON_DISK, CANNOT_TELL };
 
-static enum presence look(struct loop *loop, int fd, off_t offset)
+static enum presence meaning_of(ssize_t result)
 {
-    int result = loop->backend->probe_file ? loop->backend->probe_file(loop, fd, offset)
-                                           : file_probe_byte(fd, offset);
     switch (result) {
     case 0:
         return IN_MEMORY;
@@ -92,6 +90,12 @@ static enum presence look(struct loop *loop, int fd, off_t offset)
     default:
         return ON_DISK; /* an error that is the file's own is met by the job */
     }
+}
+
+static enum presence look(struct loop *loop, int fd, off_t offset)
+{
+    return meaning_of(loop->backend->probe_file ? loop->backend->probe_file(loop, fd, offset)
+                                                : file_probe_byte(fd, offset));
 }
 
 static bool is_memory_device(struct warm_files *files, uint64_t device)
@@ -305,6 +309,20 @@ static void start_jobs(struct warm_files *files)
             list_push_back(&files->reading, &op->link);
         }
     }
+}
+
+/* Reading is asking: what comes was in memory. */
+ssize_t loop_read_warm(struct loop *loop, int fd, char *data, size_t len, off_t offset)
+{
+    if (!loop->warm_files) {
+        return fd_read_at(fd, data, len, offset);
+    }
+    ssize_t got = loop->backend->probe_file ? loop->backend->probe_file(loop, fd, offset)
+                                            : file_probe_read(fd, data, len, offset);
+    if (got < 0) {
+        return meaning_of(got) == CANNOT_TELL ? -EOPNOTSUPP : -EAGAIN;
+    }
+    return loop->backend->probe_file ? fd_read_at(fd, data, len, offset) : got;
 }
 
 /* ---- the loop's side ------------------------------------------------------------------------- */

@@ -36,7 +36,7 @@ static int write_output(BIO *bio, const char *data, int len)
         }
         return -1;
     }
-    size_t room = TLS_OUT_BYTES - out->end;
+    size_t room = out->room - out->end;
     size_t n = (size_t)len < room ? (size_t)len : room;
     memcpy(out->data + out->end, data, n);
     out->end += n;

@@ -14,17 +14,23 @@ enum {
     TLS_RECORD_BYTES = 16 * 1024,      /* RFC 8446 §5.1: the most that a record carries */
     TLS_RECORD_EXTRA = 512,            /* header, padding, check; and room for a key update */
     TLS_CHUNK_BYTES = 64 * 1024,       /* plaintext that is taken at once */
+    TLS_KNOCK_BYTES = 4 * 1024,        /* that is taken although there may be no room for it */
     TLS_OUT_BYTES = 70 * 1024,         /* a chunk in records, and messages of a handshake */
+    TLS_OUT_SMALL_BYTES = 5 * 1024,    /* so many bytes in records, of any size */
     TLS_PLAIN_BYTES = 64 * 1024,       /* given to one callback at most */
     TLS_INPUT_BYTES = 16 * 1024,       /* asked for when nobody wants plaintext */
     TLS_SMALL_RECORD = 1360,           /* with what is added it fits one packet */
     TLS_SMALL_RECORDS_FOR = 16 * 1024, /* how much goes out in such records at first */
     TLS_SMALL_AGAIN_MS = 1000,         /* and again after such a silence */
     TLS_FAREWELL_MS = 1000,            /* how long a last word may take to leave */
-    TLS_SPARE_OUTS = 8,                /* buffers that a loop keeps for the next */
+    TLS_SPARE_OUTS = 8,                /* buffers of each size that a loop keeps for the next */
     TLS_MAX_EMPTY = 32,                /* records in a row that carry nothing for the owner */
     TLS_STEPS_PER_TURN = 4             /* of handshakes, at most: see tls_shake.c */
 };
+
+/* Small ones are for small answers and for clients who do not read, as are exact ones: what is left
+ * of a large one, which is not kept for others. */
+enum tls_out_size { TLS_OUT_SMALL, TLS_OUT_LARGE, TLS_OUT_EXACT };
 
 /* Ciphertext on its way out. It never moves: the kernel may be reading it. */
 struct tls_out {
@@ -33,8 +39,15 @@ struct tls_out {
     struct tls_link *link;
     struct tls_out *next_free;
     struct timer farewell;
+    enum tls_out_size size;
+    size_t room; /* of data */
     size_t begin, end;
-    char data[TLS_OUT_BYTES];
+    char data[];
+};
+
+struct tls_spare_outs {
+    struct tls_out *first;
+    unsigned count;
 };
 
 /* Handshakes whose bytes have come and that wait for a later turn. */
@@ -54,15 +67,13 @@ struct tls_shared {
     struct loop *loop;
     struct tls_shaking shaking;
     BIO_METHOD *method;
-    struct tls_out *free_outs;
-    unsigned free_out_count;
+    struct tls_spare_outs spare_outs[TLS_OUT_EXACT];
     unsigned live;                  /* links */
     char plain[TLS_PLAIN_BYTES];    /* what a recv is given, for the time of its callback */
     char gathered[TLS_CHUNK_BYTES]; /* small pieces on the way into a record, or a file's bytes */
 };
 
-/* Bytes that lie somewhere, of which the first are taken next: ciphertext that has been received and
- * that OpenSSL has not asked for, or a file's. */
+/* Ciphertext that has been received and that OpenSSL has not asked for. */
 struct tls_input {
     const char *data;
     size_t len;
@@ -100,9 +111,11 @@ struct tls_sending {
     ssize_t error;       /* -errno of the socket: all that follows fails too; 0 */
     int64_t last_ms;     /* when the last record was made */
     uint32_t small_left; /* bytes that still go in small records */
+    uint32_t room;       /* so much the kernel will surely take */
     uint8_t wish;        /* enum tls_wish */
     bool is_awaiting;    /* the owner's op is the loop's: await_file */
     bool holds_back;     /* another send follows at once: wait for it */
+    bool cannot_tell;    /* what of the file is in memory: the loop finds out */
 };
 
 struct tls_link {
@@ -158,6 +171,8 @@ ssize_t tls_bio_result(struct tls_link *link, int rc, uint8_t *ret_wish);
 void tls_bio_prepare(void);
 
 /* tls_out.c: the output buffer */
+/** If there is no buffer, take one that is large enough for so much plaintext and no larger. */
+void tls_out_expect(struct tls_link *link, size_t plain_bytes);
 /** A buffer with room for len more bytes, or for one at least if len is 0; NULL: no room now, or no
  *  memory (then link->is_out_of_memory). */
 struct tls_out *tls_out_for(struct tls_link *link, size_t len);
@@ -191,6 +206,15 @@ void tls_recv_given(struct tls_link *link, const char *data, size_t len);
 void tls_recv_keep(struct tls_link *link);
 void tls_recv_finish(struct tls_link *link, ssize_t result);
 
+/* tls_records.c: from plaintext to records in the output buffer */
+/** How much of so many bytes to take at once: what the kernel will take, and what fits. 0: no room
+ * now, or no memory (then link->is_out_of_memory). */
+size_t tls_records_most(struct tls_link *link, size_t wanted);
+/** Encrypt the first `most` bytes of the pieces (no more than there are), or some of them. Bytes,
+ *  -EAGAIN, or the first error if nothing was encrypted before it; later it is met again. */
+ssize_t tls_records_make(struct tls_link *link, const struct iovec *iov, int iov_count,
+                         size_t most);
+
 /* tls_send.c */
 void tls_send_start(struct transport *transport, struct loop_op *op, const struct iovec *iov,
                     int iov_count, loop_done_fn *done);
@@ -200,6 +224,8 @@ void tls_send_file_start(struct transport *transport, struct loop_op *op, int fi
 void tls_send_tell(struct tls_link *link);
 /** Encrypt what the owner wants to send, as far as there is room. */
 void tls_send_run(struct tls_link *link);
+/** Will more of the same send be in the output when this has gone? */
+bool tls_send_goes_on(const struct tls_link *link);
 /** So many bytes of output have gone, or -errno. */
 void tls_send_moved(struct tls_link *link, ssize_t result);
 void tls_send_finish(struct tls_link *link, ssize_t result);

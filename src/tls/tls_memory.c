@@ -19,7 +19,7 @@ uint64_t tls_transport_idle_bytes(void)
 
 uint64_t tls_transport_output_bytes(void)
 {
-    return mem_cost(sizeof(struct tls_out));
+    return mem_cost(sizeof(struct tls_out) + TLS_OUT_BYTES);
 }
 
 uint64_t tls_openssl_idle_bytes(void)
@@ -34,5 +34,7 @@ uint64_t tls_openssl_work_bytes(void)
 
 uint64_t tls_shared_bytes(void)
 {
-    return mem_cost(sizeof(struct tls_shared)) + TLS_SPARE_OUTS * tls_transport_output_bytes();
+    uint64_t small = mem_cost(sizeof(struct tls_out) + TLS_OUT_SMALL_BYTES);
+    return mem_cost(sizeof(struct tls_shared)) +
+           TLS_SPARE_OUTS * (tls_transport_output_bytes() + small);
 }

@@ -1,10 +1,7 @@
-/* tls/tls_send.c — from plaintext to records. A send takes as much as fits the output buffer, never
- * more, and is done when that has left (or some of it: the rest is remembered as `ahead` and not
- * encrypted again when the owner comes back with it). Pieces are gathered, so that a head and its
- * body share a record. A file is awaited, then read into records. On the loop's thread.
- *
- * The first records of a connection fit a packet each: a client can use what has come while the
- * window is small. Then they carry all they may, which costs the least. */
+/* tls/tls_send.c — the owner's sends. One takes as much as fits the output buffer, never more, and is
+ * done when that has left (or some of it: the rest is remembered as `ahead` and not encrypted again
+ * when the owner comes back with it). tls_records.c makes the records. A file is read in chunks as
+ * far as it is in memory, and awaited where it is not. On the loop's thread. */
 #include "tls/tls_link.h"
 
 #include "base/check.h"
@@ -99,122 +96,28 @@ static void report(struct tls_link *link, size_t gone)
     link->send.result = (ssize_t)gone;
 }
 
-/* ---- records --------------------------------------------------------------------------------- */
-
-static size_t record_bytes(struct tls_link *link)
-{
-    int64_t now_ms = loop_now_ms(link->shared->loop);
-    if (now_ms - link->send.last_ms > TLS_SMALL_AGAIN_MS) {
-        link->send.small_left = TLS_SMALL_RECORDS_FOR;
-    }
-    link->send.last_ms = now_ms;
-    return link->send.small_left > 0 ? TLS_SMALL_RECORD : TLS_RECORD_BYTES;
-}
-
-/* One record, for which there is room. Bytes, -EAGAIN, or -errno. */
-static ssize_t encrypt_record(struct tls_link *link, const void *data, size_t len)
-{
-    size_t written = 0;
-    tls_bio_prepare();
-    link->send.wish = TLS_WISH_NONE;
-    int rc = SSL_write_ex(link->ssl, data, len, &written);
-    if (rc <= 0) {
-        ssize_t result = tls_bio_result(link, rc, &link->send.wish);
-        return result == 0 ? -EPIPE : result;
-    }
-    link->send.small_left -=
-        link->send.small_left < written ? link->send.small_left : (uint32_t)written;
-    return (ssize_t)written;
-}
-
-/* Up to a chunk's worth, a record after the other; `next` gives the bytes of each. */
-struct source {
-    /* Sets *ret_data to the next bytes, at most so many. 0: no more; or -errno. */
-    ssize_t (*next)(struct source *source, struct tls_shared *shared, size_t most,
-                    const char **ret_data);
-    const struct iovec *iov; /* memory */
-    int iov_count;
-    size_t offset;          /* in the first of them */
-    struct loop_file file;  /* or a file: what has not been read */
-    struct tls_input chunk; /* what has */
-};
-
-/* Returns the first error if nothing was encrypted before it; later it is met again. */
-static ssize_t encrypt(struct tls_link *link, struct source *source)
-{
-    size_t taken = 0;
-    while (taken < TLS_CHUNK_BYTES) {
-        size_t most = record_bytes(link);
-        most = most < TLS_CHUNK_BYTES - taken ? most : TLS_CHUNK_BYTES - taken;
-        if (!tls_out_for(link, most + TLS_RECORD_EXTRA)) {
-            return taken > 0 ? (ssize_t)taken : link->is_out_of_memory ? -ENOMEM : -EAGAIN;
-        }
-        const char *data = NULL;
-        ssize_t len = source->next(source, link->shared, most, &data);
-        ssize_t done = len > 0 ? encrypt_record(link, data, (size_t)len) : len;
-        if (done <= 0) {
-            return taken > 0 ? (ssize_t)taken : done;
-        }
-        taken += (size_t)done;
-    }
-    return (ssize_t)taken;
-}
-
 /* ---- memory ---------------------------------------------------------------------------------- */
 
-static void skip_empty(struct source *source)
-{
-    while (source->iov_count > 0 && source->offset == source->iov->iov_len) {
-        source->iov++;
-        source->iov_count--;
-        source->offset = 0;
-    }
-}
-
-/* Takes from the first piece: so many bytes, fewer if it ends before. */
-static const char *take_piece(struct source *source, size_t most, size_t *ret_len)
-{
-    const char *data = (const char *)source->iov->iov_base + source->offset;
-    size_t left = source->iov->iov_len - source->offset;
-    *ret_len = left < most ? left : most;
-    source->offset += *ret_len;
-    skip_empty(source);
-    return data;
-}
-
-/* A piece that fills the record, or is the last one, is used where it lies. */
-static ssize_t next_of_memory(struct source *source, struct tls_shared *shared, size_t most,
-                              const char **ret_data)
-{
-    size_t filled = 0;
-    skip_empty(source);
-    while (source->iov_count > 0 && filled < most) {
-        size_t len;
-        const char *piece = take_piece(source, most - filled, &len);
-        if (filled == 0 && (len == most || source->iov_count == 0)) {
-            *ret_data = piece;
-            return (ssize_t)len;
-        }
-        memcpy(shared->gathered + filled, piece, len);
-        filled += len;
-    }
-    *ret_data = shared->gathered;
-    return (ssize_t)filled;
-}
-
 /* What another send follows at once may wait for it: then both leave in one. */
+static ssize_t no_room(const struct tls_link *link)
+{
+    return link->is_out_of_memory ? -ENOMEM : -EAGAIN;
+}
+
 static void run_memory(struct tls_link *link)
 {
     struct loop_op *op = link->send.op;
-    struct source source = {.next = next_of_memory, .iov = op->iov, .iov_count = op->iov_count};
-    ssize_t taken = encrypt(link, &source);
+    size_t wanted = op_bytes(op);
+    size_t most = tls_records_most(link, wanted);
+    ssize_t taken = most > 0 ? tls_records_make(link, op->iov, op->iov_count, most) : no_room(link);
     link->send.holds_back = false;
+    link->send.cannot_tell = false;
     if (taken == -EAGAIN) {
         return;
     }
     if (taken < 0) {
         link->send.result = taken;
-    } else if (op->more_follows && (size_t)taken == op_bytes(op)) {
+    } else if (op->more_follows && (size_t)taken == wanted) {
         link->send.holds_back = true;
         link->send.result = taken;
     } else {
@@ -224,46 +127,61 @@ static void run_memory(struct tls_link *link)
 
 /* ---- files ----------------------------------------------------------------------------------- */
 
-/* A chunk is read at once: a call for each record would be four to a chunk, and more of small ones. */
-static ssize_t read_chunk(struct source *source, struct tls_shared *shared)
+static void await_file(struct tls_link *link);
+
+/* A head that waits for the file does not wait for the disk. */
+static void wait_for_disk(struct tls_link *link)
 {
-    size_t most = source->file.len < TLS_CHUNK_BYTES ? source->file.len : TLS_CHUNK_BYTES;
-    ssize_t got =
-        most > 0 ? fd_read_at(source->file.fd, shared->gathered, most, source->file.offset) : 0;
-    if (got > 0) {
-        source->file.offset += got;
-        source->file.len -= (size_t)got;
-        source->chunk = (struct tls_input){shared->gathered, (size_t)got};
+    link->send.holds_back = false;
+    if (!tls_out_has_bytes(link)) {
+        await_file(link);
     }
-    return got;
 }
 
-static ssize_t next_of_file(struct source *source, struct tls_shared *shared, size_t most,
-                            const char **ret_data)
+/* Reading says whether it is in memory; `warm` bytes are known to be. A chunk at once: the kernel is
+ * called once for it, and so is OpenSSL. */
+static ssize_t read_file(struct tls_link *link, size_t warm, size_t most)
 {
-    ssize_t got = source->chunk.len > 0 ? 1 : read_chunk(source, shared);
-    if (got <= 0) {
-        return got;
+    const struct loop_file *file = &link->send.op->file;
+    char *data = link->shared->gathered;
+    if (warm > 0) {
+        return fd_read_at(file->fd, data, most < warm ? most : warm, file->offset);
     }
-    size_t n = source->chunk.len < most ? source->chunk.len : most;
-    *ret_data = source->chunk.data;
-    source->chunk.data += n;
-    source->chunk.len -= n;
-    return (ssize_t)n;
+    return loop_read_warm(link->shared->loop, file->fd, data, most, file->offset);
 }
 
-/* `warm` bytes of the file are in memory: reading them waits for nothing. */
-static void run_file(struct tls_link *link, size_t warm)
+static void take_file(struct tls_link *link, size_t warm, size_t most)
 {
-    struct source source = {.next = next_of_file, .file = link->send.op->file};
-    source.file.len = warm < source.file.len ? warm : source.file.len;
-    ssize_t taken = encrypt(link, &source);
+    ssize_t got = read_file(link, warm, most);
+    if (got == -EOPNOTSUPP) {
+        link->send.cannot_tell = true;
+        await_file(link);
+        return;
+    }
+    if (got == -EAGAIN) {
+        wait_for_disk(link);
+        return;
+    }
+    const struct iovec read = {link->shared->gathered, got > 0 ? (size_t)got : 0};
+    ssize_t taken = got > 0 ? tls_records_make(link, &read, 1, (size_t)got) : got;
     link->send.holds_back = false;
     if (taken > 0) {
         link->send.ahead = (size_t)taken;
     } else if (taken != -EAGAIN) {
         link->send.result = taken == 0 ? TLS_FILE_ENDED : taken;
     }
+}
+
+static void run_file(struct tls_link *link, size_t warm)
+{
+    size_t len = link->send.op->file.len;
+    size_t most = tls_records_most(link, len);
+    if (most > 0 || len == 0) {
+        take_file(link, warm, most);
+        return;
+    }
+    link->send.holds_back = false;
+    link->send.result = no_room(link) == -ENOMEM ? -ENOMEM : 0;
 }
 
 static void on_file_awaited(struct loop_op *op)
@@ -299,7 +217,7 @@ static void await_file(struct tls_link *link)
 static bool may_encrypt(const struct tls_link *link)
 {
     const struct tls_out *out = link->out;
-    bool is_full = out && TLS_OUT_BYTES - out->end < TLS_RECORD_BYTES + TLS_RECORD_EXTRA;
+    bool is_full = out && out->room - out->end < TLS_RECORD_BYTES + TLS_RECORD_EXTRA;
     bool waits_for_room = link->send.wish == TLS_WISH_WRITE && tls_out_has_bytes(link);
     bool waits_for_peer = link->send.wish == TLS_WISH_READ && link->input.len == 0;
     return link->send.ahead == 0 && !tls_out_is_sending(link) && !is_full && !waits_for_room &&
@@ -325,9 +243,17 @@ void tls_send_run(struct tls_link *link)
     }
     if (link->send.op->kind == LOOP_OP_SEND) {
         run_memory(link);
-    } else {
+    } else if (link->send.cannot_tell) {
         await_file(link);
+    } else {
+        run_file(link, 0);
     }
+}
+
+bool tls_send_goes_on(const struct tls_link *link)
+{
+    return link->send.op && !link->is_closing && link->send.ahead > 0 &&
+           link->send.ahead < op_bytes(link->send.op);
 }
 
 void tls_send_moved(struct tls_link *link, ssize_t result)

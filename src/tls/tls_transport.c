@@ -297,8 +297,7 @@ struct tls_shared *tls_shared_create(struct loop *loop)
         return NULL;
     }
     shared->loop = loop;
-    shared->free_outs = NULL;
-    shared->free_out_count = 0;
+    memset(shared->spare_outs, 0, sizeof shared->spare_outs);
     shared->live = 0;
     tls_shake_init(&shared->shaking);
     shared->method = tls_bio_method();

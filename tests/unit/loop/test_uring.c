@@ -167,17 +167,23 @@ TEST(bytes_parked_at_a_socket_that_closes_give_their_buffers_back)
 
 /* ---- sending ---- */
 
-static char big[512 * 1024];
+enum { SMALL_SEND = 16 * 1024, LARGE_SEND = 512 * 1024 };
 
-/* Until a send waits for room. */
-static void fill(struct rig *rig, struct stream *s)
+static char big[LARGE_SEND];
+
+/* Until a send waits for room. Small ones are the kernel's meanwhile, large ones wait for a poll. */
+static void fill(struct rig *rig, struct stream *s, size_t len)
 {
+    const int few = 64 * 1024;
+    EXPECT_INT(setsockopt(s->socket.fd, SOL_SOCKET, SO_SNDBUF, &few, sizeof(few)), 0);
+    EXPECT_INT(setsockopt(s->client.fd, SOL_SOCKET, SO_RCVBUF, &few, sizeof(few)), 0);
     for (unsigned sends = UINT32_MAX; s->sends != sends;) {
         sends = s->sends;
-        stream_send(s, big, sizeof(big));
+        stream_send(s, big, len);
         rig_settle(rig);
     }
-    EXPECT(s->writing.is_pending && (s->socket.in_flight & IN_FLIGHT_SEND));
+    unsigned waiting = len == SMALL_SEND ? IN_FLIGHT_SEND : 1 << URING_POLL_OUT;
+    EXPECT(s->writing.is_pending && (s->socket.in_flight & waiting));
 }
 
 TEST(a_send_that_waits_is_cancelled_by_the_kernel_and_may_start_again)
@@ -186,7 +192,7 @@ TEST(a_send_that_waits_is_cancelled_by_the_kernel_and_may_start_again)
     struct stream s;
     rig_open(&rig, LOOP_BACKEND_URING);
     stream_open(&rig, &s);
-    fill(&rig, &s);
+    fill(&rig, &s, SMALL_SEND);
     unsigned sends = s.sends;
     loop_cancel(rig.loop, &s.writing);
     loop_cancel(rig.loop, &s.writing);
@@ -201,14 +207,42 @@ TEST(a_send_that_waits_is_cancelled_by_the_kernel_and_may_start_again)
     rig_close(&rig);
 }
 
+/* Its bytes are in the cache now: it is not handed in with the others. */
+TEST(a_large_send_is_sent_at_once_and_waits_by_a_poll)
+{
+    struct rig rig;
+    struct stream s;
+    rig_open(&rig, LOOP_BACKEND_URING);
+    stream_open(&rig, &s);
+    fill(&rig, &s, LARGE_SEND);
+    EXPECT(!(s.socket.in_flight & IN_FLIGHT_SEND));
+    unsigned sends = s.sends;
+    RUN_UNTIL(&rig, client_received(&s.client).len > 0 && s.sends > sends);
+    EXPECT(s.send_result > 0);
+    rig_settle(&rig);
+    fill(&rig, &s, LARGE_SEND);
+    sends = s.sends;
+    loop_cancel(rig.loop, &s.writing);
+    EXPECT_INT(s.sends, sends); /* not inside the call */
+    RUN_UNTIL(&rig, s.sends > sends);
+    EXPECT_INT(s.send_result, -ECANCELED);
+    stream_send(&s, "x", 1); /* the poll that was asked for serves it */
+    RUN_UNTIL(&rig, client_received(&s.client).len > 0 && !s.writing.is_pending);
+    EXPECT_INT(s.send_result, 1);
+    stream_close(&rig, &s);
+    rig_close(&rig);
+}
+
 TEST(closed_waits_until_the_kernel_has_let_go_of_a_send)
 {
     struct rig rig;
     struct stream s;
     rig_open(&rig, LOOP_BACKEND_URING);
-    for (int is_reset = 0; is_reset < 2; is_reset++) {
+    for (int i = 0; i < 4; i++) {
+        bool is_reset = i & 1;
+        size_t len = i & 2 ? LARGE_SEND : SMALL_SEND;
         stream_open(&rig, &s);
-        fill(&rig, &s);
+        fill(&rig, &s, len);
         stream_recv(&s);
         unsigned sends = s.sends;
         loop_socket_close(rig.loop, &s.socket, is_reset);

@@ -143,9 +143,11 @@ TEST(test_a_disk_that_takes_minutes_is_not_held_against_the_client)
     whole_say(&end, "GET /file HTTP/1.1\r\nHost: x\r\n\r\n");
     sim_advance(whole.world.loop, 600000);
     EXPECT_INT(whole.world.set.count, 1);
-    EXPECT_INT(end.client_got.len, 0);
+    tls_end_run(&end);
+    size_t head = end.client_got.len; /* it does not wait for the disk */
+    EXPECT(head > 0 && head < 1000);
     sem_post(&disk_opened);
-    while (end.client_got.len < 150 * KB) {
+    while (end.client_got.len < head + 150 * KB) {
         if (!sim_turn(whole.world.loop)) {
             sim_sleep(whole.world.loop, 10);
         }
