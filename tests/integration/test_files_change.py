@@ -187,13 +187,14 @@ def test_a_flood_of_renames_leaves_nothing_stale(serve, folder):
         galley.wait_until(lambda: server.get(f"/f{i}.txt").body == f"new {i}".encode(), what=f"file {i}")
 
 
-def test_a_file_under_constant_change_is_never_torn(serve, folder):
+def test_a_file_under_constant_change_is_never_torn(serve, folder, way):
     """L22: replaced by rename a thousand times, each answer is one of the contents, with an ETag of its own."""
+    count = 1000 if way == "http" and galley.SLOW == 1 else 300
     root = folder({"a.txt": "0" * 5000})
     server = serve(root=root)
     tags = {}
     with server.connect() as client:
-        for i in range(1000):
+        for i in range(count):
             (root / "next").write_text(f"{i % 10}" * (5000 + i % 10))
             os.rename(root / "next", root / "a.txt")
             answer = client.get("/a.txt")

@@ -1,5 +1,5 @@
 """TLS and HTTP/2 as tools that everybody knows see them: curl, openssl s_client, nghttp, h2load and, in the long form,
-testssl. What a tool is not installed for is skipped."""
+testssl. What a tool is not installed for is skipped, but not where CI is set."""
 
 import json
 import os
@@ -49,13 +49,14 @@ def start(launch, folder):
     return start
 
 
-def tool(name, *arguments, send=b"", wanted=0):
+def tool(name, *arguments, send=b"", wanted=0, timeout=60):
     """What a tool prints, both outputs together. wanted: its exit code; None: any."""
     if not shutil.which(name):
+        assert "CI" not in os.environ, f"{name} is missing, which is shown to work with galley here"
         pytest.skip(f"{name} is missing: run `make setup`")
     command = [name, *map(str, arguments)]
     done = subprocess.run(
-        command, input=send, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60 * galley.SLOW
+        command, input=send, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout * galley.SLOW
     )
     text = done.stdout.decode("utf-8", "replace")
     assert wanted is None or done.returncode == wanted, f"{' '.join(command)}: exit {done.returncode}\n{text}"
@@ -491,18 +492,16 @@ TESTSSL_ALLOWED = {}
 
 
 @pytest.mark.once
-@pytest.mark.skipif(not FULL, reason="takes minutes: GALLEY_TEST_FULL=1")
+@pytest.mark.skipif(not FULL, reason="takes minutes, and gives up early on a busy machine: GALLEY_TEST_FULL=1")
 def test_testssl_finds_nothing(start, papers, tmp_path):
     """Everything it has; what is LOW or worse is told. Its version in Debian 12 (3.0) gives no grade."""
-    if not shutil.which("testssl"):
-        pytest.skip("testssl is missing: install testssl.sh")
     pairs = [laboratory_certificate(papers, tmp_path, kind) for kind in ("ec", "rsa:2048")]
     server, report = start(*pairs, options=["--hsts"]), tmp_path / "report.json"
-    command = ["testssl", "--quiet", "--color", "0", "--warnings", "off", "--add-ca", papers.ca.cert, "--nodns", "none",
+    command = ["--quiet", "--color", "0", "--warnings", "off", "--add-ca", papers.ca.cert, "--nodns", "none",
                "--ip", server.host, "--jsonfile", report, f"localhost:{server.port}"]  # fmt: skip
-    done = subprocess.run(list(map(str, command)), stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    said = tool("testssl", *command, wanted=None, timeout=600)
     findings = json.loads(report.read_text())
-    assert len(findings) > 100, done.stdout
+    assert len(findings) > 100, said
     found = {finding["id"]: finding for finding in findings}
     assert "h2" in found["ALPN_HTTP2"]["finding"] and found["TLS1_3"]["severity"] == "OK"
     bad = [finding for finding in findings if finding["severity"] not in ("OK", "INFO", "DEBUG")]
