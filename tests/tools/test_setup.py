@@ -20,7 +20,7 @@ def tree(tmp_path):
     (tmp_path / "packaging").mkdir()
     (tmp_path / "packaging/debian-packages.txt").write_text(PACKAGES)
     (tmp_path / "bin").mkdir()
-    for name in "bash sh awk sed grep dirname cat head tail tee mkdir id env uniq xargs ls".split():
+    for name in "bash sh awk sed grep dirname cat head tail tee mkdir id env uniq xargs ls timeout cut wc sleep".split():
         os.symlink(shutil.which(name), tmp_path / "bin" / name)
     return tmp_path
 
@@ -88,9 +88,38 @@ def test_ci_adds_up_all_sections_and_fails_with_them(tree):
     assert done.stdout.splitlines()[-1] == "40 passed, 2 failed"
 
 
-def test_ci_ends_with_0_when_nothing_failed(tree):
+def only_make(tree, script):
+    """Packages are there, and `make` is this."""
     (tree / "packaging/debian-packages.txt").write_text("".join(
         f"{group} there sh x\n" for group in ("build", "test", "check", "deb", "fuzz", "browser")))
-    add_command(tree, "make", 'echo "3 passed, 0 failed"\n')
+    add_command(tree, "make", script)
+
+
+def test_ci_tells_at_its_end_what_failed_and_where_the_rest_is(tree):
+    only_make(tree, 'case "$1" in\n'
+              'all) echo "x.c:3:1: error: no such thing"; echo "ninja: stopped"; exit 1 ;;\n'
+              'check) echo "FAILED sizes    1.0 s"; echo "         a.c: too long"; echo "ok     docs"; exit 1 ;;\n'
+              'test) echo "failed: a::b: why"; i=0; while [ $i -lt 300 ]; do echo "noise"; i=$((i + 1)); done\n'
+              '    echo "3 passed, 1 failed"; exit 1 ;;\n'
+              'asan) for i in 1 2 3 4 5 6 7 8 9 10 11 12; do echo "failed: c::d$i: why"; done; exit 1 ;;\n'
+              'tsan) echo "what nobody expected"; exit 1 ;;\n'
+              "esac\n")
+    end = run(tree, ".ci/run").stdout.splitlines()[-50:]
+    for line in ("x.c:3:1: error: no such thing", "FAILED sizes    1.0 s", "         a.c: too long", "failed: a::b: why",
+                 "failed: c::d1: why", "... and more there", "what nobody expected"):
+        assert line in end, line
+    assert not {"noise", "ok     docs"} & set(end)
+    assert f"---- test failed; all it said: {tree}/build/ci/test.log" in end
+
+
+def test_ci_ends_a_step_that_takes_too_long(tree):
+    only_make(tree, 'case "$1" in test) sleep 600 ;; *) echo "1 passed, 0 failed" ;; esac\n')
+    add_command(tree, "ci", f"CI_SECONDS=2 exec {tree}/.ci/run\n")
+    done = run(tree, "bin/ci")
+    assert done.returncode == 1 and "failed: test: not done 2 s after the beginning (CI_SECONDS)" in done.stdout
+
+
+def test_ci_ends_with_0_when_nothing_failed(tree):
+    only_make(tree, 'echo "3 passed, 0 failed"\n')
     done = run(tree, ".ci/run")
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "18 passed, 0 failed")
