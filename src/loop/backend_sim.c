@@ -326,8 +326,8 @@ static size_t total_bytes(const struct iovec *iov, int iov_count)
 static ssize_t sim_send_some(struct loop *loop, struct loop_socket *socket, const struct iovec *iov,
                              int iov_count, bool more_follows)
 {
-    (void)more_follows;
     struct sim_peer *peer = sim_peer_of(loop, socket->fd);
+    peer->expects_more = more_follows;
     size_t wanted = total_bytes(iov, iov_count);
     ssize_t room = room_to_send(peer, LOOP_OP_SEND, wanted);
     if (room < 0) {

@@ -221,6 +221,11 @@ bool sim_is_reset(const struct sim_peer *peer)
 
 /* ---- the script ------------------------------------------------------------------------------ */
 
+bool sim_expects_more(const struct sim_peer *peer)
+{
+    return peer->expects_more;
+}
+
 void sim_set_window(struct sim_peer *peer, size_t bytes)
 {
     bool has_opened = peer->window == 0 && bytes > 0;
