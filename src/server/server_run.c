@@ -127,6 +127,7 @@ static void undo(galley_server *srv)
     if (srv->file_pool) {
         (void)galley_pool_shutdown(srv->file_pool, GALLEY_DRAIN, GALLEY_FOREVER, NULL);
     }
+    server_pools_end_tls(srv);
     server_loops_finish(srv);
     server_tls_forget(srv);
     server_listeners_close(srv); /* after the acceptors on them */
