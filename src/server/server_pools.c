@@ -55,13 +55,13 @@ static int make_file_pools(struct galley_server *srv, galley_error *err)
     galley_pool_options options = GALLEY_POOL_OPTIONS_INIT;
     options.threads = srv->config.file_threads;
     options.name = "galley-file";
-    srv->file_pool = galley_pool_open(&options, err);
-    if (srv->file_pool && server_has_idle_thread(srv)) {
+    srv->pools.file = galley_pool_open(&options, err);
+    if (srv->pools.file && server_has_idle_thread(srv)) {
         server_idle_options(&options);
-        srv->idle_pool = galley_pool_open(&options, err);
-        return srv->idle_pool ? GALLEY_OK : err->code;
+        srv->pools.idle = galley_pool_open(&options, err);
+        return srv->pools.idle ? GALLEY_OK : err->code;
     }
-    return srv->file_pool ? GALLEY_OK : err->code;
+    return srv->pools.file ? GALLEY_OK : err->code;
 }
 
 /* As many as loops: fewer would bound the handshakes that these had to themselves before. They do
@@ -82,8 +82,8 @@ static int make_tls_pool(struct galley_server *srv, galley_error *err)
         return GALLEY_OK;
     }
     const galley_pool_options options = server_tls_pool_options(&srv->config);
-    srv->tls_pool = galley_pool_open(&options, err);
-    return srv->tls_pool ? GALLEY_OK : err->code;
+    srv->pools.tls = galley_pool_open(&options, err);
+    return srv->pools.tls ? GALLEY_OK : err->code;
 }
 
 int server_pools_make(struct galley_server *srv, galley_error *err)
@@ -141,8 +141,8 @@ static void end_files(struct galley_server *srv, galley_pool **pool, int mode)
 
 void server_pools_end_tls(struct galley_server *srv)
 {
-    if (srv->tls_pool) {
-        (void)galley_pool_shutdown(srv->tls_pool, GALLEY_DRAIN, GALLEY_FOREVER, NULL);
+    if (srv->pools.tls) {
+        (void)galley_pool_shutdown(srv->pools.tls, GALLEY_DRAIN, GALLEY_FOREVER, NULL);
     }
 }
 
@@ -156,8 +156,8 @@ void server_pools_drain(struct galley_server *srv)
     }
     /* What was to be compressed is not; the file threads end what they read. Only a file system
      * that hangs is given up. */
-    end_files(srv, &srv->idle_pool, GALLEY_DISCARD);
-    end_files(srv, &srv->file_pool, GALLEY_DRAIN);
+    end_files(srv, &srv->pools.idle, GALLEY_DISCARD);
+    end_files(srv, &srv->pools.file, GALLEY_DRAIN);
 }
 
 void server_pools_free(struct galley_server *srv)
@@ -166,10 +166,10 @@ void server_pools_free(struct galley_server *srv)
     if (srv->owns_pool) {
         galley_pool_free(pool);
     }
-    galley_pool_free(srv->idle_pool);
-    galley_pool_free(srv->file_pool);
-    srv->idle_pool = NULL;
-    srv->file_pool = NULL;
-    galley_pool_free(srv->tls_pool);
-    srv->tls_pool = NULL;
+    galley_pool_free(srv->pools.idle);
+    galley_pool_free(srv->pools.file);
+    srv->pools.idle = NULL;
+    srv->pools.file = NULL;
+    galley_pool_free(srv->pools.tls);
+    srv->pools.tls = NULL;
 }

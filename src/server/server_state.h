@@ -78,6 +78,13 @@ struct server_progress {
     galley_error error;
 };
 
+/** The pools that are nobody else's business; beside them there is the handlers'. See server_pools.c. */
+struct server_pools {
+    galley_pool *file;
+    galley_pool *idle; /* NULL: no site compresses */
+    galley_pool *tls;  /* slow steps of handshakes; NULL: no listener has TLS */
+};
+
 /** Where it listens. */
 struct server_addresses {
     struct server_listener *list;
@@ -99,9 +106,7 @@ struct galley_server {
     struct server_loop *loops;
     struct loop **loop_handles; /* for the sites */
     struct server_counter_names *names;
-    galley_pool *file_pool;
-    galley_pool *idle_pool;      /* NULL: no site compresses */
-    galley_pool *tls_pool;       /* slow steps of handshakes; NULL: no listener has TLS */
+    struct server_pools pools;
     _Atomic(galley_pool *) pool; /* handlers; release when made, acquire in galley_server_pool() */
     bool owns_pool;
     bool file_system_hangs; /* what the file threads may still touch is not freed */
