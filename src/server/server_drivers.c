@@ -36,6 +36,9 @@ int server_drivers_make(struct server_loop *loop, galley_error *err)
     if (!drivers->h2 || (has_tls && !drivers->tls)) {
         return error_set(err, GALLEY_ENOMEM, "server: out of memory");
     }
+    if (has_tls) {
+        tls_shared_use_pool(drivers->tls, loop->server->pools.tls, &loop->conns.count);
+    }
     preface_choice_init(&drivers->plain, h1_driver_protocol(drivers->h1),
                         h2_driver_protocol(drivers->h2), h2_preface());
     return GALLEY_OK;

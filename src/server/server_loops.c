@@ -85,7 +85,7 @@ static void fill_services(struct server_loop *loop)
         .loop = loop->loop,
         .loop_index = loop->index,
         .pool = atomic_load_explicit(&srv->pool, memory_order_relaxed),
-        .file_pool = srv->file_pool,
+        .file_pool = srv->pools.file,
         .chains = &loop->conns.chains,
         .log = &srv->log,
         .counters = &loop->exchange_counters,
@@ -249,7 +249,7 @@ static int make_loop(struct server_loop *loop, galley_error *err)
         say_how_it_waits(loop);
     }
     srv->loop_handles[loop->index] = loop->loop;
-    if (warm_files_start(loop->loop, srv->file_pool) < 0) {
+    if (warm_files_start(loop->loop, srv->pools.file) < 0) {
         return error_set(err, GALLEY_ENOMEM, "server: out of memory");
     }
     loop->post.run = obey;

@@ -160,7 +160,8 @@ static unsigned add_pool(const galley_pool_options *options, galley_memory_plan 
     return pool.threads;
 }
 
-/* Of the pools that the server makes itself; returns how many workers answer requests. */
+/* Of the pools that the server makes itself; returns how many workers work for connections: they
+ * answer requests, or shake hands. */
 static unsigned add_pools(const struct galley_server *srv, galley_memory_plan *plan)
 {
     const struct server_config *config = &srv->config;
@@ -171,8 +172,10 @@ static unsigned add_pools(const struct galley_server *srv, galley_memory_plan *p
         server_idle_options(&files);
         (void)add_pool(&files, plan);
     }
+    const galley_pool_options tls = server_tls_pool_options(config);
+    unsigned shaking = server_has_tls(srv) ? add_pool(&tls, plan) : 0;
     const galley_pool_options *own = config->has_pool_options ? &config->pool_options : NULL;
-    return config->pool ? 0 : add_pool(own, plan);
+    return shaking + (config->pool ? 0 : add_pool(own, plan));
 }
 
 /* Threads with the usual stack: the loops, the writer of the log, the watch. */

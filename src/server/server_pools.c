@@ -1,7 +1,8 @@
-/* server/server_pools.c — the handlers' pool, the file threads and the idle thread: made at the
- * start, drained after the loops have nothing left, given up when a job never returns. The running
- * thread. Pools of their own, so that sleeping handlers cannot delay a cold file, nor can what
- * nobody waits for: files are compressed by a thread that gets what time the others leave. */
+/* server/server_pools.c — the handlers' pool, the file threads, the idle thread, the handshakes'
+ * threads: made at the start, drained after the loops have nothing left, given up when a job never
+ * returns. The running thread. Pools of their own, so that sleeping handlers cannot delay a cold file,
+ * neither of them those who come in, and what nobody waits for delays nobody: files are compressed by a
+ * thread that gets what time the others leave. */
 #include "base/clock.h"
 #include "base/error.h"
 #include "files/file_site.h"
@@ -10,7 +11,13 @@
 
 #include <sys/resource.h>
 
-enum { SLICE_MS = 20, FILE_GRACE_MS = 2000, IDLE_QUEUE_JOBS = 1024, IDLE_NICE = 10 };
+enum {
+    SLICE_MS = 20,
+    FILE_GRACE_MS = 2000,
+    IDLE_QUEUE_JOBS = 1024,
+    IDLE_NICE = 10,
+    HANDSHAKES_QUEUED = 256 /* some 0.1 s of work with RSA-2048; who comes then is the loop's */
+};
 
 bool server_has_idle_thread(const struct galley_server *srv)
 {
@@ -48,13 +55,35 @@ static int make_file_pools(struct galley_server *srv, galley_error *err)
     galley_pool_options options = GALLEY_POOL_OPTIONS_INIT;
     options.threads = srv->config.file_threads;
     options.name = "galley-file";
-    srv->file_pool = galley_pool_open(&options, err);
-    if (srv->file_pool && server_has_idle_thread(srv)) {
+    srv->pools.file = galley_pool_open(&options, err);
+    if (srv->pools.file && server_has_idle_thread(srv)) {
         server_idle_options(&options);
-        srv->idle_pool = galley_pool_open(&options, err);
-        return srv->idle_pool ? GALLEY_OK : err->code;
+        srv->pools.idle = galley_pool_open(&options, err);
+        return srv->pools.idle ? GALLEY_OK : err->code;
     }
-    return srv->file_pool ? GALLEY_OK : err->code;
+    return srv->pools.file ? GALLEY_OK : err->code;
+}
+
+/* As many as loops: fewer would bound the handshakes that these had to themselves before. They do
+ * nothing but count, so none of them looks for work before it sleeps. */
+galley_pool_options server_tls_pool_options(const struct server_config *config)
+{
+    galley_pool_options options = GALLEY_POOL_OPTIONS_INIT;
+    options.threads = config->loops;
+    options.queue_capacity = HANDSHAKES_QUEUED;
+    options.spin_us = ~0u;
+    options.name = "galley-tls";
+    return options;
+}
+
+static int make_tls_pool(struct galley_server *srv, galley_error *err)
+{
+    if (!server_has_tls(srv)) {
+        return GALLEY_OK;
+    }
+    const galley_pool_options options = server_tls_pool_options(&srv->config);
+    srv->pools.tls = galley_pool_open(&options, err);
+    return srv->pools.tls ? GALLEY_OK : err->code;
 }
 
 int server_pools_make(struct galley_server *srv, galley_error *err)
@@ -70,7 +99,8 @@ int server_pools_make(struct galley_server *srv, galley_error *err)
     }
     /* Release: its threads exist. Pairs with galley_server_pool(). */
     atomic_store_explicit(&srv->pool, pool, memory_order_release);
-    return make_file_pools(srv, err);
+    int rc = make_file_pools(srv, err);
+    return rc == GALLEY_OK ? make_tls_pool(srv, err) : rc;
 }
 
 static bool stops_now(const struct galley_server *srv)
@@ -109,17 +139,25 @@ static void end_files(struct galley_server *srv, galley_pool **pool, int mode)
     }
 }
 
+void server_pools_end_tls(struct galley_server *srv)
+{
+    if (srv->pools.tls) {
+        (void)galley_pool_shutdown(srv->pools.tls, GALLEY_DRAIN, GALLEY_FOREVER, NULL);
+    }
+}
+
 void server_pools_drain(struct galley_server *srv)
 {
     galley_pool *pool = atomic_load_explicit(&srv->pool, memory_order_relaxed);
+    server_pools_end_tls(srv);
     if (srv->owns_pool && pool && !drain_pool(srv, pool)) {
         /* Jobs that the program itself gave to this pool: they know nothing of the server. */
         server_pools_detach(srv);
     }
     /* What was to be compressed is not; the file threads end what they read. Only a file system
      * that hangs is given up. */
-    end_files(srv, &srv->idle_pool, GALLEY_DISCARD);
-    end_files(srv, &srv->file_pool, GALLEY_DRAIN);
+    end_files(srv, &srv->pools.idle, GALLEY_DISCARD);
+    end_files(srv, &srv->pools.file, GALLEY_DRAIN);
 }
 
 void server_pools_free(struct galley_server *srv)
@@ -128,8 +166,10 @@ void server_pools_free(struct galley_server *srv)
     if (srv->owns_pool) {
         galley_pool_free(pool);
     }
-    galley_pool_free(srv->idle_pool);
-    galley_pool_free(srv->file_pool);
-    srv->idle_pool = NULL;
-    srv->file_pool = NULL;
+    galley_pool_free(srv->pools.idle);
+    galley_pool_free(srv->pools.file);
+    srv->pools.idle = NULL;
+    srv->pools.file = NULL;
+    galley_pool_free(srv->pools.tls);
+    srv->pools.tls = NULL;
 }

@@ -121,12 +121,13 @@ static void undo(galley_server *srv)
     if (srv->owns_pool && pool) {
         (void)galley_pool_shutdown(pool, GALLEY_DISCARD, GALLEY_FOREVER, NULL);
     }
-    if (srv->idle_pool) {
-        (void)galley_pool_shutdown(srv->idle_pool, GALLEY_DISCARD, GALLEY_FOREVER, NULL);
+    if (srv->pools.idle) {
+        (void)galley_pool_shutdown(srv->pools.idle, GALLEY_DISCARD, GALLEY_FOREVER, NULL);
     }
-    if (srv->file_pool) {
-        (void)galley_pool_shutdown(srv->file_pool, GALLEY_DRAIN, GALLEY_FOREVER, NULL);
+    if (srv->pools.file) {
+        (void)galley_pool_shutdown(srv->pools.file, GALLEY_DRAIN, GALLEY_FOREVER, NULL);
     }
+    server_pools_end_tls(srv);
     server_loops_finish(srv);
     server_tls_forget(srv);
     server_listeners_close(srv); /* after the acceptors on them */

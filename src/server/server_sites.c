@@ -57,8 +57,8 @@ int server_sites_attach(struct galley_server *srv, galley_error *err)
     struct file_site_env env = {
         .loops = srv->loop_handles,
         .loop_count = srv->config.loops,
-        .file_pool = srv->file_pool,
-        .idle_pool = srv->idle_pool,
+        .file_pool = srv->pools.file,
+        .idle_pool = srv->pools.idle,
         .log = &srv->log,
     };
     int rc = collect(srv, err);

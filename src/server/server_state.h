@@ -78,6 +78,13 @@ struct server_progress {
     galley_error error;
 };
 
+/** The pools that are nobody else's business; beside them there is the handlers'. See server_pools.c. */
+struct server_pools {
+    galley_pool *file;
+    galley_pool *idle; /* NULL: no site compresses */
+    galley_pool *tls;  /* slow steps of handshakes; NULL: no listener has TLS */
+};
+
 /** Where it listens. */
 struct server_addresses {
     struct server_listener *list;
@@ -99,8 +106,7 @@ struct galley_server {
     struct server_loop *loops;
     struct loop **loop_handles; /* for the sites */
     struct server_counter_names *names;
-    galley_pool *file_pool;
-    galley_pool *idle_pool;      /* NULL: no site compresses */
+    struct server_pools pools;
     _Atomic(galley_pool *) pool; /* handlers; release when made, acquire in galley_server_pool() */
     bool owns_pool;
     bool file_system_hangs; /* what the file threads may still touch is not freed */
@@ -238,6 +244,8 @@ void server_admission_stop(struct galley_server *srv);
 void server_admission_free(struct galley_server *srv);
 
 /* ---- server_pools.c ---- */
+/** What the pool for handshakes is like; only where server_has_tls(). */
+galley_pool_options server_tls_pool_options(const struct server_config *config);
 int server_pools_make(struct galley_server *srv, galley_error *err);
 /** Does a site compress files? */
 bool server_has_idle_thread(const struct galley_server *srv);
@@ -246,6 +254,9 @@ void server_idle_options(galley_pool_options *ret_options);
 /** The first loop has ended: run what is queued, join the workers, as long as the drain may
  * last. */
 void server_pools_drain(struct galley_server *srv);
+/** Steps of handshakes that are under way end; they wait for nothing. Part of the drain, and of a start
+ *  that fails. */
+void server_pools_end_tls(struct galley_server *srv);
 /** A handler does not return: give the server's own pool up. */
 void server_pools_detach(struct galley_server *srv);
 /** Free what was drained. */

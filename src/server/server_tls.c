@@ -25,7 +25,7 @@ int server_tls_watch(struct galley_server *srv, galley_error *err)
         }
         struct server_listener *listener = &addresses->list[i];
         listener->watch =
-            tls_watch_create(listener->tls, srv->loops[0].loop, srv->file_pool, &srv->log);
+            tls_watch_create(listener->tls, srv->loops[0].loop, srv->pools.file, &srv->log);
         if (!listener->watch) {
             return error_set(err, GALLEY_ENOMEM, "server: out of memory");
         }

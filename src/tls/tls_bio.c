@@ -1,8 +1,10 @@
 /* tls/tls_bio.c — the two ends of OpenSSL: it reads what has been received, without a system call,
  * and writes into the output buffer; and what its errors mean. Called from inside OpenSSL's own
- * functions, which the other files of the transport call, on the loop's thread. Neither end ever
- * fails but for memory: there is something, or there is not now. */
+ * functions, which the other files of the transport call, on the thread that has the SSL. Neither
+ * end ever fails but for memory: there is something, or there is not now. While the link is away
+ * there is nothing to read, and the output that it took along to write to. */
 #include "tls/tls_link.h"
+#include "tls/tls_set.h"
 
 #include <openssl/err.h>
 
@@ -14,7 +16,7 @@ static int read_input(BIO *bio, char *data, int len)
     struct tls_link *link = BIO_get_data(bio);
     struct tls_input *input = &link->input;
     BIO_clear_retry_flags(bio);
-    if (input->len == 0 || len <= 0) {
+    if (link->away || input->len == 0 || len <= 0) {
         BIO_set_retry_read(bio);
         return -1;
     }
@@ -25,13 +27,21 @@ static int read_input(BIO *bio, char *data, int len)
     return (int)n;
 }
 
+static struct tls_out *output(struct tls_link *link)
+{
+    if (link->away) {
+        return link->out->end < link->out->room ? link->out : NULL;
+    }
+    return tls_out_for(link, 0);
+}
+
 static int write_output(BIO *bio, const char *data, int len)
 {
     struct tls_link *link = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
-    struct tls_out *out = len > 0 ? tls_out_for(link, 0) : NULL;
+    struct tls_out *out = len > 0 ? output(link) : NULL;
     if (!out) {
-        if (!link->is_out_of_memory) {
+        if (link->away || !link->is_out_of_memory) {
             BIO_set_retry_write(bio);
         }
         return -1;
@@ -45,7 +55,10 @@ static int write_output(BIO *bio, const char *data, int len)
 
 static long control(BIO *bio, int command, long number, void *pointer)
 {
-    (void)bio, (void)number, (void)pointer;
+    (void)number, (void)pointer;
+    if (command == TLS_BIO_MAY_PAUSE) {
+        return tls_away_may_go(BIO_get_data(bio));
+    }
     return command == BIO_CTRL_FLUSH; /* what leaves when is ours to say */
 }
 
@@ -85,30 +98,48 @@ static bool is_alert(unsigned long error)
     return ERR_GET_LIB(error) == ERR_LIB_SSL && reason >= FIRST_ALERT && reason <= LAST_ALERT;
 }
 
-static ssize_t fail(struct tls_link *link)
+static ssize_t meaning_of(unsigned long error)
 {
-    unsigned long first = ERR_peek_error();
-    ERR_clear_error();
-    link->is_broken = true;
-    link->error = first;
-    if (link->is_out_of_memory || ERR_GET_REASON(first) == ERR_R_MALLOC_FAILURE) {
+    if (ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE) {
         return -ENOMEM;
     }
-    return is_alert(first) ? TRANSPORT_REFUSED : TRANSPORT_BROKEN;
+    return is_alert(error) ? TRANSPORT_REFUSED : TRANSPORT_BROKEN;
+}
+
+struct tls_outcome tls_bio_outcome(const SSL *ssl, int rc)
+{
+    switch (SSL_get_error(ssl, rc)) {
+    case SSL_ERROR_WANT_READ:
+        return (struct tls_outcome){.result = -EAGAIN, .wish = TLS_WISH_READ};
+    case SSL_ERROR_WANT_WRITE:
+        return (struct tls_outcome){.result = -EAGAIN, .wish = TLS_WISH_WRITE};
+    case SSL_ERROR_WANT_CLIENT_HELLO_CB:
+        return (struct tls_outcome){.result = TLS_PAUSED};
+    case SSL_ERROR_ZERO_RETURN:
+        return (struct tls_outcome){0};
+    default: { /* contexts that want to wait for something else are not ours */
+        unsigned long first = ERR_peek_error();
+        ERR_clear_error();
+        return (struct tls_outcome){meaning_of(first), first, TLS_WISH_NONE, true};
+    }
+    }
+}
+
+ssize_t tls_bio_take(struct tls_link *link, const struct tls_outcome *outcome, uint8_t *ret_wish)
+{
+    if (outcome->result == -EAGAIN) {
+        *ret_wish = outcome->wish;
+    }
+    if (!outcome->is_broken) {
+        return outcome->result;
+    }
+    link->is_broken = true;
+    link->error = outcome->error;
+    return link->is_out_of_memory ? -ENOMEM : outcome->result;
 }
 
 ssize_t tls_bio_result(struct tls_link *link, int rc, uint8_t *ret_wish)
 {
-    switch (SSL_get_error(link->ssl, rc)) {
-    case SSL_ERROR_WANT_READ:
-        *ret_wish = TLS_WISH_READ;
-        return -EAGAIN;
-    case SSL_ERROR_WANT_WRITE:
-        *ret_wish = TLS_WISH_WRITE;
-        return -EAGAIN;
-    case SSL_ERROR_ZERO_RETURN:
-        return 0;
-    default: /* contexts that want to wait for something else are not ours */
-        return fail(link);
-    }
+    struct tls_outcome outcome = tls_bio_outcome(link->ssl, rc);
+    return tls_bio_take(link, &outcome, ret_wish);
 }

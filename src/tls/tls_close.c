@@ -15,9 +15,12 @@ static bool may_speak(const struct tls_link *link)
 static bool add_close_notify(struct tls_link *link)
 {
     uint8_t wish = TLS_WISH_NONE;
-    bool is_said = (SSL_get_shutdown(link->ssl) & SSL_SENT_SHUTDOWN) && !link->wants_alert;
+    bool is_due = link->wants_alert;
     link->wants_alert = false;
-    if (!may_speak(link) || is_said) {
+    if (!may_speak(link)) {
+        return true; /* perhaps the SSL is not even ours to ask: it may be away */
+    }
+    if (!is_due && (SSL_get_shutdown(link->ssl) & SSL_SENT_SHUTDOWN)) {
         return true;
     }
     tls_bio_prepare();
@@ -63,6 +66,10 @@ void tls_close(struct transport *transport, bool is_reset)
     link->resets = is_reset;
     link->send.holds_back = false;
     link->input.len = 0;
+    if (link->away) {
+        tls_away_unwant(link);
+        return;
+    }
     if (!is_reset && !is_cut) {
         (void)add_close_notify(link); /* there is no other way to say so */
     }
@@ -80,6 +87,9 @@ void tls_close(struct transport *transport, bool is_reset)
 
 void tls_farewell_run(struct tls_link *link)
 {
+    if (link->away) {
+        return;
+    }
     if (link->wants_alert && !tls_out_is_sending(link)) {
         (void)add_close_notify(link);
     }

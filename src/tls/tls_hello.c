@@ -1,6 +1,7 @@
 /* tls/tls_hello.c — what OpenSSL asks during a handshake: which certificate and rule (by the name
- * that the client asks for), which protocol, which OCSP response, which ticket key. On the
- * connection's loop; reads the set, changes only the connection.
+ * that the client asks for), which protocol, which OCSP response, which ticket key. On the thread
+ * that makes the step: the connection's loop, or a worker; reads the set, changes only the
+ * connection.
  *
  * The name is looked at in the ClientHello itself, before OpenSSL considers a ticket: a session is
  * bound to the name it was made for and to the rule for clients at that time, so that nobody gets
@@ -48,6 +49,12 @@ static bool bind_session(SSL *ssl, const struct tls_identity *identity, struct s
            SSL_set_session_id_context(ssl, digest, SSL_MAX_SID_CTX_LENGTH) == 1;
 }
 
+/* What follows signs. When it goes on OpenSSL asks all of this again: a few microseconds. */
+static bool pauses_here(SSL *ssl, const struct tls_identity *identity)
+{
+    return identity->signs_slowly && BIO_ctrl(SSL_get_rbio(ssl), TLS_BIO_MAY_PAUSE, 0, NULL) > 0;
+}
+
 static int on_client_hello(SSL *ssl, int *alert, void *arg)
 {
     const struct tls_set *set = arg;
@@ -65,7 +72,7 @@ static int on_client_hello(SSL *ssl, int *alert, void *arg)
         return SSL_CLIENT_HELLO_ERROR;
     }
     SSL_set_verify(ssl, tls_client_rule_verify_mode(identity->rule), NULL);
-    return SSL_CLIENT_HELLO_SUCCESS;
+    return pauses_here(ssl, identity) ? SSL_CLIENT_HELLO_RETRY : SSL_CLIENT_HELLO_SUCCESS;
 }
 
 /* RFC 6066 §3: a server that used the name says so with an empty extension. */

@@ -125,6 +125,18 @@ static int fill_ssl_ctx(const struct making *making, const struct tls_identity *
     return tls_client_rule_apply(identity->rule, identity->ssl_ctx) ? 0 : out_of_memory(making);
 }
 
+/* RSA: 0.6 ms with 2048 bits, 4 ms with 4096. All others take less than going elsewhere is worth. */
+static bool signs_slowly(const struct tls_set *set, const struct tls_identity *identity)
+{
+    for (unsigned i = 0; i < identity->pair_count; i++) {
+        int kind = tls_pair_kind(&set->pairs[identity->pairs[i]]);
+        if (kind == EVP_PKEY_RSA || kind == EVP_PKEY_RSA_PSS) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Behind the last one; the list has room. */
 static int add_identity(struct making *making, const struct tls_identity *described)
 {
@@ -134,6 +146,7 @@ static int add_identity(struct making *making, const struct tls_identity *descri
         return out_of_memory(making);
     }
     *identity = *described;
+    identity->signs_slowly = signs_slowly(set, identity);
     set->identities[set->identity_count++] = identity; /* from here on the set frees it */
     identity->ssl_ctx = tls_set_new_ssl_ctx(set, identity);
     return identity->ssl_ctx ? fill_ssl_ctx(making, identity) : out_of_memory(making);

@@ -1,5 +1,5 @@
 /* tls/tls_link.h — inside the tls room: what its transport consists of, and what its files do for
- * each other; nobody else includes this. On the loop's thread.
+ * each other; nobody else includes this. On the loop's thread, but for what tls_away.c says.
  *
  * One rule keeps the order: everything happens in tls_run(), which callbacks of the loop call and
  * starts never do. It goes through the steps (handshake, reading, writing, farewell, sending) until
@@ -65,6 +65,8 @@ struct tls_shaking {
 
 struct tls_shared {
     struct loop *loop;
+    galley_pool *pool;     /* where slow steps of handshakes are made; NULL: nowhere but here */
+    const unsigned *conns; /* of the loop, also those without TLS; NULL without a pool */
     struct tls_shaking shaking;
     BIO_METHOD *method;
     struct tls_spare_outs spare_outs[TLS_OUT_EXACT];
@@ -87,11 +89,20 @@ enum tls_phase {
 
 enum { TLS_NOT_ENDED = 1 };
 
-/* As a send_result: a file has ended early, which the owner is told as 0. */
-enum { TLS_FILE_ENDED = -100000 };
+/* As a send_result: a file has ended early, which the owner is told as 0. As an outcome: OpenSSL has
+ * paused behind the ClientHello. */
+enum { TLS_FILE_ENDED = -100000, TLS_PAUSED = -100001 };
 
 /* An OpenSSL call waits for what it wants; see tls_wish_of(). */
 enum tls_wish { TLS_WISH_NONE, TLS_WISH_READ, TLS_WISH_WRITE };
+
+/* What became of a call of OpenSSL. */
+struct tls_outcome {
+    ssize_t result;      /* 0, -EAGAIN, TLS_PAUSED, a TRANSPORT_… or -errno */
+    unsigned long error; /* OpenSSL's code, if is_broken */
+    uint8_t wish;        /* enum tls_wish, with -EAGAIN */
+    bool is_broken;      /* a fatal error */
+};
 
 /* The owner's recv, and what it will be told. */
 struct tls_reading {
@@ -122,8 +133,9 @@ struct tls_link {
     struct transport *transport;
     struct tls_shared *shared;
     SSL *ssl;
-    struct tls_out *out; /* NULL: nothing waits to be sent */
-    struct list waiting; /* in shared->shaking */
+    struct tls_away *away; /* another thread has `ssl` and `out`; NULL: nobody */
+    struct tls_out *out;   /* NULL: nothing waits to be sent */
+    struct list waiting;   /* in shared->shaking */
     struct tls_input input;
     char *kept; /* the block that `input` lies in, while it is not the loop's */
     struct loop_op in_op;
@@ -147,6 +159,7 @@ struct tls_link {
     bool wants_alert : 1; /* close_notify could not be put into the output yet */
     bool wants_fin : 1;   /* shut down when the output has gone */
     bool has_fin : 1;
+    bool shakes_here : 1; /* its next step is for no other thread */
 };
 
 /* tls_transport.c */
@@ -158,14 +171,31 @@ void tls_run_later(struct tls_link *link);
 void tls_shake_init(struct tls_shaking *shaking);
 /** A step, if bytes have come, or a place in the row of those that wait for one. */
 void tls_shake_run(struct tls_link *link);
+/** The step itself: OpenSSL, and nothing of ours. On the thread that has the SSL. */
+struct tls_outcome tls_shake_step(SSL *ssl);
+/** It was made elsewhere, and this is what became of it. */
+void tls_shake_back(struct tls_link *link, const struct tls_outcome *outcome);
+
+/* tls_away.c: steps on other threads */
+/** May a step that has paused go to another thread? Asked by OpenSSL, on whichever has it. */
+bool tls_away_may_go(const struct tls_link *link);
+/** Send it there. False: there is no room, or no memory; the loop makes the step. */
+bool tls_away_start(struct tls_link *link);
+/** The owner has closed: when the link is back its socket is closed. */
+void tls_away_unwant(struct tls_link *link);
+uint64_t tls_away_bytes(void);
 
 /* tls_bio.c: OpenSSL's side */
 /** NULL: no memory. BIO_meth_free() it. */
 BIO_METHOD *tls_bio_method(void);
 /** 0 or -ENOMEM. */
 int tls_bio_attach(struct tls_link *link);
-/** What an SSL_… call that has failed means: -EAGAIN (then *ret_wish says what it waits for), 0 for
- *  the peer's close_notify, or -errno. The thread's error queue is empty afterwards. */
+/** What an SSL_… call that has failed means; the result is 0 for the peer's close_notify. On the
+ *  thread of the call; its error queue is empty afterwards. */
+struct tls_outcome tls_bio_outcome(const SSL *ssl, int rc);
+/** The link takes notice of it. With -EAGAIN *ret_wish says what it waits for. */
+ssize_t tls_bio_take(struct tls_link *link, const struct tls_outcome *outcome, uint8_t *ret_wish);
+/** Both. */
 ssize_t tls_bio_result(struct tls_link *link, int rc, uint8_t *ret_wish);
 /** To be called before each call of OpenSSL. */
 void tls_bio_prepare(void);

@@ -19,7 +19,7 @@ uint64_t tls_transport_idle_bytes(void)
 
 uint64_t tls_transport_output_bytes(void)
 {
-    return mem_cost(sizeof(struct tls_out) + TLS_OUT_BYTES);
+    return mem_cost(sizeof(struct tls_out) + TLS_OUT_BYTES) + tls_away_bytes();
 }
 
 uint64_t tls_openssl_idle_bytes(void)

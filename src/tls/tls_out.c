@@ -148,7 +148,8 @@ static void on_sent(struct loop_op *op)
 void tls_out_flush(struct tls_link *link)
 {
     struct tls_out *out = link->out;
-    if (!out || out->op.is_pending || link->is_socket_closed || link->send.is_awaiting) {
+    bool is_idle = !out || link->away; /* a worker writes into what is away */
+    if (is_idle || out->op.is_pending || link->is_socket_closed || link->send.is_awaiting) {
         return;
     }
     if (out->begin == out->end) {

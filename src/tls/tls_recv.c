@@ -27,7 +27,7 @@ void tls_recv_start(struct transport *transport, struct loop_op *op, size_t max_
         return;
     }
     bool has_something = link->input.len > 0 || link->recv.end != TLS_NOT_ENDED ||
-                         link->is_closing || SSL_has_pending(link->ssl);
+                         link->is_closing || (!link->away && SSL_has_pending(link->ssl));
     if (has_something) {
         tls_run_later(link);
     } else {
@@ -189,7 +189,7 @@ void tls_recv_want(struct tls_link *link)
     bool is_wanted =
         link->phase == TLS_SHAKING || link->recv.op || link->send.wish == TLS_WISH_READ;
     bool has_enough = link->input.len > 0 || link->recv.wish == TLS_WISH_WRITE;
-    if (!is_wanted || has_enough || link->in_op.is_pending || link->is_closing ||
+    if (!is_wanted || has_enough || link->in_op.is_pending || link->is_closing || link->away ||
         link->recv.end != TLS_NOT_ENDED) {
         return;
     }

@@ -27,6 +27,7 @@ struct tls_identity {
     unsigned pair_count;
     const struct tls_client_rule *rule; /* NULL: no client is asked */
     bool has_certificate;               /* for the name, not the default one */
+    bool signs_slowly;                  /* with one of its keys: for other threads than loops */
 };
 
 struct tls_set {
@@ -68,5 +69,10 @@ int tls_set_make_identities(struct tls_set *set, galley_error *err);
 SSL_CTX *tls_set_new_ssl_ctx(struct tls_set *set, struct tls_identity *identity);
 /** tls_hello.c: what is asked of us during a handshake. */
 void tls_hello_attach(SSL_CTX *ssl_ctx, struct tls_identity *identity);
+
+/** What tls_hello.c asks a connection's BIO by BIO_ctrl(): may the handshake pause behind the
+ *  ClientHello, to go on on another thread? 1: it may; SSL_do_handshake() then says
+ *  SSL_ERROR_WANT_CLIENT_HELLO_CB, and is called again. OpenSSL's own BIOs know nothing of it: 0. */
+enum { TLS_BIO_MAY_PAUSE = 0x67616c };
 
 #endif

@@ -1,7 +1,8 @@
 /* tls/tls_shake.c — the handshake: a step of it when bytes of the peer have come. A step takes a
  * third of a millisecond, with a large RSA key some, so one turn of the loop makes only a few; who
- * comes later waits for the next turn, in order, and everybody else is served in between. Called by
- * tls_run(). On the loop's thread. */
+ * comes later waits for the next turn, in order, and everybody else is served in between. What is
+ * slow in it goes to another thread, if there is one (tls_away.c). Called by tls_run(). On the loop's
+ * thread, but for the step itself. */
 #include "tls/tls_link.h"
 
 #include "base/clock.h"
@@ -45,7 +46,21 @@ static int look_at_first_byte(struct tls_link *link)
     return TRANSPORT_GARBAGE;
 }
 
-/* 0, -EAGAIN when it waits for the peer, or why not. */
+struct tls_outcome tls_shake_step(SSL *ssl)
+{
+    tls_bio_prepare();
+    int rc = SSL_do_handshake(ssl);
+    if (rc == 1) {
+        return (struct tls_outcome){0};
+    }
+    struct tls_outcome outcome = tls_bio_outcome(ssl, rc);
+    if (outcome.result == 0) {
+        outcome.result = TRANSPORT_REFUSED;
+    }
+    return outcome;
+}
+
+/* 0, -EAGAIN when it waits for the peer or is away, or why not. */
 static int shake_hands(struct tls_link *link)
 {
     if (link->send.error) {
@@ -58,14 +73,17 @@ static int shake_hands(struct tls_link *link)
     if (result < 0) {
         return result;
     }
-    tls_bio_prepare();
     link->recv.wish = TLS_WISH_NONE;
-    int rc = SSL_do_handshake(link->ssl);
-    if (rc == 1) {
-        return 0;
+    struct tls_outcome outcome = tls_shake_step(link->ssl);
+    if (outcome.result == TLS_PAUSED) {
+        if (tls_away_start(link)) {
+            return -EAGAIN;
+        }
+        link->shakes_here = true;
+        outcome = tls_shake_step(link->ssl);
     }
-    ssize_t why = tls_bio_result(link, rc, &link->recv.wish);
-    return why == 0 ? TRANSPORT_REFUSED : (int)why;
+    link->shakes_here = false;
+    return (int)tls_bio_take(link, &outcome, &link->recv.wish);
 }
 
 /* ---- whose turn it is ------------------------------------------------------------------------ */
@@ -151,7 +169,7 @@ void tls_shake_init(struct tls_shaking *shaking)
 static bool has_something(const struct tls_link *link)
 {
     return link->input.len > 0 || link->recv.wish == TLS_WISH_WRITE || link->send.error ||
-           link->recv.end != TLS_NOT_ENDED;
+           link->recv.end != TLS_NOT_ENDED || link->shakes_here;
 }
 
 static int make_step(struct tls_link *link)
@@ -160,6 +178,27 @@ static int make_step(struct tls_link *link)
     int result = shake_hands(link);
     link->shared->shaking.spent_ns += clock_mono_ns() - began_ns;
     return result;
+}
+
+static void settle(struct tls_link *link, int result)
+{
+    if (result == -EAGAIN) {
+        return;
+    }
+    link->phase = result == 0 ? TLS_OPEN : TLS_RAW;
+    link->recv.wish = TLS_WISH_NONE;
+    if (result < 0) {
+        ERR_clear_error();
+    }
+    link->ready(link->transport, result);
+}
+
+void tls_shake_back(struct tls_link *link, const struct tls_outcome *outcome)
+{
+    link->is_running = true; /* what the owner starts is found by tls_run() */
+    settle(link, (int)tls_bio_take(link, outcome, &link->recv.wish));
+    link->is_running = false;
+    tls_run(link);
 }
 
 void tls_shake_run(struct tls_link *link)
@@ -171,14 +210,5 @@ void tls_shake_run(struct tls_link *link)
     if (!takes_step(link)) {
         return;
     }
-    int result = make_step(link);
-    if (result == -EAGAIN) {
-        return;
-    }
-    link->phase = result == 0 ? TLS_OPEN : TLS_RAW;
-    link->recv.wish = TLS_WISH_NONE;
-    if (result < 0) {
-        ERR_clear_error();
-    }
-    link->ready(link->transport, result);
+    settle(link, make_step(link));
 }

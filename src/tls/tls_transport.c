@@ -37,12 +37,8 @@ static void run_sends(struct tls_link *link)
     }
 }
 
-void tls_run(struct tls_link *link)
+static void run_steps(struct tls_link *link)
 {
-    if (link->is_socket_closed) {
-        return;
-    }
-    link->is_running = true;
     if (!link->is_closing) {
         tls_send_tell(link);
         tls_shake_run(link);
@@ -57,7 +53,16 @@ void tls_run(struct tls_link *link)
         tls_out_flush(link);
     }
     tls_recv_want(link);
-    link->is_running = false;
+}
+
+/* Who is away, or goes there in its handshake, is not touched until it is back. */
+void tls_run(struct tls_link *link)
+{
+    if (!link->is_socket_closed && !link->away) {
+        link->is_running = true;
+        run_steps(link);
+        link->is_running = false;
+    }
 }
 
 static void end_link(struct tls_link *link);
@@ -297,6 +302,8 @@ struct tls_shared *tls_shared_create(struct loop *loop)
         return NULL;
     }
     shared->loop = loop;
+    shared->pool = NULL;
+    shared->conns = NULL;
     memset(shared->spare_outs, 0, sizeof shared->spare_outs);
     shared->live = 0;
     tls_shake_init(&shared->shaking);
@@ -306,6 +313,12 @@ struct tls_shared *tls_shared_create(struct loop *loop)
         return NULL;
     }
     return shared;
+}
+
+void tls_shared_use_pool(struct tls_shared *shared, galley_pool *pool, const unsigned *conns)
+{
+    shared->pool = pool;
+    shared->conns = conns;
 }
 
 void tls_shared_destroy(struct tls_shared *shared)

@@ -1,13 +1,15 @@
 /* tls/tls_transport.h — a transport whose bytes travel through TLS: OpenSSL between the loop's
  * operations and the connection's. Made by the server for each TLS connection, by way of the opener
  * that conn/ is given; used through net/transport.h. What all TLS connections of one loop share
- * (scratch memory, output buffers) is one struct tls_shared. Everything on the loop's thread.
+ * (scratch memory, output buffers) is one struct tls_shared. Everything on the loop's thread, but a
+ * step of a handshake that another thread makes.
  *
  * OpenSSL calls no socket: it reads what a recv of the loop has just brought, and writes into an
  * output buffer that exists only until it has been sent. */
 #ifndef TLS_TLS_TRANSPORT_H
 #define TLS_TLS_TRANSPORT_H
 
+#include "loop/offload.h"
 #include "net/transport.h"
 
 #include <openssl/ssl.h>
@@ -16,6 +18,11 @@ struct tls_shared;
 
 /** NULL: no memory. Once for each loop. */
 struct tls_shared *tls_shared_create(struct loop *loop);
+/** From now on steps of handshakes that sign slowly are made by this pool, as far as its queue has
+ *  room; the others here. *conns says how many connections the loop has, with TLS or without: the
+ *  only one stays here, too. Before the first connection; the pool has to be shut down before
+ *  tls_shared_destroy(), and the loop turned afterwards. */
+void tls_shared_use_pool(struct tls_shared *shared, galley_pool *pool, const unsigned *conns);
 /** All its connections must have been called back as closed. NULL is allowed. */
 void tls_shared_destroy(struct tls_shared *shared);
 /** What one takes of the heap at most, besides the buffers in use. Any thread. */

@@ -288,6 +288,7 @@ def test_io_uring_is_taken_or_the_start_fails_and_says_why(launch, folder):
 
 
 @about("loops")
+@only("plain", because="with TLS each brings a thread for handshakes along, see test_tls.py")
 def test_loops_are_threads(serve, folder):
     root = folder(SITE)
     one, three = serve("--loops=1", root=root), serve("--loops=3", root=root)

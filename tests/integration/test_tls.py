@@ -144,6 +144,58 @@ def test_browsers_are_told_to_come_with_tls_over_tls_only(serve, folder):
             assert client.get("/", method="DELETE").header("Strict-Transport-Security") == value
 
 
+# ---- handshakes on other threads
+
+
+def test_each_loop_brings_a_thread_for_handshakes(serve, folder):
+    one, three = (serve(TLS, "--tls-self-signed", f"--loops={loops}", root=folder(SITE)) for loops in (1, 3))
+    galley.wait_until(lambda: three.threads() == one.threads() + 4, what="four threads more")
+
+
+def shake_hands(server, count, failures):
+    try:
+        for _ in range(count):
+            secure.wrapped((server.host, server.port)).close()
+    except OSError as failure:
+        failures.append(failure)
+
+
+def crowd_of(server, clients, count, failures):
+    threads = [threading.Thread(target=shake_hands, args=(server, count, failures)) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def test_a_kept_client_is_served_among_handshakes_with_rsa(serve, folder, ca):
+    cert, key = ca.issue("www.galley.test", rsa=True)
+    server = serve(TLS, f"--tls-cert={cert}", f"--tls-key={key}", root=folder(SITE))
+    failures = []
+    with secure.connect(server) as kept:
+        threads = crowd_of(server, 8, 25, failures)
+        while any(thread.is_alive() for thread in threads):
+            assert kept.get("/").text == "home"
+        for thread in threads:
+            thread.join()
+        assert not failures
+        assert kept.get("/").text == "home"
+
+
+def test_a_stop_amid_handshakes_with_rsa_is_a_clean_end(serve, folder, ca):
+    cert, key = ca.issue("www.galley.test", rsa=True)
+    server = serve(TLS, f"--tls-cert={cert}", f"--tls-key={key}", root=folder(SITE))
+    failures = []
+    with secure.connect(server) as kept:
+        threads = crowd_of(server, 8, 25, failures)
+        for _ in range(10):
+            assert kept.get("/").text == "home"
+        server.signal(signal.SIGTERM)
+        for thread in threads:
+            thread.join()
+    assert server.wait() == 0
+    server.judge()
+
+
 # ---- certificates that change
 
 

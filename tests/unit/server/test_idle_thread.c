@@ -80,11 +80,11 @@ TEST(test_what_compresses_files_stands_behind_all_other_threads)
     int usual = getpriority(PRIO_PROCESS, 0);
     EXPECT_INT(galley_server_start(srv, NULL), 0);
     galley_pool_stats stats = {.size = sizeof stats};
-    EXPECT_INT(galley_pool_get_stats(srv->idle_pool, &stats), 0);
+    EXPECT_INT(galley_pool_get_stats(srv->pools.idle, &stats), 0);
     EXPECT_INT(stats.threads, 1);
     int nicer = usual + NICER < MOST_NICE ? usual + NICER : MOST_NICE;
-    EXPECT_INT(niceness_of_pool(srv->idle_pool), nicer);
-    EXPECT_INT(niceness_of_pool(srv->file_pool), usual); /* clients wait for these */
+    EXPECT_INT(niceness_of_pool(srv->pools.idle), nicer);
+    EXPECT_INT(niceness_of_pool(srv->pools.file), usual); /* clients wait for these */
     EXPECT_INT(niceness_of_pool(galley_server_pool(srv)), usual);
     EXPECT_INT(getpriority(PRIO_PROCESS, 0), usual);
     end(srv, site);
@@ -96,7 +96,7 @@ TEST(test_a_server_without_files_to_compress_has_no_thread_for_it)
     galley_server *srv = make(site), *bare = make(NULL);
     EXPECT_INT(planned_threads(srv), planned_threads(bare));
     EXPECT_INT(galley_server_start(srv, NULL), 0);
-    EXPECT(srv->file_pool && !srv->idle_pool);
+    EXPECT(srv->pools.file && !srv->pools.idle);
     end(srv, site);
     galley_server_free(bare);
 }
@@ -136,7 +136,7 @@ TEST(test_a_stop_waits_for_nothing_that_is_being_compressed)
     EXPECT_INT(galley_server_start(srv, NULL), 0);
     galley_job jobs[2] = {{.run = run_until_stopped, .arg = &has_begun},
                           {.run = run_until_stopped, .drop = count_drop, .arg = &dropped}};
-    EXPECT_INT(galley_pool_submit(srv->idle_pool, jobs, 2, 0), 2);
+    EXPECT_INT(galley_pool_submit(srv->pools.idle, jobs, 2, 0), 2);
     while (!atomic_load(&has_begun)) {
         usleep(1000);
     }

@@ -161,6 +161,8 @@ TEST(test_tls_counts_with_what_openssl_takes)
     EXPECT(plan.idle_bytes < plain.idle_bytes + 20 * 1024);
     EXPECT(plan.output_bytes > plain.output_bytes + 64 * 1024);
     EXPECT_INT(plan.streams, 1);
+    EXPECT_INT(plan.threads, plain.threads + plain.loops); /* handshakes */
+    EXPECT(plan.pool_bytes > plain.pool_bytes && plan.stack_bytes > plain.stack_bytes);
     galley_server_free(srv);
     galley_tls_free(tls);
     world_finish(&world);
