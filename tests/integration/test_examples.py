@@ -73,6 +73,7 @@ def test_https_with_files_serves_a_site_both_ways(example, papers, link, spoken)
 def test_https_refuses_files_that_are_none(example, folder):
     server = example("https", SITE, HERE, "/nowhere.pem", "/nowhere.key", expect_exit=1, ready=False)
     server.wait_output("https: certificate /nowhere.pem: No such file or directory")
+    assert server.wait() == 1
 
 
 # ---- upload ----------------------------------------------------------------------------------------------------

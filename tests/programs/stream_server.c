@@ -212,6 +212,8 @@ int main(int argc, char **argv)
     options.io = wanted_io();
     options.send_grace_ms = 10 * 60 * 1000; /* who does not read is a part of the tests */
     options.pool_options = &pool;
+    options.queue_target_ms = GALLEY_NO_LIMIT; /* hundreds at once, and all are served */
+    options.queue_timeout_ms = GALLEY_NO_LIMIT;
     options.loops = 2;
     options.max_connections = 3000;
     for (int i = 1; i < argc; i++) {
