@@ -1,0 +1,93 @@
+/* frames/frames_session.h — the state of a connection; part of frames.h, written by this room only. */
+#ifndef FRAMES_FRAMES_SESSION_H
+#define FRAMES_FRAMES_SESSION_H
+
+#include "frames/frames.h"
+
+/** Where the reader is in the bytes that come. */
+enum frames_at {
+    FRAMES_AT_PREFACE,
+    FRAMES_AT_HEAD,    /* of a frame */
+    FRAMES_AT_PADDING, /* its length, the first byte of DATA or HEADERS with PADDED */
+    FRAMES_AT_SMALL,   /* a payload that is gathered in `small`: of a known, short length */
+    FRAMES_AT_SETTING, /* entries of six bytes, gathered in `small` one by one */
+    FRAMES_AT_BLOCK,   /* of HEADERS or CONTINUATION */
+    FRAMES_AT_DATA,
+    FRAMES_AT_SKIP, /* padding, unknown frames, debug data of GOAWAY */
+    FRAMES_AT_TEXT, /* a PRIORITY_UPDATE's value, into `small` as far as it has room */
+    FRAMES_AT_END,  /* nothing more is read */
+};
+
+enum { FRAMES_SMALL_BYTES = 64 };
+
+/** Of the header block that is being received. */
+struct frames_block {
+    int32_t id;
+    struct frames_stream *stream; /* trailers; NULL: a request, or nobody's */
+    struct buf rest;              /* bytes of a field that is not whole yet */
+    int64_t length;               /* Content-Length; -1 */
+    uint32_t fields;              /* judged so far */
+    uint16_t pseudo;              /* a bit for each pseudo-field that has come */
+    uint8_t urgency;
+    bool is_open : 1; /* CONTINUATION must follow (RFC 9113 §6.10) */
+    bool is_end : 1;  /* END_STREAM */
+    bool is_trailer : 1;
+    bool is_ignored : 1;   /* decoded for the table only */
+    bool is_refused : 1;   /* … and answered with RST_STREAM refuse_code at its end */
+    bool is_malformed : 1; /* … PROTOCOL_ERROR */
+    bool is_connect : 1;   /* :method is CONNECT */
+    bool has_regular : 1;  /* a field that is no pseudo-field has come */
+    bool is_incremental : 1;
+    uint32_t refuse_code;
+};
+
+struct frames_session {
+    const struct frames_events *events;
+    void *ctx;
+    struct frames_options options;
+    struct buf *scratch;
+    struct hpack_decoder decoder;
+    struct hpack_encoder encoder;
+    struct frames_stream *buckets[FRAMES_BUCKETS]; /* by id: frames_stream_find() */
+    unsigned open_streams;
+
+    /* receiving */
+    uint8_t at;        /* enum frames_at */
+    uint8_t small_len; /* gathered */
+    uint8_t
+        small[FRAMES_SMALL_BYTES]; /* also the head of a frame, and how much of the preface came */
+    uint8_t type;                  /* of the frame that is being read … */
+    uint8_t flags;
+    uint8_t padding;
+    int32_t id;
+    uint32_t left;   /* … bytes of its payload to come, with padding */
+    uint32_t length; /* … and its length */
+    uint32_t settings_seen;
+    struct frames_block block;
+    int32_t last_id;      /* the highest that the client has used */
+    int32_t last_taken;   /* … that was given to the owner */
+    int32_t last_allowed; /* by our GOAWAY; FRAMES_MAX_ID */
+    int32_t recv_window;
+    int32_t recv_size;
+    uint32_t consumed;
+    int32_t first_recv_window; /* of new streams: ours is in force when acknowledged */
+
+    /* sending */
+    struct buf control;    /* frames that wait for frames_write() */
+    size_t head_at;        /* where the head that is being written begins in control */
+    uint32_t waiting_acks; /* in control */
+    int32_t send_window;
+    int32_t first_send_window; /* of new streams: the client's SETTINGS_INITIAL_WINDOW_SIZE */
+    struct list schedule[FRAMES_URGENCIES]; /* streams with DATA to send, whose window is open */
+    struct list heads;  /* streams whose final head is in control, and that wait for nothing else */
+    struct list resets; /* streams whose RST_STREAM is in control */
+
+    bool has_settings : 1;   /* the client's first */
+    bool settings_acked : 1; /* ours */
+    bool got_goaway : 1;     /* the client opens no more */
+    bool said_goaway : 1;    /* for good */
+    bool is_ending : 1;      /* frames_end(), or an error */
+    bool no_priorities : 1;  /* the client's first SETTINGS said NO_RFC7540_PRIORITIES */
+};
+
+#endif
