@@ -51,6 +51,7 @@ enum frames_code {
     FRAMES_COMPRESSION_ERROR = 9,
     FRAMES_CONNECT_ERROR = 10,
     FRAMES_ENHANCE_YOUR_CALM = 11,
+    FRAMES_CODES /* how many */
 };
 
 enum {
@@ -71,7 +72,7 @@ struct frames_session;
 struct frames_stream {
     struct frames_session *session; /* NULL: closed, or never open */
     struct frames_stream *next;     /* in its bucket */
-    struct list link;               /* in the schedule, or in session->resets, or in no list */
+    struct list link; /* in one of session's lists (heads, fresh, schedule, resets), or in none */
     int32_t id;
     int32_t send_window; /* may be below 0 (RFC 9113 §6.9.2) */
     int32_t recv_window; /* what the client may still send; may be below 0 */
@@ -86,7 +87,10 @@ struct frames_stream {
     bool was_reset : 1;    /* frames_reset(); RST_STREAM is in session->control */
     bool has_answer : 1;   /* a final head was submitted */
     bool has_body : 1;     /* … and DATA follows it */
+    bool head_waits : 1;   /* … and its head is in session->control */
     bool is_deferred : 1;  /* the owner has nothing now */
+    bool is_blocked : 1;   /* … has bytes, but the stream's window does not let them out */
+    bool is_scheduled : 1; /* in session->schedule */
     bool is_counted : 1;   /* no more input than length_left */
 };
 

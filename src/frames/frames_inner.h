@@ -85,11 +85,13 @@ int frames_window_update(struct frames_session *session, int32_t id, uint32_t in
 /** The client's SETTINGS_INITIAL_WINDOW_SIZE: for all streams; one too large is FLOW_CONTROL_ERROR. */
 int frames_first_window(struct frames_session *session, uint32_t new_window);
 /** The client has acknowledged our SETTINGS: our windows are in force. Again: nothing happens. */
-void frames_settings_acked(struct frames_session *session);
+int frames_settings_acked(struct frames_session *session);
 
 /* ---- frames_write.c -------------------------------------------------------------------------- */
 
-/** The stream may have become able to send DATA (or no longer): into the schedule, or out of it. */
+/** In the right place among those that have DATA to send; it is in no list. */
 void frames_schedule(struct frames_stream *stream);
+/** Out of whatever list it is in. */
+void frames_unlist(struct frames_stream *stream);
 
 #endif

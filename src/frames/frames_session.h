@@ -18,7 +18,10 @@ enum frames_at {
     FRAMES_AT_END,  /* nothing more is read */
 };
 
-enum { FRAMES_SMALL_BYTES = 64 };
+enum {
+    FRAMES_SMALL_BYTES = 64,
+    FRAMES_TURNS = 2 * FRAMES_URGENCIES /* of each urgency first those that are not incremental */
+};
 
 /** Of the header block that is being received. */
 struct frames_block {
@@ -78,9 +81,13 @@ struct frames_session {
     uint32_t waiting_acks; /* in control */
     int32_t send_window;
     int32_t first_send_window; /* of new streams: the client's SETTINGS_INITIAL_WINDOW_SIZE */
-    struct list schedule[FRAMES_URGENCIES]; /* streams with DATA to send, whose window is open */
-    struct list heads;  /* streams whose final head is in control, and that wait for nothing else */
+    struct list schedule[FRAMES_TURNS]; /* streams that wait for their turn to send DATA */
+    uint32_t turns;                     /* a bit for each list of them that is not empty */
+    struct list fresh;  /* streams whose owner must be asked what there is, whatever the windows */
+    struct list heads;  /* streams whose final head is in control */
     struct list resets; /* streams whose RST_STREAM is in control */
+    uint32_t refusals[FRAMES_CODES]; /* RST_STREAM in control without a stream, by their code … */
+    bool has_refusals;               /* … any */
 
     bool has_settings : 1;   /* the client's first */
     bool settings_acked : 1; /* ours */
