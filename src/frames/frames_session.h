@@ -9,12 +9,11 @@ enum frames_at {
     FRAMES_AT_PREFACE,
     FRAMES_AT_HEAD,    /* of a frame */
     FRAMES_AT_PADDING, /* its length, the first byte of DATA or HEADERS with PADDED */
-    FRAMES_AT_SMALL,   /* a payload that is gathered in `small`: of a known, short length */
+    FRAMES_AT_SMALL,   /* a payload, or its beginning, of a known, short length: see small_bytes */
     FRAMES_AT_SETTING, /* entries of six bytes, gathered in `small` one by one */
     FRAMES_AT_BLOCK,   /* of HEADERS or CONTINUATION */
     FRAMES_AT_DATA,
     FRAMES_AT_SKIP, /* padding, unknown frames, debug data of GOAWAY */
-    FRAMES_AT_TEXT, /* a PRIORITY_UPDATE's value, into `small` as far as it has room */
     FRAMES_AT_END,  /* nothing more is read */
 };
 
@@ -26,22 +25,17 @@ enum {
 /** Of the header block that is being received. */
 struct frames_block {
     int32_t id;
-    struct frames_stream *stream; /* trailers; NULL: a request, or nobody's */
-    struct buf rest;              /* bytes of a field that is not whole yet */
-    int64_t length;               /* Content-Length; -1 */
-    uint32_t fields;              /* judged so far */
-    uint16_t pseudo;              /* a bit for each pseudo-field that has come */
+    struct buf rest; /* bytes of a field that is not whole yet */
+    int64_t length;  /* Content-Length; -1 */
+    uint16_t facts;  /* what its fields have said: frames_judge.c */
     uint8_t urgency;
     bool is_open : 1; /* CONTINUATION must follow (RFC 9113 §6.10) */
     bool is_end : 1;  /* END_STREAM */
     bool is_trailer : 1;
     bool is_ignored : 1;   /* decoded for the table only */
-    bool is_refused : 1;   /* … and answered with RST_STREAM refuse_code at its end */
+    bool is_refused : 1;   /* … and answered with RST_STREAM at its end: no memory */
     bool is_malformed : 1; /* … PROTOCOL_ERROR */
-    bool is_connect : 1;   /* :method is CONNECT */
-    bool has_regular : 1;  /* a field that is no pseudo-field has come */
     bool is_incremental : 1;
-    uint32_t refuse_code;
 };
 
 struct frames_session {
@@ -55,17 +49,16 @@ struct frames_session {
     unsigned open_streams;
 
     /* receiving */
-    uint8_t at;        /* enum frames_at */
-    uint8_t small_len; /* gathered */
-    uint8_t
-        small[FRAMES_SMALL_BYTES]; /* also the head of a frame, and how much of the preface came */
-    uint8_t type;                  /* of the frame that is being read … */
+    uint8_t at;          /* enum frames_at */
+    uint8_t small_len;   /* gathered; of the preface: received */
+    uint8_t small_bytes; /* … to be gathered, at FRAMES_AT_SMALL */
+    uint8_t small[FRAMES_SMALL_BYTES];
+    uint8_t type; /* of the frame that is being read … */
     uint8_t flags;
     uint8_t padding;
     int32_t id;
     uint32_t left;   /* … bytes of its payload to come, with padding */
     uint32_t length; /* … and its length */
-    uint32_t settings_seen;
     struct frames_block block;
     int32_t last_id;      /* the highest that the client has used */
     int32_t last_taken;   /* … that was given to the owner */
@@ -89,6 +82,7 @@ struct frames_session {
     uint32_t refusals[FRAMES_CODES]; /* RST_STREAM in control without a stream, by their code … */
     bool has_refusals;               /* … any */
 
+    bool is_data_taken : 1;  /* the DATA that is being read goes to its stream, if that still is open */
     bool has_settings : 1;   /* the client's first */
     bool settings_acked : 1; /* ours */
     bool got_goaway : 1;     /* the client opens no more */
