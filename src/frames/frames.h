@@ -58,9 +58,11 @@ enum {
     FRAMES_HEAD_BYTES = 9,
     FRAMES_MAX_PAYLOAD = 16384, /* what we take (SETTINGS_MAX_FRAME_SIZE) and what we send */
     FRAMES_FIRST_WINDOW = 65535,
+    FRAMES_MAX_WINDOW = 0x7fffffff,
     FRAMES_MAX_ID = 0x7fffffff,
     FRAMES_MAX_WAITING_ACKS = 200, /* answers to PING and SETTINGS that are not in the chain yet */
     FRAMES_MAX_SETTINGS = 32,      /* entries of one SETTINGS */
+    FRAMES_KEPT_BYTES = 4096,      /* of control and of block.rest each, while nothing is in it */
     FRAMES_BUCKETS = 32,           /* a power of two */
     FRAMES_URGENCIES = 8,          /* RFC 9218 §4.1: 0 first */
     FRAMES_USUAL_URGENCY = 3,
