@@ -14,10 +14,7 @@
 
 #include "base/check.h"
 
-enum {
-    KEPT_BYTES = 16 * 1024, /* of control, while streams are open … */
-    KEPT_IDLE_BYTES = 512,  /* … and while none is */
-};
+enum { KEPT_IDLE_BYTES = 512 /* of control, while no stream is open */ };
 
 /* ---- the schedule ---------------------------------------------------------------------------- */
 
@@ -290,7 +287,7 @@ static enum frames_result write_some(struct frames_session *session, struct chai
 static void tidy(struct frames_session *session)
 {
     struct buf *control = &session->control;
-    size_t kept = session->open_streams > 0 ? KEPT_BYTES : KEPT_IDLE_BYTES;
+    size_t kept = session->open_streams > 0 ? FRAMES_KEPT_BYTES : KEPT_IDLE_BYTES;
     if (control->len == 0 && !control->failed && control->capacity > kept) {
         buf_finish(control);
     }
