@@ -281,6 +281,9 @@ static void describe(struct owner *owner, const uint8_t *frame, uint32_t len)
         EXPECT_INT(id, 0);
     }
     describe_numbers(owner, type, id, frame + FRAMES_HEAD_BYTES, len);
+    if (owner->on_frame) {
+        owner->on_frame(owner, type, flags, id, len);
+    }
     bool is_more = has_head && !(flags & FRAMES_END_HEADERS);
     bool has_end = (type == FRAMES_DATA || type == FRAMES_HEADERS) && (flags & FRAMES_END_STREAM);
     bool is_ack = (type == FRAMES_SETTINGS || type == FRAMES_PING) && (flags & FRAMES_ACK);

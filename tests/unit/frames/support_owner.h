@@ -22,6 +22,10 @@ struct owned {
 struct owner;
 typedef void owner_hook_fn(struct owner *owner, struct owned *owned);
 
+/** A frame that was written: for models of a client. */
+typedef void owner_frame_fn(struct owner *owner, uint8_t type, uint8_t flags, int32_t id,
+                            uint32_t len);
+
 struct owner {
     struct frames_session session;
     struct frames_options options;
@@ -37,6 +41,7 @@ struct owner {
     owner_hook_fn *on_data;
     owner_hook_fn *on_closed;
     owner_hook_fn *on_input_ended;
+    owner_frame_fn *on_frame;
     unsigned asked;   /* event `body` */
     uint64_t written; /* bytes, by owner_write() */
     bool fails;       /* send_data returns false */
