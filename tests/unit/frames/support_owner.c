@@ -33,12 +33,10 @@ static struct owned *owned_of(struct frames_stream *stream)
     return CONTAINER_OF(stream, struct owned, stream);
 }
 
-static void note(struct owner *owner, const char *format, int64_t a, int64_t b)
+static void note(struct owner *owner, const char *event, int64_t number)
 {
-    char line[64];
-    int len = snprintf(line, sizeof line, format, a, b);
     buf_append_text(&owner->log, owner->log.len > 0 ? "; " : "");
-    buf_append(&owner->log, line, (size_t)len);
+    buf_printf(&owner->log, "%s %" PRId64, event, number);
 }
 
 static void run(struct owner *owner, owner_hook_fn *hook, struct frames_stream *stream)
@@ -51,13 +49,13 @@ static void run(struct owner *owner, owner_hook_fn *hook, struct frames_stream *
 static void on_input_ended(void *ctx, struct frames_stream *stream)
 {
     struct owner *owner = ctx;
-    note(owner, "input_ended %" PRId64, stream->id, 0);
+    note(owner, "input_ended", stream->id);
     run(owner, owner->on_input_ended, stream);
 }
 
 static void on_failed(void *ctx, uint32_t code)
 {
-    note(ctx, "failed %" PRId64, code, 0);
+    note(ctx, "failed", code);
 }
 
 static struct frames_ready on_body(void *ctx, struct frames_stream *stream)
@@ -84,20 +82,20 @@ static bool on_send_data(void *ctx, struct frames_stream *stream,
 static void on_head_sent(void *ctx, struct frames_stream *stream)
 {
     struct owner *owner = ctx;
-    note(owner, "head %" PRId64, stream->id, 0);
+    note(owner, "head", stream->id);
     run(owner, owner->on_head_sent, stream);
 }
 
 static void on_end_sent(void *ctx, struct frames_stream *stream)
 {
     struct owner *owner = ctx;
-    note(owner, "end %" PRId64, stream->id, 0);
+    note(owner, "end", stream->id);
     run(owner, owner->on_end_sent, stream);
 }
 
 static void on_reset_sent(void *ctx, uint32_t code)
 {
-    note(ctx, "reset %" PRId64, code, 0);
+    note(ctx, "reset", code);
 }
 
 static void on_closed(void *ctx, struct frames_stream *stream, uint32_t code)
@@ -105,7 +103,8 @@ static void on_closed(void *ctx, struct frames_stream *stream, uint32_t code)
     struct owner *owner = ctx;
     EXPECT(stream->session == NULL);
     EXPECT(!frames_stream_find(&owner->session, stream->id));
-    note(owner, "closed %" PRId64 " %" PRId64, stream->id, code);
+    note(owner, "closed", stream->id);
+    buf_printf(&owner->log, " %u", code);
     run(owner, owner->on_closed, stream);
     owner->streams[stream->id / 2] = NULL;
     mem_free(owned_of(stream)); /* whoever looks at it afterwards is seen by ASan */
