@@ -138,7 +138,7 @@ TEST(test_priorities_of_rfc_7540_are_declined_once_for_all)
             wire_frame(&bytes, FRAMES_SETTINGS, 0, 0, firsts[first], 6);
             wire_frame(&bytes, FRAMES_SETTINGS, 0, 0, firsts[second], 6);
             EXPECT_INT(reader_feed(&reader, &bytes, 0), FRAMES_OK);
-            EXPECT_TEXT(reader_told(&reader),
+            expect_told(&reader,
                         first == second ? "settings; settings" : "settings; failed PROTOCOL_ERROR");
             EXPECT_INT(reader.session.no_priorities, first);
             buf_finish(&bytes);
