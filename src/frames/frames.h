@@ -86,13 +86,13 @@ struct frames_stream {
     bool is_incremental : 1;
     bool input_ended : 1;  /* END_STREAM was received */
     bool output_ended : 1; /* … was sent */
-    bool was_reset : 1;    /* frames_reset(); RST_STREAM is in session->control */
+    bool was_reset : 1;    /* frames_reset(); RST_STREAM is in session->out.control */
     bool has_answer : 1;   /* a final head was submitted */
     bool has_body : 1;     /* … and DATA follows it */
-    bool head_waits : 1;   /* … and its head is in session->control */
+    bool head_waits : 1;   /* … and its head is in session->out.control */
     bool is_deferred : 1;  /* the owner has nothing now */
     bool is_blocked : 1;   /* … has bytes, but the stream's window does not let them out */
-    bool is_scheduled : 1; /* in session->schedule */
+    bool is_scheduled : 1; /* in session->out.schedule */
     bool is_counted : 1;   /* no more input than length_left */
 };
 

@@ -1,4 +1,4 @@
-/* frames/frames_head.c — heads of answers: fields are encoded straight into session->control, behind the
+/* frames/frames_head.c — heads of answers: fields are encoded straight into session->out.control, behind the
  * head of a HEADERS frame, which is filled in when its length is known. On the session's loop.
  *
  * What is encoded changes the client's table: it must leave, in this order, whatever becomes of its stream.
@@ -15,20 +15,20 @@ void frames_head_begin(struct frames_stream *stream)
     struct frames_session *session = stream->session;
     DEBUG_CHECK(session && !stream->has_answer);
     bool is_wanted = !stream->was_reset && !session->is_ending;
-    if (!is_wanted || !buf_reserve(&session->control, FRAMES_HEAD_BYTES)) {
-        session->head_at = NOWHERE;
+    if (!is_wanted || !buf_reserve(&session->out.control, FRAMES_HEAD_BYTES)) {
+        session->out.head_at = NOWHERE;
         return;
     }
-    session->head_at = session->control.len;
-    session->control.len += FRAMES_HEAD_BYTES;
-    hpack_encode_begin(&session->encoder, &session->control);
+    session->out.head_at = session->out.control.len;
+    session->out.control.len += FRAMES_HEAD_BYTES;
+    hpack_encode_begin(&session->encoder, &session->out.control);
 }
 
 void frames_head_line(struct frames_stream *stream, const struct hpack_line *line)
 {
     struct frames_session *session = stream->session;
-    if (session->head_at != NOWHERE) {
-        hpack_encode(&session->encoder, &session->control, line);
+    if (session->out.head_at != NOWHERE) {
+        hpack_encode(&session->encoder, &session->out.control, line);
     }
 }
 
@@ -54,11 +54,11 @@ static void cut(uint8_t *first, uint32_t len, uint8_t flags, int32_t id)
 
 static int end_frames(struct frames_session *session, int32_t id, uint8_t flags)
 {
-    struct buf *control = &session->control;
-    size_t len = control->len - session->head_at - FRAMES_HEAD_BYTES;
+    struct buf *control = &session->out.control;
+    size_t len = control->len - session->out.head_at - FRAMES_HEAD_BYTES;
     if (len <= FRAMES_MAX_PAYLOAD) {
-        frames_put_head((uint8_t *)control->data + session->head_at, (uint32_t)len, FRAMES_HEADERS,
-                        flags | FRAMES_END_HEADERS, id);
+        frames_put_head((uint8_t *)control->data + session->out.head_at, (uint32_t)len,
+                        FRAMES_HEADERS, flags | FRAMES_END_HEADERS, id);
         return GALLEY_OK;
     }
     size_t more = (len - 1) / FRAMES_MAX_PAYLOAD * FRAMES_HEAD_BYTES;
@@ -66,7 +66,7 @@ static int end_frames(struct frames_session *session, int32_t id, uint8_t flags)
         control->failed = true;
         return GALLEY_ENOMEM;
     }
-    cut((uint8_t *)control->data + session->head_at, (uint32_t)len, flags, id);
+    cut((uint8_t *)control->data + session->out.head_at, (uint32_t)len, flags, id);
     control->len += more;
     return GALLEY_OK;
 }
@@ -74,10 +74,10 @@ static int end_frames(struct frames_session *session, int32_t id, uint8_t flags)
 int frames_head_end(struct frames_stream *stream, enum frames_head_kind kind)
 {
     struct frames_session *session = stream->session;
-    if (session->control.failed) {
+    if (session->out.control.failed) {
         return GALLEY_ENOMEM;
     }
-    if (session->head_at == NOWHERE) {
+    if (session->out.head_at == NOWHERE) {
         return GALLEY_OK;
     }
     int rc = end_frames(session, stream->id, kind == FRAMES_HEAD_ONLY ? FRAMES_END_STREAM : 0);
@@ -85,7 +85,7 @@ int frames_head_end(struct frames_stream *stream, enum frames_head_kind kind)
         stream->has_answer = true;
         stream->has_body = kind == FRAMES_HEAD_WITH_BODY;
         stream->head_waits = true;
-        list_push_back(&session->heads, &stream->link);
+        list_push_back(&session->out.heads, &stream->link);
     }
     return rc;
 }

@@ -1,7 +1,7 @@
 /* frames/frames_session.c — the beginning and the end of a connection, and the small frames that are said
  * of it. On the session's loop.
  *
- * What is said goes into session->control and leaves with the next frames_write(): nothing is answered
+ * What is said goes into session->out.control and leaves with the next frames_write(): nothing is answered
  * inside of what was received. Behind the GOAWAY of an end nothing is said any more. */
 #include "frames/frames_inner.h"
 
@@ -23,7 +23,7 @@ enum setting {
 int frames_control(struct frames_session *session, uint8_t type, uint8_t flags, int32_t id,
                    const void *payload, size_t len)
 {
-    struct buf *control = &session->control;
+    struct buf *control = &session->out.control;
     if (session->is_ending) {
         return GALLEY_OK;
     }
@@ -42,10 +42,10 @@ int frames_control(struct frames_session *session, uint8_t type, uint8_t flags, 
 static enum frames_result ack(struct frames_session *session, uint8_t type, const void *payload,
                               size_t len)
 {
-    if (session->waiting_acks >= FRAMES_MAX_WAITING_ACKS) {
+    if (session->out.waiting_acks >= FRAMES_MAX_WAITING_ACKS) {
         return FRAMES_FLOODED;
     }
-    session->waiting_acks++;
+    session->out.waiting_acks++;
     int rc = frames_control(session, type, FRAMES_ACK, 0, payload, len);
     return rc == GALLEY_OK ? FRAMES_OK : FRAMES_NO_MEMORY;
 }
@@ -111,11 +111,11 @@ static int32_t conn_window(const struct frames_options *options)
 static void init_lists(struct frames_session *session)
 {
     for (int i = 0; i < FRAMES_TURNS; i++) {
-        list_init(&session->schedule[i]);
+        list_init(&session->out.schedule[i]);
     }
-    list_init(&session->fresh);
-    list_init(&session->heads);
-    list_init(&session->resets);
+    list_init(&session->out.fresh);
+    list_init(&session->out.heads);
+    list_init(&session->out.resets);
 }
 
 int frames_init(struct frames_session *session, const struct frames_options *options,
@@ -137,14 +137,14 @@ int frames_init(struct frames_session *session, const struct frames_options *opt
     init_lists(session);
     hpack_decoder_init(&session->decoder, HPACK_TABLE_BYTES, options->max_string_bytes);
     hpack_encoder_init(&session->encoder);
-    buf_init(&session->block.rest, 0); /* frames_block.c bounds it */
-    buf_init(&session->control, 0);    /* what it holds the owner sees: frames_waiting_bytes() */
+    buf_init(&session->block.rest, 0);  /* frames_block.c bounds it */
+    buf_init(&session->out.control, 0); /* what it holds the owner sees: frames_waiting_bytes() */
     int rc = say_settings(session);
     if (rc == GALLEY_OK) {
         rc = say_window(session);
     }
     if (rc != GALLEY_OK) {
-        buf_finish(&session->control);
+        buf_finish(&session->out.control);
     }
     return rc;
 }
@@ -198,12 +198,12 @@ bool frames_has_ended(const struct frames_session *session)
 {
     bool will_no_more_come = session->said_goaway || session->got_goaway;
     bool is_over = session->is_ending || (will_no_more_come && session->open_streams == 0);
-    return is_over && session->control.len == 0;
+    return is_over && session->out.control.len == 0;
 }
 
 size_t frames_waiting_bytes(const struct frames_session *session)
 {
-    return session->control.len;
+    return session->out.control.len;
 }
 
 unsigned frames_open_streams(const struct frames_session *session)
@@ -222,5 +222,5 @@ void frames_finish(struct frames_session *session)
     hpack_decoder_finish(&session->decoder);
     hpack_encoder_finish(&session->encoder);
     buf_finish(&session->block.rest);
-    buf_finish(&session->control);
+    buf_finish(&session->out.control);
 }

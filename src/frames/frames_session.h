@@ -38,6 +38,20 @@ struct frames_block {
     bool is_incremental : 1;
 };
 
+/** What waits for frames_write(). */
+struct frames_output {
+    struct buf control;              /* whole frames, all but DATA */
+    size_t head_at;                  /* where the head that is being written begins in control */
+    uint32_t waiting_acks;           /* in control */
+    struct list heads;               /* streams whose final head is in control */
+    struct list resets;              /* streams whose RST_STREAM is in control */
+    bool has_refusals;               /* RST_STREAM in control without a stream … */
+    uint32_t refusals[FRAMES_CODES]; /* … how many, by their code */
+    struct list fresh;               /* streams whose owner must be asked, whatever the windows */
+    struct list schedule[FRAMES_TURNS]; /* streams that wait for their turn to send DATA */
+    uint32_t turns;                     /* a bit for each list of them that is not empty */
+};
+
 struct frames_session {
     const struct frames_events *events;
     void *ctx;
@@ -69,26 +83,16 @@ struct frames_session {
     int32_t first_recv_window; /* of new streams: ours is in force when acknowledged */
 
     /* sending */
-    struct buf control;    /* frames that wait for frames_write() */
-    size_t head_at;        /* where the head that is being written begins in control */
-    uint32_t waiting_acks; /* in control */
+    struct frames_output out;
     int32_t send_window;
     int32_t first_send_window; /* of new streams: the client's SETTINGS_INITIAL_WINDOW_SIZE */
-    struct list schedule[FRAMES_TURNS]; /* streams that wait for their turn to send DATA */
-    uint32_t turns;                     /* a bit for each list of them that is not empty */
-    struct list fresh;  /* streams whose owner must be asked what there is, whatever the windows */
-    struct list heads;  /* streams whose final head is in control */
-    struct list resets; /* streams whose RST_STREAM is in control */
-    uint32_t refusals[FRAMES_CODES]; /* RST_STREAM in control without a stream, by their code … */
-    bool has_refusals;               /* … any */
-
-    bool is_data_taken : 1;  /* the DATA that is being read goes to its stream, if that still is open */
-    bool has_settings : 1;   /* the client's first */
-    bool settings_acked : 1; /* ours */
-    bool got_goaway : 1;     /* the client opens no more */
-    bool said_goaway : 1;    /* for good */
-    bool is_ending : 1;      /* frames_end(), or an error */
-    bool no_priorities : 1;  /* the client's first SETTINGS said NO_RFC7540_PRIORITIES */
+    bool is_data_taken : 1;    /* DATA that is being read goes to its stream, if that is open */
+    bool has_settings : 1;     /* the client's first */
+    bool settings_acked : 1;   /* ours */
+    bool got_goaway : 1;       /* the client opens no more */
+    bool said_goaway : 1;      /* for good */
+    bool is_ending : 1;        /* frames_end(), or an error */
+    bool no_priorities : 1;    /* the client's first SETTINGS said NO_RFC7540_PRIORITIES */
 };
 
 #endif

@@ -76,8 +76,8 @@ static int say_reset(struct frames_session *session, int32_t id, uint32_t code)
 /* Event reset_sent is due for a stream that is not there any more. */
 static void count_refusal(struct frames_session *session, uint32_t code)
 {
-    session->refusals[code < FRAMES_CODES ? code : FRAMES_INTERNAL_ERROR]++;
-    session->has_refusals = true;
+    session->out.refusals[code < FRAMES_CODES ? code : FRAMES_INTERNAL_ERROR]++;
+    session->out.has_refusals = true;
 }
 
 int frames_refuse(struct frames_session *session, int32_t id, uint32_t code)
@@ -96,7 +96,7 @@ int frames_reset(struct frames_stream *stream, uint32_t code)
     stream->was_reset = true;
     stream->head_waits = false;
     stream->reset_code = code;
-    list_push_back(&session->resets, &stream->link);
+    list_push_back(&session->out.resets, &stream->link);
     return say_reset(session, stream->id, code);
 }
 

@@ -4,7 +4,7 @@
  * RFC 9218 §10: the most urgent first; of the same urgency those that are of use only when they are whole
  * one after the other, in the order of their ids, and then the incremental ones in turns, frame by frame.
  * A stream is asked what it has when its head is out, when it is resumed, and when all that it had has left
- * (session->fresh): for the end of an answer needs no window. One that has bytes is in the schedule; one
+ * (session->out.fresh): for the end of an answer needs no window. One that has bytes is in the schedule; one
  * that has none, or whose window is shut, is in no list until frames_resume() or the client's
  * WINDOW_UPDATE brings it back. The connection's window stops the schedule as a whole.
  *
@@ -45,9 +45,9 @@ void frames_schedule(struct frames_stream *stream)
 {
     struct frames_session *session = stream->session;
     unsigned turn = turn_of(stream);
-    struct list *list = &session->schedule[turn];
+    struct list *list = &session->out.schedule[turn];
     list_insert_before(stream->is_incremental ? list : place_of(list, stream->id), &stream->link);
-    session->turns |= 1u << turn;
+    session->out.turns |= 1u << turn;
     stream->is_scheduled = true;
 }
 
@@ -60,21 +60,21 @@ void frames_unlist(struct frames_stream *stream)
     }
     stream->is_scheduled = false;
     unsigned turn = turn_of(stream);
-    if (list_is_empty(&session->schedule[turn])) {
-        session->turns &= ~(1u << turn);
+    if (list_is_empty(&session->out.schedule[turn])) {
+        session->out.turns &= ~(1u << turn);
     }
 }
 
 static struct frames_stream *most_urgent(const struct frames_session *session)
 {
-    unsigned turn = (unsigned)__builtin_ctz(session->turns);
-    return stream_at(session->schedule[turn].next);
+    unsigned turn = (unsigned)__builtin_ctz(session->out.turns);
+    return stream_at(session->out.schedule[turn].next);
 }
 
 static void to_fresh(struct frames_stream *stream)
 {
     frames_unlist(stream);
-    list_push_back(&stream->session->fresh, &stream->link);
+    list_push_back(&stream->session->out.fresh, &stream->link);
 }
 
 void frames_resume(struct frames_stream *stream)
@@ -137,12 +137,12 @@ static void tell_resets(struct frames_session *session, struct list *sent)
 static void tell_refusals(struct frames_session *session)
 {
     uint32_t sent[FRAMES_CODES];
-    if (!session->has_refusals) {
+    if (!session->out.has_refusals) {
         return;
     }
-    memcpy(sent, session->refusals, sizeof sent);
-    memset(session->refusals, 0, sizeof session->refusals);
-    session->has_refusals = false;
+    memcpy(sent, session->out.refusals, sizeof sent);
+    memset(session->out.refusals, 0, sizeof session->out.refusals);
+    session->out.has_refusals = false;
     for (uint32_t code = 0; code < FRAMES_CODES; code++) {
         for (uint32_t i = 0; i < sent[code]; i++) {
             session->events->reset_sent(session->ctx, code);
@@ -155,14 +155,14 @@ static bool send_control(struct frames_session *session, struct chain *out)
 {
     struct list heads;
     struct list resets;
-    struct buf *control = &session->control;
+    struct buf *control = &session->out.control;
     if (chain_add_copy(out, control->data, control->len) != GALLEY_OK) {
         return false;
     }
     buf_clear(control);
-    session->waiting_acks = 0;
-    move_all(&heads, &session->heads);
-    move_all(&resets, &session->resets);
+    session->out.waiting_acks = 0;
+    move_all(&heads, &session->out.heads);
+    move_all(&resets, &session->out.resets);
     tell_refusals(session);
     tell_heads(session, &heads);
     tell_resets(session, &resets);
@@ -255,7 +255,7 @@ static enum frames_result send_next(struct frames_session *session, struct frame
 
 static bool has_control(const struct frames_session *session)
 {
-    return session->control.len > 0 || !list_is_empty(&session->resets);
+    return session->out.control.len > 0 || !list_is_empty(&session->out.resets);
 }
 
 /* *ret_did_something: false when nothing is left to be done. */
@@ -263,7 +263,7 @@ static enum frames_result write_some(struct frames_session *session, struct chai
                                      bool *ret_did_something)
 {
     *ret_did_something = true;
-    if (session->control.failed) {
+    if (session->out.control.failed) {
         return FRAMES_NO_MEMORY;
     }
     if (has_control(session)) {
@@ -273,10 +273,10 @@ static enum frames_result write_some(struct frames_session *session, struct chai
         *ret_did_something = false;
         return FRAMES_OK;
     }
-    if (!list_is_empty(&session->fresh)) {
-        return ask(session, stream_at(session->fresh.next));
+    if (!list_is_empty(&session->out.fresh)) {
+        return ask(session, stream_at(session->out.fresh.next));
     }
-    if (session->turns != 0 && session->send_window > 0) {
+    if (session->out.turns != 0 && session->send_window > 0) {
         return send_next(session, most_urgent(session));
     }
     *ret_did_something = false;
@@ -286,7 +286,7 @@ static enum frames_result write_some(struct frames_session *session, struct chai
 /* Idle connections hold nothing. */
 static void tidy(struct frames_session *session)
 {
-    struct buf *control = &session->control;
+    struct buf *control = &session->out.control;
     size_t kept = session->open_streams > 0 ? FRAMES_KEPT_BYTES : KEPT_IDLE_BYTES;
     if (control->len == 0 && !control->failed && control->capacity > kept) {
         buf_finish(control);

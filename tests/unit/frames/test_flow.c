@@ -18,7 +18,7 @@ TEST(test_data_stops_where_the_window_of_the_stream_ends_and_goes_on)
     EXPECT_INT(frames_first_window(&owner.session, 20000), GALLEY_OK);
     owner_answer(owner_open(&owner, 1, true), 50000);
     EXPECT_SAID(owner_write_all(&owner), "HEADERS 1; DATA 1 16384; DATA 1 3616");
-    EXPECT_INT(owner.session.turns, 0); /* it is in no list: nobody looks at it */
+    EXPECT_INT(owner.session.out.turns, 0); /* it is in no list: nobody looks at it */
     unsigned asked = owner.asked;
     EXPECT_SAID(owner_write_all(&owner), "");
     EXPECT_INT(owner.asked, asked);
@@ -115,7 +115,7 @@ TEST(test_a_window_may_be_shut_while_its_stream_waits_for_its_turn)
     EXPECT_SAID(owner_write(&owner, 1), "DATA 1 16384");
     EXPECT_INT(frames_first_window(&owner.session, 0), GALLEY_OK);
     EXPECT_SAID(owner_write_all(&owner), "");
-    EXPECT_INT(owner.session.turns, 0);
+    EXPECT_INT(owner.session.out.turns, 0);
     EXPECT_INT(frames_first_window(&owner.session, WINDOW), GALLEY_OK);
     EXPECT_SAID(owner_write_all(&owner), "DATA 1 3616 end");
     owner_finish(&owner);

@@ -204,10 +204,10 @@ TEST(test_an_idle_session_keeps_no_large_buffer)
     for (int i = 0; i < MUCH / 17; i++) {
         EXPECT_INT(frames_ping(&owner.session, opaque), GALLEY_OK);
     }
-    EXPECT(owner.session.control.capacity > MUCH);
+    EXPECT(owner.session.out.control.capacity > MUCH);
     (void)owner_write_all(&owner);
     EXPECT_INT(frames_open_streams(&owner.session), 0);
-    EXPECT(owner.session.control.capacity <= LITTLE);
+    EXPECT(owner.session.out.control.capacity <= LITTLE);
     owner_finish(&owner);
 }
 
@@ -241,7 +241,7 @@ static bool has_memory(void)
     }
     int rc = say_all(&owner);
     enum frames_result result = frames_write(&owner.session, &owner.out, UINT64_MAX);
-    if (rc != GALLEY_OK && owner.session.control.failed) {
+    if (rc != GALLEY_OK && owner.session.out.control.failed) {
         /* What is in control may end in the middle of a head: not one byte of it leaves. */
         EXPECT_INT(result, FRAMES_NO_MEMORY);
         EXPECT_INT(owner.out.bytes, 0);

@@ -202,7 +202,7 @@ TEST(test_a_stream_that_the_client_resets_leaves_every_list)
     EXPECT_SAID(owner_write(&owner, 20000), "HEADERS 5; DATA 1 16384; DATA 1 16384");
     frames_stream_close(&owner_find(&owner, 1)->stream, FRAMES_CANCEL);
     EXPECT_SAID(owner_write_all(&owner), "");
-    EXPECT_INT(owner.session.turns, 0);
+    EXPECT_INT(owner.session.out.turns, 0);
     owner_finish(&owner);
 }
 
@@ -277,7 +277,7 @@ TEST(test_all_may_be_reset_when_a_stream_closes)
     owner.on_closed = reset_all;
     (void)owner_write_all(&owner);
     EXPECT_INT(frames_open_streams(&owner.session), 0);
-    EXPECT(list_is_empty(&owner.session.resets));
+    EXPECT(list_is_empty(&owner.session.out.resets));
     owner_finish(&owner);
 }
 

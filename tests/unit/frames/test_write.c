@@ -325,7 +325,7 @@ TEST(test_an_answer_that_gets_another_priority_changes_its_place)
     EXPECT_SAID(owner_write(&owner, 1), "DATA 1 16384");
     frames_reprioritize(&owner_find(&owner, 1)->stream, 3, true);
     EXPECT_SAID(owner_write_all(&owner), "DATA 3 16384 end; DATA 1 16384 end");
-    EXPECT_INT(owner.session.turns, 0);
+    EXPECT_INT(owner.session.out.turns, 0);
     owner_finish(&owner);
 }
 

@@ -245,7 +245,7 @@ static void end_all(struct client *client)
     EXPECT_INT(frames_window_update(&client->owner.session, 0, much), GALLEY_OK);
     (void)owner_write_all(&client->owner);
     EXPECT_INT(frames_open_streams(&client->owner.session), 0);
-    EXPECT_INT(client->owner.session.turns, 0);
+    EXPECT_INT(client->owner.session.out.turns, 0);
 }
 
 TEST(test_random_owners_and_windows_lose_nothing_and_pass_no_window)
