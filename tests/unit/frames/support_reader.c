@@ -128,6 +128,16 @@ static void on_malformed(void *ctx, int32_t id)
     (void)act(reader, "malformed", NULL);
 }
 
+/* The beginning of it, the same in whatever pieces it comes. */
+static void show(struct reader *reader, struct span piece)
+{
+    enum { MOST = 100 };
+    for (size_t i = 0; i < piece.len && reader->data_shown < MOST; i++, reader->data_shown++) {
+        bool is_plain = piece.ptr[i] >= ' ' && piece.ptr[i] <= '~';
+        add(reader->log, "%c", is_plain ? piece.ptr[i] : '.');
+    }
+}
+
 static void on_data(void *ctx, struct frames_stream *stream, struct span piece)
 {
     struct reader *reader = ctx;
@@ -135,10 +145,9 @@ static void on_data(void *ctx, struct frames_stream *stream, struct span piece)
     if (reader->data_id != stream->id) {
         NOTE(reader, "data %d ", stream->id);
         reader->data_id = stream->id;
+        reader->data_shown = 0;
     }
-    if (piece.len < 100) {
-        add(reader->log, "%.*s", SPAN_ARGS(piece));
-    }
+    show(reader, piece);
     if (!reader->habits.keeps_data) {
         (void)frames_consume(stream, (uint32_t)piece.len);
     }

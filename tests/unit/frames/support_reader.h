@@ -59,6 +59,7 @@ struct reader {
     unsigned count;
     unsigned events; /* that have come */
     int32_t data_id; /* the log ends with data of this stream; 0: it does not */
+    unsigned data_shown;
     char log[READER_LOG_BYTES];
     char said[READER_LOG_BYTES];
 };
