@@ -43,15 +43,15 @@ static int begin_trailer(struct frames_session *session)
 enum frames_result frames_block_begin(struct frames_session *session)
 {
     session->block = (struct frames_block){
-        .id = session->id,
+        .id = session->in.id,
         .rest = session->block.rest,
         .length = -1,
         .urgency = FRAMES_USUAL_URGENCY,
         .is_open = true,
-        .is_end = (session->flags & FRAMES_END_STREAM) != 0,
+        .is_end = (session->in.flags & FRAMES_END_STREAM) != 0,
     };
     hpack_decoder_begin(&session->decoder);
-    if (session->id <= session->last_id) {
+    if (session->in.id <= session->last_id) {
         return frames_result_of(begin_trailer(session));
     }
     begin_request(session);

@@ -15,7 +15,7 @@ static const char preface[PREFACE_BYTES + 1] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n
 static void go_to(struct frames_session *session, enum frames_at at)
 {
     if (!session->is_ending) {
-        session->at = (uint8_t)at;
+        session->in.at = (uint8_t)at;
     }
 }
 
@@ -28,32 +28,32 @@ static size_t smaller(size_t a, size_t b)
  * it is too little. */
 static const uint8_t *gather(struct frames_session *session, struct span *bytes, uint8_t wanted)
 {
-    if (session->small_len == 0 && bytes->len >= wanted) {
+    if (session->in.small_len == 0 && bytes->len >= wanted) {
         const char *at = bytes->ptr;
         *bytes = span_from(*bytes, wanted);
         return (const uint8_t *)at;
     }
-    size_t n = smaller(bytes->len, (size_t)(wanted - session->small_len));
-    memcpy(session->small + session->small_len, bytes->ptr, n);
-    session->small_len = (uint8_t)(session->small_len + n);
+    size_t n = smaller(bytes->len, (size_t)(wanted - session->in.small_len));
+    memcpy(session->in.small + session->in.small_len, bytes->ptr, n);
+    session->in.small_len = (uint8_t)(session->in.small_len + n);
     *bytes = span_from(*bytes, n);
-    if (session->small_len < wanted) {
+    if (session->in.small_len < wanted) {
         return NULL;
     }
-    session->small_len = 0;
-    return session->small;
+    session->in.small_len = 0;
+    return session->in.small;
 }
 
 /* ---- a frame ends ---------------------------------------------------------------------------- */
 
 static enum frames_result end_frame(struct frames_session *session)
 {
-    bool is_block_end = (session->flags & FRAMES_END_HEADERS) != 0;
+    bool is_block_end = (session->in.flags & FRAMES_END_HEADERS) != 0;
     go_to(session, FRAMES_AT_HEAD);
     if (session->is_ending) {
         return FRAMES_OK;
     }
-    switch (session->type) {
+    switch (session->in.type) {
     case FRAMES_DATA:
         return frames_data_end(session);
     case FRAMES_HEADERS:
@@ -69,7 +69,7 @@ static enum frames_result end_frame(struct frames_session *session)
 /* What is left of the frame says nothing. */
 static enum frames_result skip_rest(struct frames_session *session)
 {
-    if (session->left == 0) {
+    if (session->in.left == 0) {
         return end_frame(session);
     }
     go_to(session, FRAMES_AT_SKIP);
@@ -78,10 +78,10 @@ static enum frames_result skip_rest(struct frames_session *session)
 
 static enum frames_result step_skip(struct frames_session *session, struct span *bytes)
 {
-    size_t n = smaller(bytes->len, session->left);
+    size_t n = smaller(bytes->len, session->in.left);
     *bytes = span_from(*bytes, n);
-    session->left -= (uint32_t)n;
-    return session->left == 0 ? end_frame(session) : FRAMES_OK;
+    session->in.left -= (uint32_t)n;
+    return session->in.left == 0 ? end_frame(session) : FRAMES_OK;
 }
 
 /* ---- payloads -------------------------------------------------------------------------------- */
@@ -91,10 +91,10 @@ static enum frames_result step_skip(struct frames_session *session, struct span 
 static enum frames_result take_content(struct frames_session *session, struct span piece)
 {
     enum frames_result result = FRAMES_OK;
-    session->left -= (uint32_t)piece.len;
-    bool is_whole = session->left == session->padding;
-    if (session->type != FRAMES_DATA) {
-        bool is_last = is_whole && (session->flags & FRAMES_END_HEADERS) != 0;
+    session->in.left -= (uint32_t)piece.len;
+    bool is_whole = session->in.left == session->in.padding;
+    if (session->in.type != FRAMES_DATA) {
+        bool is_last = is_whole && (session->in.flags & FRAMES_END_HEADERS) != 0;
         result = frames_block_feed(session, piece, is_last);
     } else if (piece.len > 0) {
         result = frames_data_piece(session, piece);
@@ -107,7 +107,7 @@ static enum frames_result take_content(struct frames_session *session, struct sp
 
 static enum frames_result step_content(struct frames_session *session, struct span *bytes)
 {
-    size_t n = smaller(bytes->len, session->left - session->padding);
+    size_t n = smaller(bytes->len, session->in.left - session->in.padding);
     struct span piece = span_first(*bytes, n);
     *bytes = span_from(*bytes, n);
     return take_content(session, piece);
@@ -116,14 +116,14 @@ static enum frames_result step_content(struct frames_session *session, struct sp
 static enum frames_result begin_content(struct frames_session *session, enum frames_at at)
 {
     go_to(session, at);
-    bool is_empty = session->left == session->padding;
+    bool is_empty = session->in.left == session->in.padding;
     return is_empty && !session->is_ending ? take_content(session, SPAN("")) : FRAMES_OK;
 }
 
 static enum frames_result begin_small(struct frames_session *session)
 {
-    session->small_bytes = frames_small_bytes(session);
-    if (session->small_bytes == 0) {
+    session->in.small_bytes = frames_small_bytes(session);
+    if (session->in.small_bytes == 0) {
         return skip_rest(session);
     }
     go_to(session, FRAMES_AT_SMALL);
@@ -132,12 +132,12 @@ static enum frames_result begin_small(struct frames_session *session)
 
 static enum frames_result step_small(struct frames_session *session, struct span *bytes)
 {
-    const uint8_t *payload = gather(session, bytes, session->small_bytes);
+    const uint8_t *payload = gather(session, bytes, session->in.small_bytes);
     if (!payload) {
         return FRAMES_OK;
     }
-    session->left -= session->small_bytes;
-    if (session->type == FRAMES_HEADERS) { /* RFC 9113 §6.2: a priority that nobody heeds */
+    session->in.left -= session->in.small_bytes;
+    if (session->in.type == FRAMES_HEADERS) { /* RFC 9113 §6.2: a priority that nobody heeds */
         return begin_content(session, FRAMES_AT_BLOCK);
     }
     enum frames_result result = frames_small(session, payload);
@@ -150,9 +150,9 @@ static enum frames_result step_setting(struct frames_session *session, struct sp
     if (!entry) {
         return FRAMES_OK;
     }
-    session->left -= SETTING_BYTES;
+    session->in.left -= SETTING_BYTES;
     enum frames_result result = frames_setting(session, entry);
-    bool is_whole = session->left == 0 && !session->is_ending;
+    bool is_whole = session->in.left == 0 && !session->is_ending;
     return result == FRAMES_OK && is_whole ? end_frame(session) : result;
 }
 
@@ -160,13 +160,13 @@ static enum frames_result step_setting(struct frames_session *session, struct sp
 
 static bool has_priority(const struct frames_session *session)
 {
-    return session->type == FRAMES_HEADERS && (session->flags & FRAMES_HAS_PRIORITY) != 0;
+    return session->in.type == FRAMES_HEADERS && (session->in.flags & FRAMES_HAS_PRIORITY) != 0;
 }
 
 /* The length of the padding is known. */
 static enum frames_result begin_padded(struct frames_session *session)
 {
-    bool is_data = session->type == FRAMES_DATA;
+    bool is_data = session->in.type == FRAMES_DATA;
     enum frames_result result = is_data ? frames_data_begin(session) : frames_block_begin(session);
     if (result != FRAMES_OK || session->is_ending) {
         return result;
@@ -180,11 +180,11 @@ static enum frames_result begin_padded(struct frames_session *session)
 /* RFC 9113 §6.1, §6.2: padding that is longer than what there is. */
 static enum frames_result step_padding(struct frames_session *session, struct span *bytes)
 {
-    session->padding = (uint8_t)bytes->ptr[0];
+    session->in.padding = (uint8_t)bytes->ptr[0];
     *bytes = span_from(*bytes, 1);
-    session->left--;
+    session->in.left--;
     uint32_t before = has_priority(session) ? frames_small_bytes(session) : 0;
-    if (session->padding + before > session->left) {
+    if (session->in.padding + before > session->in.left) {
         return frames_result_of(frames_fail(session, FRAMES_PROTOCOL_ERROR));
     }
     return begin_padded(session);
@@ -204,12 +204,12 @@ static enum frames_result begin_frame(struct frames_session *session)
     if (code != FRAMES_NO_ERROR) {
         return frames_result_of(frames_fail(session, code));
     }
-    session->left = session->length;
-    session->padding = 0;
-    switch (session->type) {
+    session->in.left = session->in.length;
+    session->in.padding = 0;
+    switch (session->in.type) {
     case FRAMES_DATA:
     case FRAMES_HEADERS:
-        if (session->flags & FRAMES_PADDED) {
+        if (session->in.flags & FRAMES_PADDED) {
             go_to(session, FRAMES_AT_PADDING);
             return FRAMES_OK;
         }
@@ -218,7 +218,7 @@ static enum frames_result begin_frame(struct frames_session *session)
         return begin_content(session, FRAMES_AT_BLOCK);
     case FRAMES_SETTINGS:
         go_to(session, FRAMES_AT_SETTING);
-        return session->left == 0 ? end_frame(session) : FRAMES_OK;
+        return session->in.left == 0 ? end_frame(session) : FRAMES_OK;
     case FRAMES_PRIORITY:
         return begin_priority(session);
     default:
@@ -229,7 +229,7 @@ static enum frames_result begin_frame(struct frames_session *session)
 /* RFC 9113 §3.4: a client begins with SETTINGS, which answer nothing. */
 static bool is_expected(const struct frames_session *session)
 {
-    bool is_first = session->type == FRAMES_SETTINGS && (session->flags & FRAMES_ACK) == 0;
+    bool is_first = session->in.type == FRAMES_SETTINGS && (session->in.flags & FRAMES_ACK) == 0;
     return session->has_settings || is_first;
 }
 
@@ -239,16 +239,16 @@ static enum frames_result step_head(struct frames_session *session, struct span 
     if (!head) {
         return FRAMES_OK;
     }
-    session->length = (uint32_t)head[0] << 16 | frames_u16(head + 1);
-    session->type = head[3];
-    session->flags = head[4];
-    session->id = (int32_t)(frames_u32(head + 5) & FRAMES_MAX_ID); /* §4.1: a bit is reserved */
+    session->in.length = (uint32_t)head[0] << 16 | frames_u16(head + 1);
+    session->in.type = head[3];
+    session->in.flags = head[4];
+    session->in.id = (int32_t)(frames_u32(head + 5) & FRAMES_MAX_ID); /* §4.1: a bit is reserved */
     if (!is_expected(session)) {
         return FRAMES_NOT_HTTP2;
     }
-    struct frames_stream *stream = frames_stream_find(session, session->id);
-    if (!session->events->frame_began(session->ctx, session->type, session->flags, session->id,
-                                      stream)) {
+    struct frames_stream *stream = frames_stream_find(session, session->in.id);
+    if (!session->events->frame_began(session->ctx, session->in.type, session->in.flags,
+                                      session->in.id, stream)) {
         return FRAMES_STOPPED;
     }
     return session->is_ending ? FRAMES_OK : begin_frame(session);
@@ -256,14 +256,14 @@ static enum frames_result step_head(struct frames_session *session, struct span 
 
 static enum frames_result step_preface(struct frames_session *session, struct span *bytes)
 {
-    size_t n = smaller(bytes->len, (size_t)(PREFACE_BYTES - session->small_len));
-    if (memcmp(preface + session->small_len, bytes->ptr, n) != 0) {
+    size_t n = smaller(bytes->len, (size_t)(PREFACE_BYTES - session->in.small_len));
+    if (memcmp(preface + session->in.small_len, bytes->ptr, n) != 0) {
         return FRAMES_NOT_HTTP2;
     }
     *bytes = span_from(*bytes, n);
-    session->small_len = (uint8_t)(session->small_len + n);
-    if (session->small_len == PREFACE_BYTES) {
-        session->small_len = 0;
+    session->in.small_len = (uint8_t)(session->in.small_len + n);
+    if (session->in.small_len == PREFACE_BYTES) {
+        session->in.small_len = 0;
         go_to(session, FRAMES_AT_HEAD);
     }
     return FRAMES_OK;
@@ -273,7 +273,7 @@ static enum frames_result step_preface(struct frames_session *session, struct sp
 
 static enum frames_result step(struct frames_session *session, struct span *bytes)
 {
-    switch ((enum frames_at)session->at) {
+    switch ((enum frames_at)session->in.at) {
     case FRAMES_AT_PREFACE:
         return step_preface(session, bytes);
     case FRAMES_AT_HEAD:
@@ -304,7 +304,7 @@ enum frames_result frames_receive(struct frames_session *session, const void *da
         result = step(session, &bytes);
     }
     if (result != FRAMES_OK) {
-        session->at = FRAMES_AT_END;
+        session->in.at = FRAMES_AT_END;
     }
     return result;
 }

@@ -32,20 +32,20 @@ static const struct rule rules[] = {
 
 static bool is_idle(const struct frames_session *session)
 {
-    return session->id % 2 == 0 || session->id > session->last_id;
+    return session->in.id % 2 == 0 || session->in.id > session->last_id;
 }
 
 static bool may_be_there(const struct frames_session *session, enum place place)
 {
     switch (place) {
     case ON_STREAM:
-        return session->id != 0;
+        return session->in.id != 0;
     case ON_KNOWN_STREAM:
         return !is_idle(session);
     case ON_CONN:
-        return session->id == 0;
+        return session->in.id == 0;
     case ON_CONN_OR_KNOWN_STREAM:
-        return session->id == 0 || !is_idle(session);
+        return session->in.id == 0 || !is_idle(session);
     default:
         return true;
     }
@@ -56,23 +56,24 @@ static bool may_be_there(const struct frames_session *session, enum place place)
 static bool is_in_order(const struct frames_session *session)
 {
     const struct frames_block *block = &session->block;
-    bool is_continued = session->type == FRAMES_CONTINUATION;
-    if (block->is_open ? !is_continued || session->id != block->id : is_continued) {
+    bool is_continued = session->in.type == FRAMES_CONTINUATION;
+    if (block->is_open ? !is_continued || session->in.id != block->id : is_continued) {
         return false;
     }
-    bool is_odd = session->id % 2 != 0;
-    return session->type != FRAMES_PUSH_PROMISE && (session->type != FRAMES_HEADERS || is_odd);
+    bool is_odd = session->in.id % 2 != 0;
+    return session->in.type != FRAMES_PUSH_PROMISE &&
+           (session->in.type != FRAMES_HEADERS || is_odd);
 }
 
 /* What the flags say is there must be (§6.1, §6.2). */
 static uint32_t least_of(const struct frames_session *session)
 {
-    bool is_headers = session->type == FRAMES_HEADERS;
-    uint32_t least = rules[session->type].least;
-    if ((is_headers || session->type == FRAMES_DATA) && (session->flags & FRAMES_PADDED)) {
+    bool is_headers = session->in.type == FRAMES_HEADERS;
+    uint32_t least = rules[session->in.type].least;
+    if ((is_headers || session->in.type == FRAMES_DATA) && (session->in.flags & FRAMES_PADDED)) {
         least++;
     }
-    if (is_headers && (session->flags & FRAMES_HAS_PRIORITY)) {
+    if (is_headers && (session->in.flags & FRAMES_HAS_PRIORITY)) {
         least += PRIORITY_BYTES;
     }
     return least;
@@ -81,32 +82,32 @@ static uint32_t least_of(const struct frames_session *session)
 /* §6.5; and none has as many settings as we do not want to look at. */
 static uint32_t judge_settings(const struct frames_session *session)
 {
-    bool is_ack = (session->flags & FRAMES_ACK) != 0;
-    if (session->length % SETTING_BYTES != 0 || (is_ack && session->length > 0)) {
+    bool is_ack = (session->in.flags & FRAMES_ACK) != 0;
+    if (session->in.length % SETTING_BYTES != 0 || (is_ack && session->in.length > 0)) {
         return FRAMES_FRAME_SIZE_ERROR;
     }
-    bool is_bearable = session->length <= FRAMES_MAX_SETTINGS * SETTING_BYTES;
+    bool is_bearable = session->in.length <= FRAMES_MAX_SETTINGS * SETTING_BYTES;
     return is_bearable ? FRAMES_NO_ERROR : FRAMES_ENHANCE_YOUR_CALM;
 }
 
 uint32_t frames_judge_head(const struct frames_session *session)
 {
-    if (session->length > FRAMES_MAX_PAYLOAD) { /* §4.2 */
+    if (session->in.length > FRAMES_MAX_PAYLOAD) { /* §4.2 */
         return FRAMES_FRAME_SIZE_ERROR;
     }
     if (!is_in_order(session)) {
         return FRAMES_PROTOCOL_ERROR;
     }
-    if (session->type >= sizeof rules / sizeof *rules) {
+    if (session->in.type >= sizeof rules / sizeof *rules) {
         return FRAMES_NO_ERROR;
     }
-    const struct rule *rule = &rules[session->type];
+    const struct rule *rule = &rules[session->in.type];
     if (!may_be_there(session, (enum place)rule->place)) {
         return FRAMES_PROTOCOL_ERROR;
     }
     uint32_t least = least_of(session);
-    if (session->length < least || (rule->is_exact && session->length > least)) {
+    if (session->in.length < least || (rule->is_exact && session->in.length > least)) {
         return FRAMES_FRAME_SIZE_ERROR;
     }
-    return session->type == FRAMES_SETTINGS ? judge_settings(session) : FRAMES_NO_ERROR;
+    return session->in.type == FRAMES_SETTINGS ? judge_settings(session) : FRAMES_NO_ERROR;
 }

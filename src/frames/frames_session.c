@@ -180,7 +180,7 @@ int frames_end(struct frames_session *session, uint32_t code)
     session->said_goaway = true;
     session->last_allowed = session->last_taken;
     session->is_ending = true;
-    session->at = FRAMES_AT_END;
+    session->in.at = FRAMES_AT_END;
     return rc;
 }
 

@@ -22,6 +22,21 @@ enum {
     FRAMES_TURNS = 2 * FRAMES_URGENCIES /* of each urgency first those that are not incremental */
 };
 
+/** Of the frame that is being received. */
+struct frames_input {
+    uint8_t at;          /* enum frames_at */
+    uint8_t small_len;   /* gathered; of the preface: received */
+    uint8_t small_bytes; /* … to be gathered, at FRAMES_AT_SMALL */
+    uint8_t small[FRAMES_SMALL_BYTES];
+    uint8_t type;
+    uint8_t flags;
+    uint8_t padding;
+    bool is_taken; /* DATA that goes to its stream, if that is still open */
+    int32_t id;
+    uint32_t left;   /* bytes of its payload to come, with padding … */
+    uint32_t length; /* … and all of them */
+};
+
 /** Of the header block that is being received. */
 struct frames_block {
     int32_t id;
@@ -63,16 +78,7 @@ struct frames_session {
     unsigned open_streams;
 
     /* receiving */
-    uint8_t at;          /* enum frames_at */
-    uint8_t small_len;   /* gathered; of the preface: received */
-    uint8_t small_bytes; /* … to be gathered, at FRAMES_AT_SMALL */
-    uint8_t small[FRAMES_SMALL_BYTES];
-    uint8_t type; /* of the frame that is being read … */
-    uint8_t flags;
-    uint8_t padding;
-    int32_t id;
-    uint32_t left;   /* … bytes of its payload to come, with padding */
-    uint32_t length; /* … and its length */
+    struct frames_input in;
     struct frames_block block;
     int32_t last_id;      /* the highest that the client has used */
     int32_t last_taken;   /* … that was given to the owner */
@@ -86,7 +92,6 @@ struct frames_session {
     struct frames_output out;
     int32_t send_window;
     int32_t first_send_window; /* of new streams: the client's SETTINGS_INITIAL_WINDOW_SIZE */
-    bool is_data_taken : 1;    /* DATA that is being read goes to its stream, if that is open */
     bool has_settings : 1;     /* the client's first */
     bool settings_acked : 1;   /* ours */
     bool got_goaway : 1;       /* the client opens no more */

@@ -62,7 +62,7 @@ static enum frames_result acked(struct frames_session *session)
 
 enum frames_result frames_settings_end(struct frames_session *session)
 {
-    if (session->flags & FRAMES_ACK) {
+    if (session->in.flags & FRAMES_ACK) {
         return acked(session);
     }
     session->has_settings = true;

@@ -18,7 +18,7 @@ static uint8_t priority_update_bytes(uint32_t length)
 
 uint8_t frames_small_bytes(const struct frames_session *session)
 {
-    switch (session->type) {
+    switch (session->in.type) {
     case FRAMES_HEADERS: /* its priority */
         return PRIORITY_BYTES;
     case FRAMES_RST_STREAM:
@@ -28,7 +28,7 @@ uint8_t frames_small_bytes(const struct frames_session *session)
     case FRAMES_GOAWAY:
         return 8;
     case FRAMES_PRIORITY_UPDATE:
-        return priority_update_bytes(session->length);
+        return priority_update_bytes(session->in.length);
     default:
         return 0;
     }
@@ -37,8 +37,8 @@ uint8_t frames_small_bytes(const struct frames_session *session)
 /* RFC 9113 §6.3: an error of its stream; of the connection if that is not open. The rest is of RFC 7540. */
 enum frames_result frames_priority_frame(struct frames_session *session)
 {
-    struct frames_stream *stream = frames_stream_find(session, session->id);
-    if (session->length == PRIORITY_BYTES) {
+    struct frames_stream *stream = frames_stream_find(session, session->in.id);
+    if (session->in.length == PRIORITY_BYTES) {
         return FRAMES_OK;
     }
     return frames_result_of(stream ? frames_reset(stream, FRAMES_FRAME_SIZE_ERROR)
@@ -54,10 +54,10 @@ static enum frames_result priority_update(struct frames_session *session, const 
     }
     struct frames_stream *stream = frames_stream_find(session, id);
     struct span text = span_make((const char *)payload + PRIORITIZED_BYTES,
-                                 (size_t)(session->small_bytes - PRIORITIZED_BYTES));
+                                 (size_t)(session->in.small_bytes - PRIORITIZED_BYTES));
     uint8_t urgency = FRAMES_USUAL_URGENCY;
     bool is_incremental = false;
-    bool is_whole = session->small_bytes == session->length;
+    bool is_whole = session->in.small_bytes == session->in.length;
     if (stream && is_whole && frames_priority_parse(text, &urgency, &is_incremental)) {
         frames_reprioritize(stream, urgency, is_incremental);
     }
@@ -66,7 +66,7 @@ static enum frames_result priority_update(struct frames_session *session, const 
 
 static enum frames_result ping(struct frames_session *session, const uint8_t *payload)
 {
-    if (session->flags & FRAMES_ACK) {
+    if (session->in.flags & FRAMES_ACK) {
         session->events->ping_answered(session->ctx, payload);
         return FRAMES_OK;
     }
@@ -75,7 +75,7 @@ static enum frames_result ping(struct frames_session *session, const uint8_t *pa
 
 static enum frames_result reset(struct frames_session *session, const uint8_t *payload)
 {
-    struct frames_stream *stream = frames_stream_find(session, session->id);
+    struct frames_stream *stream = frames_stream_find(session, session->in.id);
     if (stream) {
         frames_stream_close(stream, frames_u32(payload));
     }
@@ -84,7 +84,7 @@ static enum frames_result reset(struct frames_session *session, const uint8_t *p
 
 enum frames_result frames_small(struct frames_session *session, const uint8_t *payload)
 {
-    switch (session->type) {
+    switch (session->in.type) {
     case FRAMES_RST_STREAM:
         return reset(session, payload);
     case FRAMES_PING:
@@ -94,7 +94,7 @@ enum frames_result frames_small(struct frames_session *session, const uint8_t *p
         return FRAMES_OK;
     case FRAMES_WINDOW_UPDATE:
         return frames_result_of(
-            frames_window_update(session, session->id, frames_u32(payload) & FRAMES_MAX_WINDOW));
+            frames_window_update(session, session->in.id, frames_u32(payload) & FRAMES_MAX_WINDOW));
     default:
         return priority_update(session, payload);
     }
