@@ -187,7 +187,7 @@ TEST(test_a_head_without_memory_resets_its_stream_and_the_table_goes_on)
     struct habits habits = {.has_no_memory = true};
     struct buf bytes;
     buf_init(&bytes, 0);
-    wire_get(&bytes, FRAMES_END_STREAM, 1);
+    wire_get(&bytes, 0, 1);
     WIRE_FRAME(&bytes, FRAMES_DATA, 0, 1, "x");
     expect_read(&bytes, &habits, "head 1; data_ended 0 1 |  | RST_STREAM 1 INTERNAL_ERROR");
     buf_finish(&bytes);

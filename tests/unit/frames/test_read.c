@@ -382,7 +382,6 @@ TEST(test_a_stream_is_closed_by_rst_stream)
     WIRE_FRAME(&bytes, FRAMES_RST_STREAM, 0, 1, "\0\0\0\10");
     WIRE_FRAME(&bytes, FRAMES_RST_STREAM, 0, 1, "\0\0\0\10");
     WIRE_FRAME(&bytes, FRAMES_WINDOW_UPDATE, 0, 1, "\0\0\0\1");
-    WIRE_FRAME(&bytes, FRAMES_WINDOW_UPDATE, 0, 1, "\0\0\0\0");
     WIRE_FRAME(&bytes, FRAMES_PRIORITY, 0, 1, "\0\0\0\0\0");
     WIRE_FRAME(&bytes, FRAMES_DATA, FRAMES_END_STREAM, 1, "late");
     wire_get(&bytes, FRAMES_END_STREAM, 1);
@@ -390,6 +389,22 @@ TEST(test_a_stream_is_closed_by_rst_stream)
     struct habits habits = {.hides_fields = true};
     expect_read(&bytes, &habits,
                 "head 1; request 1; closed 1 CANCEL; data_ended 0 4 end |  | PING ACK 12345678");
+    buf_finish(&bytes);
+}
+
+/* RFC 9113 §5.1, §6.9: what no late frame is, but a broken rule, is an error of the closed stream, too. */
+TEST(test_rules_broken_on_a_closed_stream_are_answered)
+{
+    struct buf bytes;
+    buf_init(&bytes, 0);
+    wire_get(&bytes, FRAMES_END_STREAM, 1);
+    WIRE_FRAME(&bytes, FRAMES_RST_STREAM, 0, 1, "\0\0\0\10");
+    WIRE_FRAME(&bytes, FRAMES_WINDOW_UPDATE, 0, 1, "\0\0\0\0");
+    WIRE_FRAME(&bytes, FRAMES_DATA, 0, 1, "more");
+    struct habits habits = {.hides_fields = true};
+    expect_read(&bytes, &habits,
+                "head 1; request 1 end; closed 1 CANCEL; data_ended 0 4 |  | RST_STREAM 1 "
+                "PROTOCOL_ERROR; RST_STREAM 1 STREAM_CLOSED");
     buf_finish(&bytes);
 }
 
