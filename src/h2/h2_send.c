@@ -17,6 +17,16 @@ static void piece_gone(void *arg)
     h2_stream_unref(stream);
 }
 
+/* The last piece of a file. */
+static void file_gone(void *arg)
+{
+    struct h2_stream *stream = arg;
+    chain_release_fn *release = stream->release;
+    stream->release = NULL;
+    release(stream->release_arg);
+    piece_gone(stream);
+}
+
 /* ---- into conn->out -------------------------------------------------------------------------- */
 
 static int add_part(struct chain *out, const struct chain_part *part, size_t len,
@@ -31,6 +41,24 @@ static int add_lent(struct h2_stream *stream, const struct chain_part *part, siz
 {
     int rc = add_part(&stream->session->conn->out, part, len, piece_gone, stream);
     if (rc == GALLEY_OK) {
+        stream->pieces++;
+        h2_stream_ref(stream);
+    }
+    return rc;
+}
+
+/* All that is left of a part that somebody waits for. Of a file it must be known whose it is, should it
+ * turn out shorter: h2_file_broken(). */
+static int add_last(struct h2_stream *stream, struct chain_part *part)
+{
+    struct chain *out = &stream->session->conn->out;
+    if (part->ptr || stream->release) {
+        return add_part(out, part, part->len, part->release, part->arg);
+    }
+    int rc = add_part(out, part, part->len, file_gone, stream);
+    if (rc == GALLEY_OK) {
+        stream->release = part->release;
+        stream->release_arg = part->arg;
         stream->pieces++;
         h2_stream_ref(stream);
     }
@@ -55,7 +83,7 @@ static int64_t move_front(struct h2_stream *stream, uint64_t len)
     if (shall_copy(stream, part, n)) {
         rc = chain_add_copy(out, part->ptr, n);
     } else if (n == part->len && part->release) {
-        rc = add_part(out, part, n, part->release, part->arg);
+        rc = add_last(stream, part);
         if (rc == GALLEY_OK) {
             part->release = NULL; /* it is the piece's now */
         }
@@ -104,6 +132,34 @@ struct frames_ready h2_send_ready(void *ctx, struct frames_stream *frames)
         h2_stream_wake(stream);
     }
     return (struct frames_ready){.bytes = stream->body.bytes, .is_end = stream->answer_ended};
+}
+
+/* ---- files that have become shorter ---------------------------------------------------------- */
+
+static struct h2_stream *stream_of_part(const struct chain_part *part)
+{
+    bool is_ours = part->release == piece_gone || part->release == file_gone;
+    return is_ours ? part->arg : NULL;
+}
+
+/* RFC 9113 §5.4.2: what a DATA frame's head has promised must come, or nothing behind it is understood;
+ * then RST_STREAM says that the answer is not whole. Not so when END_STREAM has been promised, too. */
+bool h2_file_broken(struct conn *conn)
+{
+    static const char zeros[FRAMES_MAX_PAYLOAD];
+    struct chain_part *part = &conn->out.parts[conn->out.first];
+    struct h2_stream *stream = stream_of_part(part);
+    bool looks_whole = !stream || (stream->is_sent && !stream->was_reset);
+    if (looks_whole || part->len > sizeof zeros || !conn->session || conn_is_ending(conn)) {
+        return false;
+    }
+    part->ptr = zeros;
+    part->fd = -1;
+    if (stream->is_open && !stream->was_reset) {
+        counter_add(&stream->driver->counters.aborted, 1);
+        h2_stream_reset(stream, FRAMES_INTERNAL_ERROR);
+    }
+    return true;
 }
 
 int h2_take_body(struct h2_stream *stream, struct chain *body)

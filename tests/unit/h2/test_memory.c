@@ -12,7 +12,7 @@
 static uint64_t used(const struct world *world)
 {
     const struct h2_session *session = world_conn(world)->session;
-    return mem_cost(session->frames.control.capacity) +
+    return mem_cost(session->frames.out.control.capacity) +
            mem_cost(session->frames.block.rest.capacity);
 }
 
