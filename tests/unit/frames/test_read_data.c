@@ -74,6 +74,21 @@ TEST(test_content_behind_the_end_is_an_error_of_the_stream)
     buf_finish(&bytes);
 }
 
+/* §5.1: it is as wrong when the stream is closed, or was refused, and is counted each time. */
+TEST(test_content_behind_the_end_of_a_stream_that_is_closed_is_refused)
+{
+    struct habits habits = {.refuses = FRAMES_REFUSED_STREAM, .hides_fields = true};
+    struct buf bytes;
+    buf_init(&bytes, 0);
+    wire_get(&bytes, FRAMES_END_STREAM, 1);
+    WIRE_FRAME(&bytes, FRAMES_DATA, 0, 1, "more");
+    WIRE_FRAME(&bytes, FRAMES_DATA, 0, 1, "more");
+    expect_read(&bytes, &habits,
+                "head 1; request 1 end; data_ended 0 4; data_ended 0 4 |  | RST_STREAM 1 "
+                "REFUSED_STREAM; RST_STREAM 1 STREAM_CLOSED; RST_STREAM 1 STREAM_CLOSED");
+    buf_finish(&bytes);
+}
+
 TEST(test_content_of_a_stream_that_we_have_reset_is_dropped)
 {
     struct habits habits = {.resets = "request", .hides_fields = true};
