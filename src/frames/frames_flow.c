@@ -155,6 +155,9 @@ static bool widen_send(struct frames_stream *stream, int64_t change)
 static int conn_window_update(struct frames_session *session, uint32_t increment)
 {
     int64_t window = (int64_t)session->send_window + increment;
+    if (increment == 0) {
+        return frames_fail(session, FRAMES_PROTOCOL_ERROR);
+    }
     if (window > FRAMES_MAX_WINDOW) {
         return frames_fail(session, FRAMES_FLOW_CONTROL_ERROR);
     }
@@ -162,18 +165,14 @@ static int conn_window_update(struct frames_session *session, uint32_t increment
     return GALLEY_OK;
 }
 
-/* RFC 9113 §6.9: an increment of 0 is an error, of the stream; §5.4.1 lets us make it the connection's. Nobody
- * says so by mistake, and whoever wants us to reset streams (CVE-2025-8671) has one way less. */
 int frames_window_update(struct frames_session *session, int32_t id, uint32_t increment)
 {
-    if (increment == 0) {
-        return frames_fail(session, FRAMES_PROTOCOL_ERROR);
-    }
     if (id == 0) {
         return conn_window_update(session, increment);
     }
     struct frames_stream *stream = frames_stream_find(session, id);
-    if (increment == 0) { /* also on a closed stream: that is nobody's mistake */
+    if (increment ==
+        0) { /* of a closed stream, too: it is no mistake, and our resets are counted */
         return stream ? frames_reset(stream, FRAMES_PROTOCOL_ERROR)
                       : frames_refuse(session, id, FRAMES_PROTOCOL_ERROR);
     }

@@ -79,8 +79,9 @@ void frames_reprioritize(struct frames_stream *stream, uint8_t urgency, bool is_
  *  session->is_ending). *ret_code, only when false: 0 or GALLEY_ENOMEM. */
 bool frames_take_data(struct frames_session *session, struct frames_stream *stream, uint32_t bytes,
                       int *ret_code);
-/** The client's WINDOW_UPDATE, id 0 for the connection, that of an open or a closed stream else (closed:
- *  ignored). An increment of 0 and one too many are errors of the stream or of the connection (§6.9). */
+/** The client's WINDOW_UPDATE, id 0 for the connection, else that of an open or a closed stream (closed:
+ *  ignored). An increment of 0, also of a closed stream, and one too many are errors of the stream or of
+ *  the connection (RFC 9113 §6.9). */
 int frames_window_update(struct frames_session *session, int32_t id, uint32_t increment);
 /** The client's SETTINGS_INITIAL_WINDOW_SIZE: for all streams; one too large is FLOW_CONTROL_ERROR. */
 int frames_first_window(struct frames_session *session, uint32_t new_window);

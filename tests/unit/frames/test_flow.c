@@ -160,18 +160,33 @@ TEST(test_a_first_window_that_is_too_large_is_an_error_of_the_connection)
     owner_finish(&owner);
 }
 
-/* RFC 9113 §6.9 */
+/* RFC 9113 §6.9; of a closed stream, too: resets that a client makes us send are counted. */
 TEST(test_an_update_by_nothing_is_an_error)
 {
     struct owner owner;
     owner_start(&owner);
     (void)owner_open(&owner, 1, true);
     EXPECT_INT(frames_window_update(&owner.session, 1, 0), GALLEY_OK);
+    EXPECT_INT(frames_window_update(&owner.session, 1, 0), GALLEY_OK);
     EXPECT_SAID(owner_write_all(&owner), "RST_STREAM 1 1");
-    EXPECT_INT(frames_window_update(&owner.session, 1, 5), GALLEY_OK); /* closed: §5.1 */
-    EXPECT_SAID(owner_write_all(&owner), "");
+    EXPECT_INT(frames_window_update(&owner.session, 1, 0), GALLEY_OK);
+    EXPECT_SAID(owner_write_all(&owner), "RST_STREAM 1 1");
+    EXPECT_SAID(owner_log(&owner), "reset 1; closed 1 1; reset 1");
     EXPECT_INT(frames_window_update(&owner.session, 0, 0), GALLEY_OK);
     EXPECT_SAID(owner_write_all(&owner), "GOAWAY 1 1");
+    owner_finish(&owner);
+}
+
+/* RFC 9113 §5.1: it may come a while after the end. */
+TEST(test_an_update_of_a_stream_that_is_closed_or_was_reset_is_ignored)
+{
+    struct owner owner;
+    owner_start(&owner);
+    EXPECT_INT(frames_reset(&owner_open(&owner, 1, true)->stream, FRAMES_CANCEL), GALLEY_OK);
+    EXPECT_INT(frames_window_update(&owner.session, 1, FRAMES_MAX_WINDOW), GALLEY_OK);
+    EXPECT_SAID(owner_write_all(&owner), "RST_STREAM 1 8");
+    EXPECT_INT(frames_window_update(&owner.session, 1, FRAMES_MAX_WINDOW), GALLEY_OK);
+    EXPECT_SAID(owner_write_all(&owner), "");
     owner_finish(&owner);
 }
 
@@ -364,7 +379,7 @@ static int do_all(struct owner *owner, struct owned *owned)
         rc = frames_consume(&owned->stream, 32768);
     }
     rc = rc != GALLEY_OK ? rc : frames_widen(&owned->stream, 1000000);
-    rc = rc != GALLEY_OK ? rc : frames_window_update(&owner->session, 1, 0);
+    rc = rc != GALLEY_OK ? rc : frames_window_update(&owner->session, 1, FRAMES_MAX_WINDOW);
     rc = rc != GALLEY_OK ? rc : frames_window_update(&owner->session, 0, 0);
     return rc;
 }
