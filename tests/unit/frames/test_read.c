@@ -399,6 +399,7 @@ TEST(test_rules_broken_on_a_closed_stream_are_answered)
     buf_init(&bytes, 0);
     wire_get(&bytes, FRAMES_END_STREAM, 1);
     WIRE_FRAME(&bytes, FRAMES_RST_STREAM, 0, 1, "\0\0\0\10");
+    WIRE_FRAME(&bytes, FRAMES_WINDOW_UPDATE, 0, 1, "\0\0\0\0");
     WIRE_FRAME(&bytes, FRAMES_DATA, 0, 1, "more");
     struct habits habits = {.hides_fields = true};
     expect_read(&bytes, &habits,
@@ -418,8 +419,7 @@ TEST(test_windows_are_widened_within_bounds)
     EXPECT_ON_OPEN(FRAMES_WINDOW_UPDATE, 0, "\177\377\0\0", NOTHING);
     EXPECT_ON_OPEN(FRAMES_WINDOW_UPDATE, 0, "\177\377\0\1",
                    " |  | RST_STREAM 1 FLOW_CONTROL_ERROR");
-    /* §5.4.1: we may make an error of a stream one of the connection */
-    EXPECT_ON_OPEN(FRAMES_WINDOW_UPDATE, 0, "\0\0\0\0", "; " FAILED_1("PROTOCOL_ERROR"));
+    EXPECT_ON_OPEN(FRAMES_WINDOW_UPDATE, 0, "\0\0\0\0", " |  | RST_STREAM 1 PROTOCOL_ERROR");
 }
 
 /* ---- ids (§5.1.1) ---------------------------------------------------------------------------- */
