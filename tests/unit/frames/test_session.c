@@ -142,7 +142,7 @@ TEST(test_behind_the_goaway_of_an_end_nothing_is_said)
     EXPECT_INT(frames_reset(&third->stream, FRAMES_CANCEL), GALLEY_OK);
     EXPECT(!frames_has_ended(&owner.session));
     EXPECT_SAID(owner_write_all(&owner), "HEADERS 1; GOAWAY 5 11");
-    EXPECT_INT(owner.session.at, FRAMES_AT_END);
+    EXPECT_INT(owner.session.in.at, FRAMES_AT_END);
     EXPECT(frames_has_ended(&owner.session));
     EXPECT_SAID(owner_log(&owner), "head 1; reset 8; closed 5 8");
     EXPECT_INT(frames_reset(&first->stream, FRAMES_CANCEL), GALLEY_OK);
