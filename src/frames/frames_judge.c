@@ -212,24 +212,29 @@ static bool has_good_path(const struct frames_block *block)
            has_all(block, IS_ASTERISK | IS_OPTIONS);
 }
 
-/* §8.5: CONNECT says to whom, and nothing else; RFC 8441 §4: but the extended one does. It has no content
- * whose length could be told (RFC 9110 §9.3.6). */
+/* §8.5: CONNECT says to whom, and nothing else; it has no content whose length could be told (RFC 9110
+ * §9.3.6). */
 static bool judge_connect(struct frames_block *block)
 {
     block->length = -1;
-    if (!has_any(block, HAS_PROTOCOL)) {
-        return has_all(block, HAS_AUTHORITY) && !has_any(block, HAS_SCHEME | HAS_PATH);
+    return has_all(block, HAS_AUTHORITY) && !has_any(block, HAS_SCHEME | HAS_PATH);
+}
+
+/* RFC 8441 §4: only a CONNECT has :protocol, and must have :authority itself. */
+static bool judge_to_whom(const struct frames_block *block)
+{
+    if (has_any(block, HAS_PROTOCOL)) {
+        return has_all(block, IS_CONNECT | HAS_AUTHORITY);
     }
-    return has_all(block, HAS_SCHEME | HAS_PATH | HAS_AUTHORITY) && has_good_path(block);
+    return has_any(block, HAS_AUTHORITY | HAS_HOST);
 }
 
 bool frames_judge_request(struct frames_block *block)
 {
-    if (has_any(block, IS_CONNECT)) {
+    if (has_any(block, IS_CONNECT) && !has_any(block, HAS_PROTOCOL)) {
         return judge_connect(block);
     }
-    bool is_whole = has_all(block, HAS_METHOD | HAS_SCHEME | HAS_PATH) &&
-                    has_any(block, HAS_AUTHORITY | HAS_HOST) && !has_any(block, HAS_PROTOCOL);
+    bool is_whole = has_all(block, HAS_METHOD | HAS_SCHEME | HAS_PATH) && judge_to_whom(block);
     /* §8.1.1: content was said, and none comes */
     bool is_short = block->is_end && block->length > 0;
     return is_whole && has_good_path(block) && !is_short;

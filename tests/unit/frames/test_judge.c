@@ -238,6 +238,8 @@ TEST(test_extended_connect_has_all_pseudo_fields)
          "a", NULL},
         {":method", "CONNECT", ":protocol", "x", ":scheme", "http", ":path", "*", ":authority", "a",
          NULL},
+        {":method", "CONNECT", ":protocol", "x", ":scheme", "http", ":path", "/", "host", "a",
+         NULL},
         {":method", "CONNECT", ":protocol", "x", ":protocol", "x", ":scheme", "http", ":path", "/",
          ":authority", "a", NULL},
     };
