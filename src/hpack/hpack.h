@@ -84,12 +84,15 @@ struct hpack_line {
 /** name is in lower case (RFC 9113 §8.2.1). */
 struct hpack_line hpack_line_make(struct span name, struct span value, enum hpack_how how);
 
+enum { HPACK_SEEN = 16 };
+
 struct hpack_encoder {
     struct hpack_table table;
-    uint32_t allowed_bytes; /* by the other side's SETTINGS_HEADER_TABLE_SIZE, and by us */
-    uint32_t least_bytes;   /* the smallest since the last block (RFC 7541 §4.2) */
-    bool must_resize;       /* the next block begins with one or two size updates */
-    uint32_t seen[16];      /* hashes of fields that were sent without being remembered */
+    uint32_t allowed_bytes;    /* by the other side's SETTINGS_HEADER_TABLE_SIZE, and by us */
+    uint32_t least_bytes;      /* the smallest since the last block (RFC 7541 §4.2) */
+    bool must_resize;          /* the next block begins with one or two size updates */
+    uint32_t seen[HPACK_SEEN]; /* hashes of the last fields that came once (HPACK_IF_REPEATED) */
+    uint32_t seen_next;        /* the oldest of them */
 };
 
 /** Allocates nothing. */

@@ -15,27 +15,38 @@ enum {
     HUFFMAN = 0x80        /* §5.2, seven */
 };
 
-enum { SEEN_COUNT = sizeof(((struct hpack_encoder *)NULL)->seen) / sizeof(uint32_t) };
-
 /* ---- lines ----------------------------------------------------------------------------------- */
+
+/* Up to eight bytes as a number. */
+static uint64_t word_of(const char *at, size_t len)
+{
+    uint64_t word = 0;
+    uint32_t first, last;
+    if (len >= sizeof word) {
+        memcpy(&word, at, sizeof word);
+    } else if (len >= sizeof first) {
+        memcpy(&first, at, sizeof first);
+        memcpy(&last, at + len - sizeof last, sizeof last);
+        word = (uint64_t)first << 32 | last;
+    } else if (len > 0) {
+        word = (uint64_t)(unsigned char)at[0] << 16 | (uint64_t)(unsigned char)at[len / 2] << 8 |
+               (unsigned char)at[len - 1];
+    }
+    return word;
+}
 
 /* Nothing depends on it but where an entry is looked for; who makes many fields of one hash makes the search for
  * his own fields as long as the table is, which is short. */
 static uint64_t mix(uint64_t hash, struct span s)
 {
     const uint64_t factor = UINT64_C(0x9e3779b97f4a7c15);
-    uint64_t word = 0;
+    hash ^= s.len;
     size_t i = 0;
-    for (; s.len - i >= sizeof word; i += sizeof word) {
-        memcpy(&word, s.ptr + i, sizeof word);
-        hash = (hash ^ word) * factor;
+    for (; s.len - i > sizeof(uint64_t); i += sizeof(uint64_t)) {
+        hash = (hash ^ word_of(s.ptr + i, sizeof(uint64_t))) * factor;
         hash ^= hash >> 32;
     }
-    word = s.len;
-    for (; i < s.len; i++) {
-        word = word << 8 | (unsigned char)s.ptr[i];
-    }
-    hash = (hash ^ word) * factor;
+    hash = (hash ^ word_of(s.ptr + i, s.len - i)) * factor;
     return hash ^ hash >> 32;
 }
 
@@ -120,6 +131,20 @@ static uint8_t *write_string(uint8_t *out, struct span text)
     return out + text.len;
 }
 
+/* Has it come before, not long ago? Now it has. */
+static bool has_come(struct hpack_encoder *encoder, uint32_t hash)
+{
+    uint32_t is_seen = 0;
+    for (unsigned i = 0; i < HPACK_SEEN; i++) {
+        is_seen |= encoder->seen[i] == hash;
+    }
+    if (!is_seen) {
+        encoder->seen[encoder->seen_next] = hash;
+        encoder->seen_next = (encoder->seen_next + 1) % HPACK_SEEN;
+    }
+    return is_seen;
+}
+
 /* May it be remembered, now? */
 static bool is_wanted(struct hpack_encoder *encoder, const struct hpack_line *line)
 {
@@ -127,13 +152,7 @@ static bool is_wanted(struct hpack_encoder *encoder, const struct hpack_line *li
     if (bytes > encoder->table.max_bytes / 4 * 3) {
         return false; /* it would drive out nearly all others */
     }
-    if (line->how == HPACK_INDEX) {
-        return true;
-    }
-    uint32_t *seen = &encoder->seen[line->hash / HPACK_BUCKETS % SEEN_COUNT];
-    bool is_repeated = *seen == line->hash;
-    *seen = line->hash;
-    return line->how == HPACK_IF_REPEATED && is_repeated;
+    return line->how == HPACK_INDEX || has_come(encoder, line->hash);
 }
 
 /* The name's index in the tables as they are before the field is added (RFC 7541 §4.4), or 0. */
@@ -181,7 +200,7 @@ static inline uint32_t exact_index(const struct hpack_encoder *encoder,
     if (line->exact_index != 0 || line->hash == 0) {
         return line->exact_index;
     }
-    int age = hpack_table_find(&encoder->table, line->name, line->value, line->hash);
+    int age = hpack_table_find(&encoder->table, line);
     return age < 0 ? 0 : (uint32_t)age + HPACK_STATIC_COUNT + 1;
 }
 

@@ -8,6 +8,7 @@
 enum { WORD_BITS = 64, WORD_BYTES = 8, PADDING_BITS = 7 };
 
 struct bits {
+    const uint8_t *begin;
     const uint8_t *at;
     const uint8_t *end;
     uint64_t word;  /* the bits below `count` are zeros, or bits of *at and what follows it */
@@ -21,25 +22,64 @@ static uint64_t load_big_endian(const uint8_t *at)
     return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? __builtin_bswap64(word) : word;
 }
 
+/* The bytes from `at` on, less than a word, with zeros behind them; there is one at least. */
+static uint64_t load_last(const struct bits *bits)
+{
+    size_t left = (size_t)(bits->end - bits->at);
+    if (bits->end - bits->begin >= WORD_BYTES) {
+        return load_big_endian(bits->end - WORD_BYTES) << (WORD_BITS - 8 * left);
+    }
+    uint64_t word = 0;
+    for (size_t i = 0; i < left; i++) {
+        word |= (uint64_t)bits->at[i] << (WORD_BITS - 8 - 8 * i);
+    }
+    return word;
+}
+
 /* Afterwards count is at least 56, or the end is reached. */
 static inline void refill(struct bits *bits)
 {
-    if (bits->end - bits->at >= WORD_BYTES) {
-        bits->word |= load_big_endian(bits->at) >> bits->count;
-        bits->at += (WORD_BITS - 1 - bits->count) / 8;
-        bits->count |= WORD_BITS - 8;
+    size_t left = (size_t)(bits->end - bits->at);
+    size_t room = (WORD_BITS - 1 - bits->count) / 8;
+    if (left == 0) {
         return;
     }
-    while (bits->count <= WORD_BITS - 8 && bits->at < bits->end) {
-        bits->word |= (uint64_t)*bits->at++ << (WORD_BITS - 8 - bits->count);
-        bits->count += 8;
-    }
+    uint64_t more = left >= WORD_BYTES ? load_big_endian(bits->at) : load_last(bits);
+    size_t taken = left < room ? left : room;
+    bits->word |= more >> bits->count;
+    bits->at += taken;
+    bits->count += 8 * (unsigned)taken;
 }
 
-static inline void take(struct bits *bits, unsigned count)
+/* Codes of up to eight bits, as long as eight bits are there. */
+static inline char *take_short(struct bits *bits, char *to)
 {
-    bits->word <<= count;
-    bits->count -= count;
+    uint64_t word = bits->word;
+    unsigned count = bits->count;
+    while (count >= HUFFMAN_SHORT_BITS) {
+        unsigned found = huffman_short[word >> (WORD_BITS - HUFFMAN_SHORT_BITS)];
+        if (found == 0) {
+            break;
+        }
+        *to++ = (char)found;
+        word <<= found >> 8;
+        count -= found >> 8;
+    }
+    bits->word = word;
+    bits->count = count;
+    return to;
+}
+
+/* Less than eight bits are left of the string; there may be a code in them yet. */
+static char *take_last(struct bits *bits, char *to)
+{
+    unsigned found = huffman_short[bits->word >> (WORD_BITS - HUFFMAN_SHORT_BITS)];
+    if (found != 0 && found >> 8 <= bits->count) {
+        *to++ = (char)found;
+        bits->word <<= found >> 8;
+        bits->count -= found >> 8;
+    }
+    return to;
 }
 
 /* A code of more than eight bits, that is whole. */
@@ -57,7 +97,8 @@ static bool take_long(struct bits *bits, char *out)
         return false;
     }
     *out = (char)huffman_long[place];
-    take(bits, row->bits);
+    bits->word <<= row->bits;
+    bits->count -= row->bits;
     return true;
 }
 
@@ -71,24 +112,20 @@ static bool is_padding(const struct bits *bits)
 
 bool huffman_decode(const uint8_t *bytes, size_t len, char *out, size_t *ret_len)
 {
-    struct bits bits = {.at = bytes, .end = bytes + len};
+    struct bits bits = {.begin = bytes, .at = bytes, .end = bytes + len};
     char *to = out;
     for (;;) {
         refill(&bits);
-        uint16_t found = huffman_short[bits.word >> (WORD_BITS - 8)];
-        while (found && found >> 8 <= bits.count) {
-            *to++ = (char)found;
-            take(&bits, found >> 8);
-            found = huffman_short[bits.word >> (WORD_BITS - 8)];
-        }
-        if (bits.count < HUFFMAN_MOST_BITS && bits.at < bits.end) {
+        to = take_short(&bits, to);
+        if (bits.at < bits.end && bits.count < HUFFMAN_MOST_BITS) {
             continue;
         }
-        if (found || !take_long(&bits, to)) {
+        if (bits.count < HUFFMAN_SHORT_BITS || !take_long(&bits, to)) {
             break;
         }
         to++;
     }
+    to = take_last(&bits, to);
     *ret_len = (size_t)(to - out);
     return bits.at == bits.end && is_padding(&bits);
 }

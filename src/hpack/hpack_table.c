@@ -204,18 +204,60 @@ bool hpack_table_add(struct hpack_table *table, struct span name, struct span va
 
 /* ---- finding --------------------------------------------------------------------------------- */
 
-int hpack_table_find(const struct hpack_table *table, struct span name, struct span value,
-                     uint32_t hash)
+/* memcmp() for what is mostly short: a call costs more than the few words. The last word may have bytes of the one
+ * before it. */
+static inline bool is_same(const char *a, const char *b, size_t len)
+{
+    uint64_t x, y;
+    uint32_t u, v;
+    size_t i = 0;
+    if (len >= sizeof x) {
+        for (; i < len - sizeof x; i += sizeof x) {
+            memcpy(&x, a + i, sizeof x);
+            memcpy(&y, b + i, sizeof y);
+            if (x != y) {
+                return false;
+            }
+        }
+        memcpy(&x, a + len - sizeof x, sizeof x);
+        memcpy(&y, b + len - sizeof y, sizeof y);
+        return x == y;
+    }
+    if (len >= sizeof u) {
+        memcpy(&u, a, sizeof u);
+        memcpy(&v, b, sizeof v);
+        if (u != v) {
+            return false;
+        }
+        i = sizeof u;
+    }
+    while (i < len && a[i] == b[i]) {
+        i++;
+    }
+    return i == len;
+}
+
+/* Names of the static table are the same when their rows are. */
+static inline bool is_entry(const struct hpack_table *table, const struct hpack_entry *entry,
+                            const struct hpack_line *line)
+{
+    const char *text = hpack_entry_name(table, entry).ptr;
+    return entry->hash == line->hash && entry->name_index == line->name_index &&
+           entry->name_len == line->name.len && entry->value_len == line->value.len &&
+           (line->name_index != 0 || is_same(text, line->name.ptr, line->name.len)) &&
+           is_same(text + entry->name_len, line->value.ptr, line->value.len);
+}
+
+int hpack_table_find(const struct hpack_table *table, const struct hpack_line *line)
 {
     if (table->count == 0) {
         return -1;
     }
     const struct hpack_entries *entries = table->entries;
-    uint32_t age = entries->last - entries->buckets[hash & (HPACK_BUCKETS - 1)];
+    uint32_t age = entries->last - entries->buckets[line->hash & (HPACK_BUCKETS - 1)];
     while (age < table->count) {
         const struct hpack_entry *entry = hpack_table_at(table, age);
-        if (entry->hash == hash && span_equal(hpack_entry_name(table, entry), name) &&
-            span_equal(hpack_entry_value(table, entry), value)) {
+        if (is_entry(table, entry, line)) {
             return (int)age;
         }
         if (entry->older == 0) {

@@ -16,6 +16,8 @@ enum {
     HPACK_BUCKETS = 32         /* a power of two */
 };
 
+struct hpack_line; /* hpack.h */
+
 struct hpack_entry {
     uint32_t at;   /* of the name, the value behind it; counted from the first byte ever added */
     uint32_t hash; /* the encoder's, of both */
@@ -65,9 +67,8 @@ struct hpack_marks {
  *  of the table's own, also of an entry that is evicted. False: no memory, nothing has changed. */
 bool hpack_table_add(struct hpack_table *table, struct span name, struct span value,
                      const struct hpack_marks *marks);
-/** The age of the entry with this name and value, or -1. */
-int hpack_table_find(const struct hpack_table *table, struct span name, struct span value,
-                     uint32_t hash);
+/** The age of the entry with this name, value, hash and name_index, or -1. */
+int hpack_table_find(const struct hpack_table *table, const struct hpack_line *line);
 /** … of the newest with this name. */
 int hpack_table_find_name(const struct hpack_table *table, struct span name);
 
