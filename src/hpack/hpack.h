@@ -1,9 +1,11 @@
-/* hpack/hpack.h — field sections of HTTP/2, compressed (RFC 7541): a decoder and an encoder, each with its
- * dynamic table. Called by the room frames/, which knows where a field block begins and ends.
+/* hpack/hpack.h — field sections of HTTP/2, compressed (RFC 7541): a decoder and an encoder,
+ * each with its dynamic table. Called by the room frames/, which knows where a field block
+ * begins and ends.
  *
- * Pure: no I/O, no clock, no lock. One owner, any thread. Memory is taken when a table gets its first
- * entry, never more than hpack_most_bytes(). What comes from the network is read once, forward, and
- * never believed: a length is compared with what is there before anything is made of it. */
+ * Pure: no I/O, no clock, no lock. One owner, any thread. Memory is taken when a table gets its
+ * first entry, never more than hpack_most_bytes(). What comes from the network is read once,
+ * forward, and never believed: a length is compared with what is there before anything is made
+ * of it. */
 #ifndef HPACK_HPACK_H
 #define HPACK_HPACK_H
 
@@ -53,10 +55,12 @@ void hpack_decoder_init(struct hpack_decoder *decoder, uint32_t max_table_bytes,
 void hpack_decoder_finish(struct hpack_decoder *decoder);
 /** A field block begins. */
 void hpack_decoder_begin(struct hpack_decoder *decoder);
-/** Decode the fields that lie whole in `bytes`, which continue what was consumed of the block before, and
- *  call fn for each. *ret_consumed is how far that went; give the rest again with what follows it. With
- *  is_last the block ends here: a rest is HPACK_MALFORMED. `scratch` is for strings in Huffman code; its
- *  content is lost, and nobody else may use it until this returns. */
+/** Decode the fields that lie whole in `bytes`, which continue what was consumed of the block
+ *  before, and call fn for each. *ret_consumed is how far that went; give the rest again with
+ *  what follows it. With is_last the block ends here: a rest is HPACK_MALFORMED. `scratch` is
+ *  for strings in Huffman code; its content is lost, and nobody else may use it until this
+ *  returns. A field is told before it enters the table, and does enter it when fn says stop:
+ *  then *ret_consumed is behind it. */
 enum hpack_result hpack_decode(struct hpack_decoder *decoder, struct span bytes, bool is_last,
                                struct buf *scratch, size_t *ret_consumed, hpack_field_fn *fn,
                                void *arg);
@@ -102,13 +106,14 @@ void hpack_encoder_finish(struct hpack_encoder *encoder);
 void hpack_encoder_allow(struct hpack_encoder *encoder, uint32_t table_bytes);
 /** A field block begins. */
 void hpack_encode_begin(struct hpack_encoder *encoder, struct buf *out);
-/** One field more. A lack of memory for the table makes literals; one for `out` is out->failed, and then
- *  both tables are no longer the same: the connection is lost. */
+/** One field more. A lack of memory for the table makes literals; one for `out` is out->failed,
+ *  and then both tables are no longer the same: the connection is lost. */
 void hpack_encode(struct hpack_encoder *encoder, struct buf *out, const struct hpack_line *line);
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
-/** What a table of HPACK_TABLE_BYTES takes of the heap, at most; a decoder has one, an encoder another. */
+/** What a table of HPACK_TABLE_BYTES takes of the heap, at most; a decoder has one, an encoder
+ *  another. */
 uint64_t hpack_most_bytes(void);
 
 #endif

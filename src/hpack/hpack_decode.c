@@ -1,6 +1,6 @@
-/* hpack/hpack_decode.c — field blocks (RFC 7541 §3, §6); see hpack.h. A field is looked at whole: first where
- * its parts lie, then, if all of them are there, what they are; so nothing is remembered of a field that is cut,
- * and looking at its beginning again costs a few numbers. */
+/* hpack/hpack_decode.c — field blocks (RFC 7541 §3, §6); see hpack.h. A field is looked at
+ * whole: first where its parts lie, then, if all of them are there, what they are; so nothing is
+ * remembered of a field that is cut, and looking at its beginning again costs a few numbers. */
 #include "base/check.h"
 #include "hpack/hpack.h"
 #include "hpack/hpack_huffman.h"
@@ -124,7 +124,8 @@ static int find_string(struct reader *reader, struct coded *ret)
     return HPACK_OK;
 }
 
-/* Makes a string readable: as it lies there, or decoded behind what the scratch has, which has room. */
+/* Makes a string readable: as it lies there, or decoded behind what the scratch has, which has
+ * room. */
 static int read_string(struct reader *reader, const struct coded *coded, struct span *ret)
 {
     if (!coded->is_huffman) {

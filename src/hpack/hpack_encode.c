@@ -1,5 +1,5 @@
-/* hpack/hpack_encode.c — fields as RFC 7541 §6 writes them; see hpack.h. Names and values are looked for in the
- * static table when a line is made, in the dynamic one when it is sent. */
+/* hpack/hpack_encode.c — fields as RFC 7541 §6 writes them; see hpack.h. Names and values are
+ * looked for in the static table when a line is made, in the dynamic one when it is sent. */
 #include "base/check.h"
 #include "hpack/hpack.h"
 #include "hpack/hpack_huffman.h"
@@ -35,8 +35,8 @@ static uint64_t word_of(const char *at, size_t len)
     return word;
 }
 
-/* Nothing depends on it but where an entry is looked for; who makes many fields of one hash makes the search for
- * his own fields as long as the table is, which is short. */
+/* Nothing depends on it but where an entry is looked for; who makes many fields of one hash
+ * makes the search for his own fields as long as the table is, which is short. */
 static uint64_t mix(uint64_t hash, struct span s)
 {
     const uint64_t factor = UINT64_C(0x9e3779b97f4a7c15);

@@ -1,6 +1,7 @@
-/* hpack/hpack_huffman.c — Huffman code, both ways; see hpack_huffman.h. The bits to be read or written stand
- * in a word of 64, those to come next at its top. One look at eight bits finds the bytes that names and values
- * are made of; longer codes are found by their place among the codes of their length. */
+/* hpack/hpack_huffman.c — Huffman code, both ways; see hpack_huffman.h. The bits to be read or
+ * written stand in a word of 64, those to come next at its top. One look at eight bits finds the
+ * bytes that names and values are made of; longer codes are found by their place among the codes
+ * of their length. */
 #include "hpack/hpack_huffman.h"
 
 #include "hpack/hpack_huffman_table.h"

@@ -1,6 +1,6 @@
-/* hpack/hpack_huffman_table.c — the code of RFC 7541 Appendix B as numbers; see hpack_huffman_table.h. The code is
- * canonical: its lengths alone decide it. A unit test makes all other numbers from the lengths again, and
- * compares each code with nghttp2's. */
+/* hpack/hpack_huffman_table.c — the code of RFC 7541 Appendix B as numbers; see
+ * hpack_huffman_table.h. The code is canonical: its lengths alone decide it. A unit test makes
+ * all other numbers from the lengths again, and compares each code with nghttp2's. */
 #include "hpack/hpack_huffman_table.h"
 
 const uint8_t huffman_bits[256] = {

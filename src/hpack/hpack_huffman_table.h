@@ -1,5 +1,5 @@
-/* hpack/hpack_huffman_table.h — the Huffman code of RFC 7541 Appendix B, laid out for hpack_huffman.c, and for
- * the test that proves the numbers. Constants; any thread. */
+/* hpack/hpack_huffman_table.h — the Huffman code of RFC 7541 Appendix B, laid out for
+ * hpack_huffman.c, and for the test that proves the numbers. Constants; any thread. */
 #ifndef HPACK_HPACK_HUFFMAN_TABLE_H
 #define HPACK_HPACK_HUFFMAN_TABLE_H
 
@@ -13,10 +13,11 @@ enum {
     HUFFMAN_ROW_COUNT = 17    /* lengths of those */
 };
 
-/** Codes of one length over HUFFMAN_SHORT_BITS. They follow each other, and those of the next length follow them. */
+/** Codes of one length over HUFFMAN_SHORT_BITS. They follow each other, and those of the next
+ *  length follow them. */
 struct huffman_row {
-    uint32_t
-        limit; /* the first code behind them, from the highest bit; of the last row the highest number */
+    /* The first code behind them, from the highest bit; of the last row the highest number. */
+    uint32_t limit;
     uint8_t bits;
     uint8_t first; /* where their bytes begin in huffman_long; behind its end is EOS */
 };

@@ -1,5 +1,6 @@
-/* hpack/hpack_integer.h — whole numbers with a prefix (RFC 7541 §5.1). For decoder and encoder. Pure; any
- * thread. Numbers here fit 32 bits; what is longer is no length that anybody would take. */
+/* hpack/hpack_integer.h — whole numbers with a prefix (RFC 7541 §5.1). For decoder and encoder.
+ * Pure; any thread. Numbers here fit 32 bits; what is longer is no length that anybody would
+ * take. */
 #ifndef HPACK_HPACK_INTEGER_H
 #define HPACK_HPACK_INTEGER_H
 
@@ -29,7 +30,8 @@ static inline enum integer_result integer_read(const uint8_t **at, const uint8_t
     return *ret < most ? INTEGER_OK : integer_read_more(at, end, most, ret);
 }
 
-/** Writes to out, which has room for HPACK_INTEGER_BYTES; `first` is what stands above the prefix. The end of it. */
+/** Writes to out, which has room for HPACK_INTEGER_BYTES; `first` is what stands above the
+ *  prefix. The end of it. */
 uint8_t *integer_write(uint8_t *out, unsigned first, unsigned prefix_bits, uint32_t number);
 
 #endif

@@ -23,8 +23,9 @@ static bool is_blank(char c)
 
 #define EACH(byte) (UINT64_MAX / 255 * (byte))
 
-/* Is one of these eight bytes a control? A byte below 0x20 or equal to 0x7f leaves its highest bit set in one of
- * the terms; bytes above it can do so for their neighbours, then the slow look decides. */
+/* Is one of these eight bytes a control? A byte below 0x20 or equal to 0x7f leaves its highest
+ * bit set in one of the terms; bytes above it can do so for their neighbours, then the slow look
+ * decides. */
 static bool may_have_controls(const char *at)
 {
     uint64_t word;

@@ -1,5 +1,5 @@
-/* hpack/hpack_judge.h — which bytes may stand in names and values (RFC 9113 §8.2.1). For the decoder. Pure;
- * any thread. */
+/* hpack/hpack_judge.h — which bytes may stand in names and values (RFC 9113 §8.2.1). For the
+ * decoder. Pure; any thread. */
 #ifndef HPACK_HPACK_JUDGE_H
 #define HPACK_HPACK_JUDGE_H
 

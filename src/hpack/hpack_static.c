@@ -1,5 +1,5 @@
-/* hpack/hpack_static.c — the static table; see hpack_static.h. Names are found by a hash whose factors were
- * searched so that all of them stand alone; a unit test looks for each. */
+/* hpack/hpack_static.c — the static table; see hpack_static.h. Names are found by a hash whose
+ * factors were searched so that all of them stand alone; a unit test looks for each. */
 #include "hpack/hpack_static.h"
 
 #define TEXT(literal)                                                                              \

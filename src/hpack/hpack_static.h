@@ -1,5 +1,5 @@
-/* hpack/hpack_static.h — the static table (RFC 7541 Appendix A). For decoder and encoder. Constants; any
- * thread. */
+/* hpack/hpack_static.h — the static table (RFC 7541 Appendix A). For decoder and encoder.
+ * Constants; any thread. */
 #ifndef HPACK_HPACK_STATIC_H
 #define HPACK_HPACK_STATIC_H
 

@@ -1,6 +1,7 @@
-/* hpack/hpack_table.c — the dynamic table; see hpack_table.h. Numbers of entries and places of text only grow
- * and are compared by their differences, so that nothing is written anew when entries are evicted: an entry is
- * gone when its age is not below count, and text lives from the oldest entry's place on. */
+/* hpack/hpack_table.c — the dynamic table; see hpack_table.h. Numbers of entries and places of
+ * text only grow and are compared by their differences, so that nothing is written anew when
+ * entries are evicted: an entry is gone when its age is not below count, and text lives from the
+ * oldest entry's place on. */
 #include "hpack/hpack_table.h"
 
 #include "base/alloc.h"
@@ -101,8 +102,8 @@ static bool grow(struct hpack_table *table, uint32_t slots, uint32_t text_bytes)
     return true;
 }
 
-/* Room for one entry more, and for so many bytes of text more. A quarter of the text stays free, so that moving
- * it costs no more than a few bytes for each that was added. */
+/* Room for one entry more, and for so many bytes of text more. A quarter of the text stays free,
+ * so that moving it costs no more than a few bytes for each that was added. */
 static bool make_room(struct hpack_table *table, uint32_t more)
 {
     struct hpack_entries *entries = table->entries;
@@ -204,8 +205,8 @@ bool hpack_table_add(struct hpack_table *table, struct span name, struct span va
 
 /* ---- finding --------------------------------------------------------------------------------- */
 
-/* memcmp() for what is mostly short: a call costs more than the few words. The last word may have bytes of the one
- * before it. */
+/* memcmp() for what is mostly short: a call costs more than the few words. The last word may
+ * have bytes of the one before it. */
 static inline bool is_same(const char *a, const char *b, size_t len)
 {
     uint64_t x, y;

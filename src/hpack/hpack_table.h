@@ -1,9 +1,10 @@
-/* hpack/hpack_table.h — the dynamic table of RFC 7541 §2.3.2. For decoder and encoder; nobody outside of the
- * room looks in. Pure; one owner.
+/* hpack/hpack_table.h — the dynamic table of RFC 7541 §2.3.2. For decoder and encoder; nobody
+ * outside of the room looks in. Pure; one owner.
  *
- * Entries stand in a ring, their text in one piece of memory behind each other: what is evicted leaves room at
- * its beginning, and when its end is reached, what lives is moved to the beginning. Both grow with what is
- * kept, up to what HPACK_TABLE_BYTES needs. Names and values are spans into that memory until the next add. */
+ * Entries stand in a ring, their text in one piece of memory behind each other: what is evicted
+ * leaves room at its beginning, and when its end is reached, what lives is moved to the
+ * beginning. Both grow with what is kept, up to what HPACK_TABLE_BYTES needs. Names and values
+ * are spans into that memory until the next add. */
 #ifndef HPACK_HPACK_TABLE_H
 #define HPACK_HPACK_TABLE_H
 
@@ -35,9 +36,9 @@ struct hpack_entries {
     uint32_t first_at;   /* `at` of text[0] */
     uint32_t end_at;     /* … behind the newest entry */
     uint32_t text_bytes; /* of memory */
-    uint32_t
-        buckets[HPACK_BUCKETS]; /* by hash: the number of the newest entry, which may be gone */
-    char *text;                 /* behind the ring, in the same block */
+    /* By hash: the number of the newest entry, which may be gone. */
+    uint32_t buckets[HPACK_BUCKETS];
+    char *text; /* behind the ring, in the same block */
     struct hpack_entry ring[];
 };
 
@@ -63,8 +64,9 @@ struct hpack_marks {
     bool has_good_value;
 };
 
-/** Evicts and adds (RFC 7541 §4.4); what is larger than the table empties it and is not added. The name may be one
- *  of the table's own, also of an entry that is evicted. False: no memory, nothing has changed. */
+/** Evicts and adds (RFC 7541 §4.4); what is larger than the table empties it and is not added.
+ *  The name may be one of the table's own, also of an entry that is evicted. False: no memory,
+ *  nothing has changed. */
 bool hpack_table_add(struct hpack_table *table, struct span name, struct span value,
                      const struct hpack_marks *marks);
 /** The age of the entry with this name, value, hash and name_index, or -1. */

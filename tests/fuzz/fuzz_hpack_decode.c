@@ -1,6 +1,7 @@
-/* tests/fuzz/fuzz_hpack_decode.c — field blocks of one connection, for our decoder and nghttp2's: the same
- * verdict on each, the same fields, the same use of the table; and the block in two pieces is the block. Records: two bytes of
- * length, the highest bits of the first a choice of where to cut, and the block.
+/* tests/fuzz/fuzz_hpack_decode.c — field blocks of one connection, for our decoder and
+ * nghttp2's: the same verdict on each, the same fields, the same use of the table; and the block
+ * in two pieces is the block. Records: two bytes of length, the highest bits of the first a
+ * choice of where to cut, and the block.
  *
  * Where nghttp2 judges otherwise, by intention:
  * - a string over MAX_STRING is TOO_LONG here, and an error there; there only from 64 KiB on;

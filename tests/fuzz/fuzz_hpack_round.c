@@ -1,6 +1,6 @@
-/* tests/fuzz/fuzz_hpack_round.c — what our encoder writes, our decoder reads and nghttp2's, too: the same fields,
- * and all three tables alike. Records: a byte that says how, or that a block ends or a table's size changes; for a field two bytes
- * of lengths, its name and its value. */
+/* tests/fuzz/fuzz_hpack_round.c — what our encoder writes, our decoder reads and nghttp2's, too:
+ * the same fields, and all three tables alike. Records: a byte that says how, or that a block
+ * ends or a table's size changes; for a field two bytes of lengths, its name and its value. */
 /* rooms: hpack */
 #include "hpack/hpack.h"
 

@@ -1,5 +1,5 @@
-/* tests/unit/hpack/support_hpack.h — decoding for the room's tests: fields are written as text, a line each,
- * "name: value\n", never indexed ones with a "!" before them. One thread. */
+/* tests/unit/hpack/support_hpack.h — decoding for the room's tests: fields are written as text,
+ * a line each, "name: value\n", never indexed ones with a "!" before them. One thread. */
 #ifndef TESTS_UNIT_HPACK_SUPPORT_HPACK_H
 #define TESTS_UNIT_HPACK_SUPPORT_HPACK_H
 
@@ -20,7 +20,8 @@ struct support_reader {
 /** Static memory: one at a time. */
 struct support_reader *support_reader_start(uint32_t max_table_bytes);
 void support_reader_end(struct support_reader *reader);
-/** A block of its own; the text and the count of fields begin anew. Afterwards text ends in a NUL. */
+/** A block of its own; the text and the count of fields begin anew. Afterwards text ends in a
+ *  NUL. */
 enum hpack_result support_read(struct support_reader *reader, const void *bytes, size_t len);
 /** … cut at this place: given in two pieces, as the frames would. */
 enum hpack_result support_read_cut(struct support_reader *reader, const void *bytes, size_t len,

@@ -1,5 +1,5 @@
-/* tests/unit/hpack/test_decode.c — what a field says besides its strings, cuts, stops, and the table of names that
- * are evicted by their own entry. */
+/* tests/unit/hpack/test_decode.c — what a field says besides its strings, cuts, stops, and the
+ * table of names that are evicted by their own entry. */
 #include "base/alloc.h"
 #include "hpack/hpack.h"
 #include "hpack/hpack_judge.h"
@@ -162,8 +162,9 @@ TEST(test_a_callback_can_stop_the_work)
     support_reader_end(reader);
 }
 
-/* RFC 7541 §4.4: "A new entry can reference the name of an entry in the dynamic table that will be evicted when
- * adding this new entry" — with text that stays where it is, and with text that is moved. */
+/* RFC 7541 §4.4: "A new entry can reference the name of an entry in the dynamic table that will
+ * be evicted when adding this new entry" — with text that stays where it is, and with text that
+ * is moved. */
 TEST(test_a_name_outlives_the_entry_that_it_evicts)
 {
     struct support_reader *reader = support_reader_start(100);

@@ -1,4 +1,5 @@
-/* tests/unit/hpack/test_encode.c — which form a field is sent in, and what the table then remembers. */
+/* tests/unit/hpack/test_encode.c — which form a field is sent in, and what the table then
+ * remembers. */
 #include "base/alloc.h"
 #include "hpack/hpack.h"
 #include "support_hpack.h"

@@ -1,5 +1,5 @@
-/* tests/unit/hpack/test_examples.c — the examples of RFC 7541 Appendix C, each with what it leaves in the
- * dynamic table. */
+/* tests/unit/hpack/test_examples.c — the examples of RFC 7541 Appendix C, each with what it
+ * leaves in the dynamic table. */
 #include "hpack/hpack.h"
 #include "hpack/hpack_integer.h"
 #include "support_hpack.h"

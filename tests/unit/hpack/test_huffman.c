@@ -1,5 +1,5 @@
-/* tests/unit/hpack/test_huffman.c — the code's numbers, proved from its lengths and against nghttp2, and what is
- * no string. */
+/* tests/unit/hpack/test_huffman.c — the code's numbers, proved from its lengths and against
+ * nghttp2, and what is no string. */
 #include "hpack/hpack_huffman.h"
 #include "hpack/hpack_huffman_table.h"
 #include "support_hpack.h"

@@ -1,5 +1,5 @@
-/* tests/unit/hpack/test_malformed.c — what is no field block (RFC 9113 §4.3: a connection error of the type
- * COMPRESSION_ERROR), each rule by its name; and what is only long. */
+/* tests/unit/hpack/test_malformed.c — what is no field block (RFC 9113 §4.3: a connection error
+ * of the type COMPRESSION_ERROR), each rule by its name; and what is only long. */
 #include "hpack/hpack.h"
 #include "support_hpack.h"
 
@@ -37,7 +37,8 @@ TEST(test_a_name_behind_both_tables_is_an_error)
     expect("1f2f 0161", HPACK_MALFORMED);
 }
 
-/* RFC 7541 §5.1: "Integer encodings that exceed implementation limits … MUST be treated as decoding errors" */
+/* RFC 7541 §5.1: "Integer encodings that exceed implementation limits … MUST be treated as
+ * decoding errors" */
 TEST(test_a_number_over_32_bits_is_an_error)
 {
     expect("ff ffff ffff 7f", HPACK_MALFORMED);
@@ -60,7 +61,8 @@ TEST(test_a_block_that_ends_inside_of_a_field_is_an_error)
     expect("3f", HPACK_MALFORMED);
 }
 
-/* RFC 7541 §4.2: "This dynamic table size update MUST occur at the beginning of the first header block" */
+/* RFC 7541 §4.2: "This dynamic table size update MUST occur at the beginning of the first header
+ * block" */
 TEST(test_a_size_update_behind_a_field_is_an_error)
 {
     expect("20", HPACK_OK);

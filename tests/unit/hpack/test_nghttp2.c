@@ -1,5 +1,5 @@
-/* tests/unit/hpack/test_nghttp2.c — nghttp2's encoder and our decoder, our encoder and nghttp2's decoder: random
- * fields, again and again over the same tables, whose sizes change. */
+/* tests/unit/hpack/test_nghttp2.c — nghttp2's encoder and our decoder, our encoder and nghttp2's
+ * decoder: random fields, again and again over the same tables, whose sizes change. */
 #include "hpack/hpack.h"
 #include "support_hpack.h"
 

@@ -1,4 +1,5 @@
-/* tests/unit/hpack/test_static.c — the static table against nghttp2's, and how its rows are found. */
+/* tests/unit/hpack/test_static.c — the static table against nghttp2's, and how its rows are
+ * found. */
 #include "hpack/hpack_static.h"
 
 #include "test.h"
