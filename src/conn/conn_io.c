@@ -233,22 +233,11 @@ static void end_output(struct conn *conn)
     }
 }
 
-/* The length is promised and cannot be kept: only a reset tells the client so, if the protocol has no
- * better word. */
-static void break_file(struct conn *conn)
-{
-    const struct protocol *protocol = conn->protocol;
-    if (protocol->file_broken && protocol->file_broken(conn)) {
-        conn->wants_flush = true;
-    } else {
-        conn_close(conn, CLOSE_FILE_CHANGED, true);
-    }
-}
-
 static void finish_send(struct conn *conn, ssize_t result, bool file_is_broken)
 {
     if (file_is_broken) {
-        break_file(conn);
+        /* The length is promised and cannot be kept: only a reset tells the client so. */
+        conn_close(conn, CLOSE_FILE_CHANGED, true);
     } else if (result < 0) {
         close_on_error(conn, result);
     } else {

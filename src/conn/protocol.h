@@ -21,9 +21,6 @@ struct protocol {
     /** conn->out has become empty: continue what waited for room. Also called once when the
      *  connection is to end after its output: then only to let go of what the output borrowed. */
     void (*sent)(struct conn *conn);
-    /** The file at the front of conn->out has ended early or cannot be read. True: the protocol has put
-     *  something in its place and goes on; false, or NULL: the connection is reset. */
-    bool (*file_broken)(struct conn *conn);
     /** The state's deadline or rate was missed: answer 408 or close. */
     void (*deadline)(struct conn *conn);
     /** The server drains: finish what runs, say Connection: close, close when idle. */

@@ -113,7 +113,6 @@ static void fill_tables(struct h2_driver *driver)
         .received = received,
         .input_ended = input_ended,
         .sent = sent,
-        .file_broken = h2_file_broken,
         .deadline = deadline,
         .drain = drain,
         .closed = closed,

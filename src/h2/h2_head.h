@@ -10,8 +10,7 @@
 #include "h2/h2_session.h"
 
 enum {
-    H2_BOMB_FACTOR = 8,  /* so many times over a limit nobody errs */
-    H2_STRING_FACTOR = 4 /* … nor with one name or value */
+    H2_BOMB_FACTOR = 8, /* so many times over a limit nobody errs */
 };
 
 struct h2_head {
@@ -42,9 +41,8 @@ uint64_t h2_heads_kept_bytes(const struct http_limits *limits);
 /** What the room frames must take of one string, so that a head over the limits is answered. */
 static inline uint32_t h2_head_string_bytes(const struct http_limits *limits)
 {
-    return limits->max_head_bytes < UINT32_MAX / H2_STRING_FACTOR
-               ? limits->max_head_bytes * H2_STRING_FACTOR
-               : UINT32_MAX;
+    uint32_t most = UINT32_MAX / H2_BOMB_FACTOR;
+    return (limits->max_head_bytes < most ? limits->max_head_bytes : most) * H2_BOMB_FACTOR;
 }
 /** A field, which was found well-formed. False: so far over the limits that it is an attack. */
 bool h2_head_add(struct h2_head *head, const struct http_limits *limits,

@@ -8,6 +8,9 @@
 
 #include "base/check.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 static void piece_gone(void *arg)
 {
     struct h2_stream *stream = arg;
@@ -15,16 +18,6 @@ static void piece_gone(void *arg)
         h2_stream_wake(stream);
     }
     h2_stream_unref(stream);
-}
-
-/* The last piece of a file. */
-static void file_gone(void *arg)
-{
-    struct h2_stream *stream = arg;
-    chain_release_fn *release = stream->release;
-    stream->release = NULL;
-    release(stream->release_arg);
-    piece_gone(stream);
 }
 
 /* ---- into conn->out -------------------------------------------------------------------------- */
@@ -41,24 +34,6 @@ static int add_lent(struct h2_stream *stream, const struct chain_part *part, siz
 {
     int rc = add_part(&stream->session->conn->out, part, len, piece_gone, stream);
     if (rc == GALLEY_OK) {
-        stream->pieces++;
-        h2_stream_ref(stream);
-    }
-    return rc;
-}
-
-/* All that is left of a part that somebody waits for. Of a file it must be known whose it is, should it
- * turn out shorter: h2_file_broken(). */
-static int add_last(struct h2_stream *stream, struct chain_part *part)
-{
-    struct chain *out = &stream->session->conn->out;
-    if (part->ptr || stream->release) {
-        return add_part(out, part, part->len, part->release, part->arg);
-    }
-    int rc = add_part(out, part, part->len, file_gone, stream);
-    if (rc == GALLEY_OK) {
-        stream->release = part->release;
-        stream->release_arg = part->arg;
         stream->pieces++;
         h2_stream_ref(stream);
     }
@@ -83,7 +58,7 @@ static int64_t move_front(struct h2_stream *stream, uint64_t len)
     if (shall_copy(stream, part, n)) {
         rc = chain_add_copy(out, part->ptr, n);
     } else if (n == part->len && part->release) {
-        rc = add_last(stream, part);
+        rc = add_part(out, part, n, part->release, part->arg);
         if (rc == GALLEY_OK) {
             part->release = NULL; /* it is the piece's now */
         }
@@ -123,43 +98,46 @@ bool h2_send_data(void *ctx, struct frames_stream *frames, const uint8_t head[FR
 
 /* ---- what is asked for ----------------------------------------------------------------------- */
 
+/* What is asked of the kernel lies in its memory: no disk, and no other machine, is waited for. */
+static bool is_shorter(const struct chain_part *part)
+{
+    struct statx now;
+    int rc = statx(part->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_SIZE, &now);
+    return rc == 0 && S_ISREG(now.stx_mode) &&
+           now.stx_size < (uint64_t)part->offset + (uint64_t)part->len;
+}
+
+/* A file that has become shorter: what a frame's head has promised must come, or the connection is lost
+ * (RFC 9113 §5.4.1), and nothing may be invented. So it is asked before frames are made of it, once in a
+ * while: then the answer breaks off, and others go on. */
+static bool may_send(struct h2_stream *stream)
+{
+    int64_t now_ms = loop_now_ms(stream->driver->services->loop);
+    const struct chain_part *part = chain_front(&stream->body);
+    if (!part || part->ptr || stream->file_seen_ms == now_ms) {
+        return true;
+    }
+    stream->file_seen_ms = now_ms;
+    if (!is_shorter(part)) {
+        return true;
+    }
+    counter_add(&stream->driver->counters.aborted, 1);
+    h2_stream_reset(stream, FRAMES_INTERNAL_ERROR);
+    return false;
+}
+
 struct frames_ready h2_send_ready(void *ctx, struct frames_stream *frames)
 {
     struct h2_stream *stream = h2_stream_of_frames(frames);
     (void)ctx;
+    if (!may_send(stream)) {
+        return (struct frames_ready){0};
+    }
     if (stream->body.bytes == 0 && !stream->answer_ended) {
         stream->wants_pieces = true;
         h2_stream_wake(stream);
     }
     return (struct frames_ready){.bytes = stream->body.bytes, .is_end = stream->answer_ended};
-}
-
-/* ---- files that have become shorter ---------------------------------------------------------- */
-
-static struct h2_stream *stream_of_part(const struct chain_part *part)
-{
-    bool is_ours = part->release == piece_gone || part->release == file_gone;
-    return is_ours ? part->arg : NULL;
-}
-
-/* RFC 9113 §5.4.2: what a DATA frame's head has promised must come, or nothing behind it is understood;
- * then RST_STREAM says that the answer is not whole. Not so when END_STREAM has been promised, too. */
-bool h2_file_broken(struct conn *conn)
-{
-    static const char zeros[FRAMES_MAX_PAYLOAD];
-    struct chain_part *part = &conn->out.parts[conn->out.first];
-    struct h2_stream *stream = stream_of_part(part);
-    bool looks_whole = !stream || (stream->is_sent && !stream->was_reset);
-    if (looks_whole || part->len > sizeof zeros || !conn->session || conn_is_ending(conn)) {
-        return false;
-    }
-    part->ptr = zeros;
-    part->fd = -1;
-    if (stream->is_open && !stream->was_reset) {
-        counter_add(&stream->driver->counters.aborted, 1);
-        h2_stream_reset(stream, FRAMES_INTERNAL_ERROR);
-    }
-    return true;
 }
 
 int h2_take_body(struct h2_stream *stream, struct chain *body)

@@ -87,11 +87,10 @@ struct h2_stream {
     struct exchange *exchange;  /* NULL: it has ended, or was given up */
     struct chain body;          /* of the answer: taken from the exchange, not in conn->out */
     struct buf pending;         /* of the request's body: received, not taken */
-    chain_release_fn *release;  /* of a file whose last piece is in conn->out; NULL: of none */
-    void *release_arg;
     uint64_t out_left;          /* of an answer in pieces with a declared length */
     int64_t in_since_ms;        /* the rate of its body counts from here … */
     int64_t out_since_ms;       /* … and that of its answer from here */
+    int64_t file_seen_ms;       /* the file at the front of `body` was long enough */
     uint64_t in_bytes;
     uint64_t out_bytes;
     uint32_t held; /* received and not yet given back to the client's windows */
@@ -272,8 +271,6 @@ int h2_interim(struct exchange *exchange, int status, const struct response_fiel
 struct frames_ready h2_send_ready(void *ctx, struct frames_stream *frames);
 bool h2_send_data(void *ctx, struct frames_stream *frames, const uint8_t head[FRAMES_HEAD_BYTES],
                   uint32_t len);
-/** protocol.file_broken: the stream is lost, the connection is not, unless the answer's end is on its way. */
-bool h2_file_broken(struct conn *conn);
 /** Move all of `body` behind the stream's. 0 or GALLEY_ENOMEM. */
 int h2_take_body(struct h2_stream *stream, struct chain *body);
 /** So many bytes have been added to the stream's body. */
