@@ -123,6 +123,52 @@ TEST(test_a_block_that_cannot_be_decoded_ends_the_connection)
     EXPECT_BLOCK_FAILS("\202\0\1x\201\377", "COMPRESSION_ERROR"); /* Huffman: padding of 8 bits */
 }
 
+/* RFC 7541 §4.2: a size may change where any block begins. */
+TEST(test_each_block_may_begin_with_a_size_of_the_table)
+{
+    struct buf block;
+    struct buf bytes;
+    buf_init(&block, 0);
+    buf_init(&bytes, 0);
+    for (int32_t id = 1; id < 6; id += 2) {
+        buf_clear(&block);
+        buf_append_char(&block, 0x20);
+        wire_get_block(&block);
+        wire_frame(&bytes, FRAMES_HEADERS, FRAMES_END_HEADERS, id, block.data, block.len);
+    }
+    expect_read(&bytes, &quiet, "head 1; request 1; head 3; request 3; head 5; request 5 |  | ");
+    buf_finish(&block);
+    buf_finish(&bytes);
+}
+
+TEST(test_a_field_must_end_with_its_block)
+{
+    /* RFC 9113 §4.3: also if the last frame is empty */
+    struct buf bytes;
+    buf_init(&bytes, 0);
+    WIRE_FRAME(&bytes, FRAMES_HEADERS, 0, 1, "\202\0\1x\3ab");
+    WIRE_FRAME(&bytes, FRAMES_CONTINUATION, FRAMES_END_HEADERS, 1, "");
+    expect_read(&bytes, &quiet, "head 1; failed COMPRESSION_ERROR |  | GOAWAY 1 COMPRESSION_ERROR");
+    buf_finish(&bytes);
+}
+
+TEST(test_a_long_field_may_be_cut_once)
+{
+    struct buf block;
+    struct buf bytes;
+    char value[1001];
+    memset(value, 'v', 1000);
+    value[1000] = '\0';
+    buf_init(&block, 0);
+    buf_init(&bytes, 0);
+    wire_get_block(&block);
+    wire_field(&block, "x", value);
+    add_block(&bytes, &block, block.len - 900, 900);
+    expect_read(&bytes, &quiet, "head 1; request 1 end |  | ");
+    buf_finish(&block);
+    buf_finish(&bytes);
+}
+
 TEST(test_strings_longer_than_we_take_end_the_connection)
 {
     /* The length alone says so: the bytes need not come. */
@@ -280,6 +326,18 @@ TEST(test_a_trailer_whose_stream_ends_within_it_is_only_decoded)
     expect_said(&reader, "");
     buf_finish(&bytes);
     reader_close(&reader);
+}
+
+TEST(test_a_trailer_of_a_stream_that_its_owner_has_reset_is_not_judged)
+{
+    static const char *const lines[] = {"X-malformed", "1", NULL};
+    struct habits habits = {.resets = "trailer", .hides_fields = true};
+    struct buf bytes;
+    buf_init(&bytes, 0);
+    wire_get(&bytes, 0, 1);
+    wire_headers(&bytes, FRAMES_END_STREAM, 1, lines);
+    expect_read(&bytes, &habits, "head 1; request 1; trailer 1 |  | RST_STREAM 1 CANCEL");
+    buf_finish(&bytes);
 }
 
 TEST(test_requests_behind_our_goaway_are_ignored)

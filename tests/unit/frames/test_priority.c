@@ -88,11 +88,32 @@ static void expect_nothing(const char *const *texts, size_t count)
 TEST(test_what_is_no_dictionary_is_nothing)
 {
     static const char *const texts[] = {
-        "u=1,",     "u=1,,i",  ",u=1",  "u=1 i", "u=",
-        "u=1;",     "u=1;=2",  "u=1;A", "U=1",   "=1",
-        "1",        "u==1",    "u= 1",  "u =1",  "u=1.",
-        "u=1.1234", "u=.5",    "u=-",   "u=--1", "u=1234567890123456",
-        "\tu=1",    "u=1;\tb", "u=1\n", "@",     "u=1, @",
+        "u=1,",
+        "u=1,,i",
+        ",u=1",
+        "u=1 i",
+        "u=",
+        "u=1;",
+        "u=1;=2",
+        "u=1;A",
+        "U=1",
+        "=1",
+        "1",
+        "u==1",
+        "u= 1",
+        "u =1",
+        "u=1.",
+        "u=1.1234",
+        "u=.5",
+        "u=-",
+        "u=--1",
+        "u=1234567890123456",
+        "u=99999999999999999999999999",
+        "\tu=1",
+        "u=1;\tb",
+        "u=1\n",
+        "@",
+        "u=1, @",
         "u=1,\v i",
     };
     expect_nothing(texts, sizeof texts / sizeof *texts);
@@ -220,17 +241,18 @@ TEST(test_priority_updates_say_all_of_a_priority)
 
 TEST(test_priority_updates_that_are_too_long_or_of_no_open_stream_are_ignored)
 {
+    static const char *const lines[] = {GET_LINES, "priority", "u=1, i", NULL};
     struct buf bytes;
     buf_init(&bytes, 0);
     add_update(&bytes, 1, "u=7"); /* ahead of its stream */
-    wire_get(&bytes, FRAMES_END_STREAM, 1);
+    wire_headers(&bytes, FRAMES_END_STREAM, 1, lines);
     add_update(&bytes, 3, "u=6"); /* of one that has not come */
     char text[100];
     memset(text, ' ', sizeof text);
     memcpy(text, "u=5,", 4);
     text[99] = '\0';
     add_update(&bytes, 1, text); /* a cut one would be another */
-    expect_priority(&bytes, 3, false);
+    expect_priority(&bytes, 1, true);
     buf_finish(&bytes);
 }
 

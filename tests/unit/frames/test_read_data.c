@@ -89,6 +89,21 @@ TEST(test_content_behind_the_end_of_a_stream_that_is_closed_is_refused)
     buf_finish(&bytes);
 }
 
+/* … but only of the last head: of others it is not known whether they had ended. */
+TEST(test_content_of_a_stream_that_is_closed_is_dropped)
+{
+    struct habits habits = {.refuses = FRAMES_REFUSED_STREAM, .hides_fields = true};
+    struct buf bytes;
+    buf_init(&bytes, 0);
+    wire_get(&bytes, 0, 1);
+    wire_get(&bytes, FRAMES_END_STREAM, 3);
+    WIRE_FRAME(&bytes, FRAMES_DATA, 0, 1, "late");
+    expect_read(&bytes, &habits,
+                "head 1; request 1; head 3; request 3 end; data_ended 0 4 |  | RST_STREAM 1 "
+                "REFUSED_STREAM; RST_STREAM 3 REFUSED_STREAM");
+    buf_finish(&bytes);
+}
+
 TEST(test_content_of_a_stream_that_we_have_reset_is_dropped)
 {
     struct habits habits = {.resets = "request", .hides_fields = true};
@@ -204,6 +219,28 @@ TEST(test_content_is_as_long_as_was_said)
     expect_post("0", &frames,
                 "data_ended 0 3; data_ended 0 2 end |  | RST_STREAM 1 PROTOCOL_ERROR");
     buf_finish(&frames);
+}
+
+/* RFC 9110 §9.3.6: of CONNECT a length means nothing; RFC 8441 §4: of the extended one it does. */
+TEST(test_the_length_that_connect_says_is_not_that_of_its_content)
+{
+    static const char *const connect[] = {":method",        "CONNECT", ":authority", "a:1",
+                                          "content-length", "5",       NULL};
+    static const char *const extended[] = {
+        ":method", "CONNECT", ":protocol",      "x", ":scheme", "http", ":authority", "a",
+        ":path",   "/",       "content-length", "5", NULL};
+    struct buf bytes;
+    buf_init(&bytes, 0);
+    wire_headers(&bytes, 0, 1, connect);
+    WIRE_FRAME(&bytes, FRAMES_DATA, FRAMES_END_STREAM, 1, "abc");
+    expect_read(&bytes, &quiet,
+                "head 1; request 1; data 1 abc; data_ended 1 3 end; input_ended 1 |  | ");
+    bytes.len = 0;
+    wire_headers(&bytes, 0, 1, extended);
+    WIRE_FRAME(&bytes, FRAMES_DATA, FRAMES_END_STREAM, 1, "abc");
+    expect_read(&bytes, &quiet,
+                "head 1; request 1; data_ended 0 3 end |  | RST_STREAM 1 PROTOCOL_ERROR");
+    buf_finish(&bytes);
 }
 
 TEST(test_content_before_a_trailer_is_as_long_as_was_said)

@@ -24,12 +24,10 @@ static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *ctx)
 }
 
 /* Else it would leave such fields out. */
-static int on_invalid(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name,
-                      size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
-                      void *ctx)
+static int on_invalid(nghttp2_session *ng, const nghttp2_frame *frame, nghttp2_rcbuf *name,
+                      nghttp2_rcbuf *value, uint8_t flags, void *ctx)
 {
-    (void)ng, (void)frame, (void)name, (void)name_len, (void)value, (void)value_len, (void)flags;
-    (void)ctx;
+    (void)ng, (void)frame, (void)name, (void)value, (void)flags, (void)ctx;
     return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
@@ -40,7 +38,7 @@ static void open_oracle(struct oracle *oracle)
     *oracle = (struct oracle){NULL, false};
     EXPECT_INT(nghttp2_session_callbacks_new(&callbacks), 0);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
-    nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, on_invalid);
+    nghttp2_session_callbacks_set_on_invalid_header_callback2(callbacks, on_invalid);
     EXPECT_INT(nghttp2_session_server_new(&oracle->ng, callbacks, oracle), 0);
     nghttp2_session_callbacks_del(callbacks);
     EXPECT_INT(nghttp2_submit_settings(oracle->ng, 0, &entry, 1), 0);

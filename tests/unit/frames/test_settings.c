@@ -120,6 +120,11 @@ TEST(test_settings_are_in_force_in_the_order_of_the_frame)
     WIRE_FRAME(&bytes, FRAMES_SETTINGS, 0, 0, "\0\4\0\0\0\1\0\4\0\0\0\2");
     EXPECT_INT(reader_feed(&reader, &bytes, 0), FRAMES_OK);
     EXPECT_INT(reader.session.first_send_window, 2);
+    bytes.len = 0;
+    WIRE_FRAME(&bytes, FRAMES_SETTINGS, 0, 0, "\0\1\0\0\0\0\0\1\0\0\0\7");
+    EXPECT_INT(reader_feed(&reader, &bytes, 0), FRAMES_OK);
+    EXPECT_INT(reader.session.encoder.allowed_bytes, 7);
+    EXPECT_INT(reader.session.encoder.least_bytes, 0);
     buf_finish(&bytes);
     reader_close(&reader);
 }
