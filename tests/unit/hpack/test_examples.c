@@ -69,11 +69,14 @@ TEST(test_the_single_fields_of_the_rfc)
     support_reader_end(reader);
 }
 
+#define LAST_REQUEST                                                                               \
+    ":method: GET\n:scheme: https\n:path: /index.html\n:authority: www.example.com\n"              \
+    "custom-key: custom-value\n"
+
 static const char *const request_fields[3] = {
     ":method: GET\n:scheme: http\n:path: /\n:authority: www.example.com\n",
     ":method: GET\n:scheme: http\n:path: /\n:authority: www.example.com\ncache-control: no-cache\n",
-    ":method: GET\n:scheme: https\n:path: /index.html\n:authority: www.example.com\n"
-    "custom-key: custom-value\n",
+    LAST_REQUEST,
 };
 
 static const char *const request_tables[3] = {
@@ -116,17 +119,19 @@ TEST(test_the_requests_of_the_rfc_in_huffman_code)
     expect_requests(coded_requests);
 }
 
-#define DATE_21   "Mon, 21 Oct 2013 20:13:21 GMT"
-#define DATE_22   "Mon, 21 Oct 2013 20:13:22 GMT"
-#define LOCATION  "location: https://www.example.com\n"
-#define COOKIE    "set-cookie: foo=ASDJKHQKBZXOQWEOPIUAXQWEOIU; max-age=3600; version=1\n"
+#define DATE_21  "Mon, 21 Oct 2013 20:13:21 GMT"
+#define DATE_22  "Mon, 21 Oct 2013 20:13:22 GMT"
+#define LOCATION "location: https://www.example.com\n"
+#define COOKIE   "set-cookie: foo=ASDJKHQKBZXOQWEOPIUAXQWEOIU; max-age=3600; version=1\n"
+#define LAST_ANSWER                                                                                \
+    ":status: 200\ncache-control: private\ndate: " DATE_22 "\n" LOCATION                           \
+    "content-encoding: gzip\n" COOKIE
 #define FIRST_END "cache-control: private\ndate: " DATE_21 "\n" LOCATION
 
 static const char *const answer_fields[3] = {
     ":status: 302\n" FIRST_END,
     ":status: 307\n" FIRST_END,
-    ":status: 200\ncache-control: private\ndate: " DATE_22 "\n" LOCATION
-    "content-encoding: gzip\n" COOKIE,
+    LAST_ANSWER,
 };
 
 static const char *const answer_tables[3] = {
