@@ -89,7 +89,6 @@ struct frames_stream {
     bool was_reset : 1;    /* frames_reset(); RST_STREAM is in session->out.control */
     bool has_answer : 1;   /* a final head was submitted */
     bool has_body : 1;     /* … and DATA follows it */
-    bool head_waits : 1;   /* … and its head is in session->out.control */
     bool is_deferred : 1;  /* the owner has nothing now */
     bool is_blocked : 1;   /* … has bytes, but the stream's window does not let them out */
     bool is_scheduled : 1; /* in session->out.schedule */

@@ -94,7 +94,6 @@ int frames_reset(struct frames_stream *stream, uint32_t code)
     }
     frames_unlist(stream);
     stream->was_reset = true;
-    stream->head_waits = false;
     stream->reset_code = code;
     list_push_back(&session->out.resets, &stream->link);
     return say_reset(session, stream->id, code);

@@ -111,7 +111,6 @@ static void tell_heads(struct frames_session *session, struct list *sent)
     struct list *link;
     while ((link = list_pop_front(sent)) != NULL) {
         struct frames_stream *stream = stream_at(link);
-        stream->head_waits = false;
         session->events->head_sent(session->ctx, stream);
         if (stream->was_reset) {
             continue;
@@ -225,8 +224,7 @@ static enum frames_result ask(struct frames_session *session, struct frames_stre
         return send_frame(stream, 0, &ready);
     }
     stream->is_deferred = has_nothing(&ready);
-    stream->is_blocked = ready.bytes > 0 && stream->send_window <= 0;
-    if (!stream->is_deferred && !stream->is_blocked) {
+    if (!stream->is_deferred) {
         frames_schedule(stream);
     }
     return FRAMES_OK;
@@ -234,7 +232,7 @@ static enum frames_result ask(struct frames_session *session, struct frames_stre
 
 static enum frames_result send_next(struct frames_session *session, struct frames_stream *stream)
 {
-    if (stream->send_window <= 0) { /* since it was asked */
+    if (stream->send_window <= 0) {
         frames_unlist(stream);
         stream->is_blocked = true;
         return FRAMES_OK;

@@ -98,6 +98,7 @@ TEST(test_a_new_first_window_changes_open_streams_also_below_nothing)
     EXPECT_INT(owned->stream.send_window, 1000 - 16384);
     EXPECT_INT(owner_open(&owner, 3, true)->stream.send_window, 1000);
     EXPECT_INT(frames_window_update(&owner.session, 1, 15384), GALLEY_OK);
+    EXPECT_INT(owner.session.out.turns, 0); /* still nothing */
     EXPECT_SAID(owner_write_all(&owner), "");
     EXPECT_INT(frames_window_update(&owner.session, 1, 3), GALLEY_OK);
     EXPECT_SAID(owner_write_all(&owner), "DATA 1 3");

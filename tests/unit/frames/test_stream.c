@@ -88,6 +88,17 @@ TEST(test_a_reset_in_the_event_of_the_end_leaves_in_the_same_writing)
     owner_finish(&owner);
 }
 
+TEST(test_a_reset_in_the_event_of_the_end_closes_once)
+{
+    struct owner owner;
+    owner_start(&owner);
+    owner.on_end_sent = reset_it;
+    owner_answer(owner_open(&owner, 1, true), 5);
+    EXPECT_SAID(owner_write_all(&owner), "HEADERS 1; DATA 1 5 end; RST_STREAM 1 0");
+    EXPECT_SAID(owner_log(&owner), "head 1; end 1; reset 0; closed 1 0");
+    owner_finish(&owner);
+}
+
 TEST(test_a_reset_when_the_input_ends_closes_once)
 {
     struct owner owner;
@@ -251,6 +262,25 @@ TEST(test_all_may_be_reset_when_a_body_is_asked_for)
     struct owner owner;
     open_some(&owner);
     owner.on_body = reset_all;
+    EXPECT_SAID(owner_write_all(&owner),
+                "HEADERS 1; HEADERS 3; HEADERS 5; HEADERS 7; HEADERS 9 end; RST_STREAM 11 8; "
+                "RST_STREAM 1 8; RST_STREAM 3 8; RST_STREAM 5 8; RST_STREAM 7 8");
+    EXPECT_INT(frames_open_streams(&owner.session), 0);
+    owner_finish(&owner);
+}
+
+static void reset_all_later(struct owner *owner, struct owned *owned)
+{
+    if (owner->asked > 3) { /* all four were asked: the first has its turn */
+        reset_all(owner, owned);
+    }
+}
+
+TEST(test_all_may_be_reset_when_a_turn_has_come)
+{
+    struct owner owner;
+    open_some(&owner);
+    owner.on_body = reset_all_later;
     EXPECT_SAID(owner_write_all(&owner),
                 "HEADERS 1; HEADERS 3; HEADERS 5; HEADERS 7; HEADERS 9 end; RST_STREAM 11 8; "
                 "RST_STREAM 1 8; RST_STREAM 3 8; RST_STREAM 5 8; RST_STREAM 7 8");
