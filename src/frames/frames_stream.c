@@ -94,6 +94,7 @@ int frames_reset(struct frames_stream *stream, uint32_t code)
     }
     frames_unlist(stream);
     stream->was_reset = true;
+    stream->is_blocked = false; /* no window brings it back */
     stream->reset_code = code;
     list_push_back(&session->out.resets, &stream->link);
     return say_reset(session, stream->id, code);

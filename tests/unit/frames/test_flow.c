@@ -122,6 +122,23 @@ TEST(test_a_window_may_be_shut_while_its_stream_waits_for_its_turn)
     owner_finish(&owner);
 }
 
+TEST(test_a_window_that_opens_does_not_bring_back_a_stream_that_was_reset)
+{
+    struct owner owner;
+    owner_start(&owner);
+    EXPECT_INT(frames_first_window(&owner.session, 10), GALLEY_OK);
+    owner_answer(owner_open(&owner, 1, true), 100);
+    EXPECT_SAID(owner_write_all(&owner), "HEADERS 1; DATA 1 10");
+    EXPECT_INT(frames_reset(&owner_find(&owner, 1)->stream, FRAMES_CANCEL), GALLEY_OK);
+    EXPECT_INT(frames_window_update(&owner.session, 1, 100), GALLEY_OK);
+    EXPECT_INT(frames_first_window(&owner.session, 1000), GALLEY_OK);
+    EXPECT_INT(owner.session.out.turns, 0);
+    EXPECT_SAID(owner_write_all(&owner), "RST_STREAM 1 8");
+    EXPECT_INT(frames_open_streams(&owner.session), 0);
+    EXPECT(list_is_empty(&owner.session.out.resets));
+    owner_finish(&owner);
+}
+
 /* RFC 9113 §6.9.1: no window may be more than 2^31-1. */
 TEST(test_a_send_window_that_is_too_large_is_an_error)
 {
