@@ -84,6 +84,7 @@ int frames_head_end(struct frames_stream *stream, enum frames_head_kind kind)
     if (rc == GALLEY_OK && kind != FRAMES_HEAD_INTERIM) {
         stream->has_answer = true;
         stream->has_body = kind == FRAMES_HEAD_WITH_BODY;
+        DEBUG_CHECK(list_is_empty(&stream->link));
         list_push_back(&session->out.heads, &stream->link);
     }
     return rc;

@@ -46,6 +46,7 @@ void frames_schedule(struct frames_stream *stream)
     struct frames_session *session = stream->session;
     unsigned turn = turn_of(stream);
     struct list *list = &session->out.schedule[turn];
+    DEBUG_CHECK(list_is_empty(&stream->link) && !stream->was_reset);
     list_insert_before(stream->is_incremental ? list : place_of(list, stream->id), &stream->link);
     session->out.turns |= 1u << turn;
     stream->is_scheduled = true;

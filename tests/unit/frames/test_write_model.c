@@ -177,7 +177,7 @@ static void change_one(struct client *client, struct owned *owned)
     uint64_t what = test_random_below(8);
     if (what == 0) {
         frames_reprioritize(&owned->stream, (uint8_t)test_random_below(4), test_random_below(2));
-    } else if (what == 1 && test_random_below(8) == 0) {
+    } else if (what == 1 && test_random_below(3) == 0) {
         break_one(client, owned);
     } else if (what == 2 && !owned->stream.input_ended) {
         frames_input_end(&owned->stream);
