@@ -19,7 +19,7 @@ if(TARGET galley_static AND NOT GALLEY_FUZZ)
     file(GLOB client_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/load/client*.c)
     set(floor ${PROJECT_SOURCE_DIR}/bench/floor)
     add_bench_plain(client ${client_sources})
-    target_link_libraries(bench_client PRIVATE ssl crypto nghttp2) # as the rooms tls and h2
+    target_link_libraries(bench_client PRIVATE ssl crypto nghttp2) # the last for a client that is not ours
     add_bench_plain(floor_epoll ${floor}/epoll.c ${floor}/floor.c)
     find_library(BENCH_URING uring)
     if(BENCH_URING)

@@ -45,8 +45,12 @@ endfunction()
 set(ROOM_LINKS_loop uring)
 set(ROOM_LINKS_coding z brotlienc brotlidec zstd)
 set(ROOM_LINKS_tls ssl crypto)
-set(ROOM_LINKS_h2 nghttp2)
 set(ROOM_LINKS_ws wslay crypto)
+
+# … and what only the tests of a room stand on: another's work to compare ours with.
+set(ROOM_TEST_LINKS_hpack nghttp2)
+set(ROOM_TEST_LINKS_frames nghttp2)
+set(ROOM_TEST_LINKS_h2 nghttp2)
 
 # What a room and all it may use link: room_links(OUT room...)
 function(room_links out)

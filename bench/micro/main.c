@@ -51,5 +51,6 @@ int main(void)
     run_all(micro_files);
     run_all(micro_timer);
     run_all(micro_log);
+    run_all(micro_hpack);
     return 0;
 }

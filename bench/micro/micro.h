@@ -17,7 +17,7 @@ struct micro {
 
 /* Ends in an entry without a name. */
 extern const struct micro micro_wire[], micro_http[], micro_route[], micro_files[], micro_timer[],
-    micro_log[];
+    micro_log[], micro_hpack[];
 
 /** Ends the program if the condition does not hold: what is counted must work. */
 void micro_need(bool condition, const char *what);

@@ -4,6 +4,7 @@
  * failure it is they are numbers of their own and order nothing. */
 #include "base/alloc.h"
 
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@ static _Atomic(const void *) fail_thread; /* whose allocations count; NULL: ever
 static _Thread_local const char thread_mark;
 static _Atomic int fail_happened; /* set by the thread that met the fault, read by the test */
 static _Atomic int64_t live_blocks;
+static _Atomic int64_t live_bytes;
 
 static void plant(uint64_t n, const void *thread)
 {
@@ -74,18 +76,38 @@ static bool must_fail(void)
     return true;
 }
 
+int64_t mem_live_bytes(void)
+{
+    return atomic_load_explicit(&live_bytes, memory_order_relaxed);
+}
+
+static int64_t size_of(void *block)
+{
+    return (int64_t)mem_cost(malloc_usable_size(block));
+}
+
 static void *count_new(void *block)
 {
     if (block) {
         atomic_fetch_add_explicit(&live_blocks, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&live_bytes, size_of(block), memory_order_relaxed);
     }
     return block;
 }
 
-static void count_freed(const void *block)
+static void *count_resized(int64_t before, void *block)
+{
+    if (block) {
+        atomic_fetch_add_explicit(&live_bytes, size_of(block) - before, memory_order_relaxed);
+    }
+    return block;
+}
+
+static void count_freed(void *block)
 {
     if (block) {
         atomic_fetch_sub_explicit(&live_blocks, 1, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&live_bytes, size_of(block), memory_order_relaxed);
     }
 }
 
@@ -111,9 +133,20 @@ int64_t mem_live_blocks(void)
     return 0;
 }
 
+int64_t mem_live_bytes(void)
+{
+    return 0;
+}
+
 static inline bool must_fail(void)
 {
     return false;
+}
+
+static inline int64_t size_of(void *block)
+{
+    (void)block;
+    return 0;
 }
 
 static inline void *count_new(void *block)
@@ -121,7 +154,13 @@ static inline void *count_new(void *block)
     return block;
 }
 
-static inline void count_freed(const void *block)
+static inline void *count_resized(int64_t before, void *block)
+{
+    (void)before;
+    return block;
+}
+
+static inline void count_freed(void *block)
 {
     (void)block;
 }
@@ -160,7 +199,11 @@ void *mem_resize(void *block, size_t bytes)
     if (!block) {
         return mem_alloc(bytes);
     }
-    return is_refused(bytes) ? NULL : realloc(block, at_least_one(bytes));
+    if (is_refused(bytes)) {
+        return NULL;
+    }
+    int64_t before = size_of(block);
+    return count_resized(before, realloc(block, at_least_one(bytes)));
 }
 
 void *mem_alloc_aligned(size_t alignment, size_t bytes)

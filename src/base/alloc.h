@@ -50,5 +50,7 @@ void mem_fail_nth_here(uint64_t n);
 int mem_fail_happened(void);
 /** Blocks alive now (test builds; 0 otherwise). */
 int64_t mem_live_blocks(void);
+/** What they take of the heap, as mem_cost() reckons (test builds; 0 otherwise). */
+int64_t mem_live_bytes(void);
 
 #endif

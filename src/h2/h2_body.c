@@ -5,6 +5,7 @@
  * gives the room back (RFC 9113 §5.2). So a body that nobody reads costs a small window, one that is read
  * a wider one, and all bodies of a connection cost the connection's, which has room for all small ones. */
 #include "base/check.h"
+#include "http/status.h"
 
 #include "h2/h2_session.h"
 
@@ -18,10 +19,9 @@ static void give_back(struct h2_stream *stream)
     if (held == 0 || !stream->session) {
         return;
     }
-    nghttp2_session *ng = stream->session->ng;
-    int rv = stream->is_open ? nghttp2_session_consume(ng, stream->id, held)
-                             : nghttp2_session_consume_connection(ng, held);
-    if (rv != 0) {
+    int rc = stream->is_open ? frames_consume(&stream->frames, held)
+                             : frames_consume_closed(&stream->session->frames, held);
+    if (rc != GALLEY_OK) {
         h2_out_of_memory(stream->session);
     }
 }
@@ -44,8 +44,7 @@ static void widen(struct h2_stream *stream)
     if (length >= 0 && length <= (int64_t)options->unread_window_bytes) {
         return;
     }
-    if (nghttp2_session_set_local_window_size(stream->session->ng, NGHTTP2_FLAG_NONE, stream->id,
-                                              (int32_t)options->stream_window_bytes) != 0) {
+    if (frames_widen(&stream->frames, options->stream_window_bytes) != GALLEY_OK) {
         h2_out_of_memory(stream->session);
     }
 }
@@ -137,22 +136,15 @@ static void tell_end(struct h2_stream *stream)
 /* RFC 9110 §10.1.1: said only when the body is wanted, and has not begun to come by itself. */
 static void say_continue(struct h2_stream *stream)
 {
-    static uint8_t name[] = ":status";
-    static uint8_t value[] = "100";
-    nghttp2_nv line = {name, value, sizeof name - 1, sizeof value - 1, NGHTTP2_NV_FLAG_NONE};
     bool is_awaited = stream->waits_for_continue && !stream->input_ended && stream->held == 0 &&
                       !stream->has_answered;
     stream->waits_for_continue = false;
     if (!is_awaited) {
         return;
     }
-    int rv = nghttp2_submit_headers(stream->session->ng, NGHTTP2_FLAG_NONE, stream->id, NULL, &line,
-                                    1, NULL);
-    if (rv != 0) {
-        h2_out_of_memory(stream->session);
-        return;
+    if (h2_submit_interim(stream, STATUS_CONTINUE, NULL) == GALLEY_OK) {
+        counter_add(&stream->driver->counters.continues, 1);
     }
-    counter_add(&stream->driver->counters.continues, 1);
 }
 
 void h2_body_go_on(struct h2_stream *stream)
@@ -181,7 +173,7 @@ void h2_body_received(struct h2_stream *stream, struct span piece)
         buf_append_span(&stream->pending, piece);
         if (stream->pending.failed) {
             counter_add(&stream->driver->counters.out_of_memory, 1);
-            h2_stream_reset(stream, NGHTTP2_INTERNAL_ERROR);
+            h2_stream_reset(stream, FRAMES_INTERNAL_ERROR);
         }
     }
 }

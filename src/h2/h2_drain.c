@@ -20,27 +20,17 @@ void h2_drain_begin(struct h2_session *session, enum close_reason reason)
     session->drain = H2_DRAIN_NOTICE;
     session->end_reason = (uint8_t)reason;
     session->drain_began_ms = loop_now_ms(conn_loop(session->conn));
-    if (nghttp2_submit_shutdown_notice(session->ng) != 0) {
+    if (frames_notice(&session->frames) != GALLEY_OK ||
+        frames_ping(&session->frames, drain_opaque) != GALLEY_OK) {
         h2_out_of_memory(session);
     }
     h2_later(session);
 }
 
-/* Not before: nghttp2 sends PING ahead of all others. */
-void h2_drain_noticed(struct h2_session *session)
-{
-    if (session->drain == H2_DRAIN_NOTICE &&
-        nghttp2_submit_ping(session->ng, NGHTTP2_FLAG_NONE, drain_opaque) != 0) {
-        h2_out_of_memory(session);
-    }
-}
-
 static void finish(struct h2_session *session)
 {
-    int32_t last = nghttp2_session_get_last_proc_stream_id(session->ng);
     session->drain = H2_DRAIN_FINAL;
-    if (nghttp2_submit_goaway(session->ng, NGHTTP2_FLAG_NONE, last, NGHTTP2_NO_ERROR, NULL, 0) !=
-        0) {
+    if (frames_goaway(&session->frames) != GALLEY_OK) {
         h2_out_of_memory(session);
     }
     h2_later(session);
@@ -100,7 +90,7 @@ static void judge_writing(struct h2_stream *stream, const struct conn_limits *li
     } else if (is_writing(stream) && is_too_slow(&stream->out_since_ms, &stream->out_bytes, now_ms,
                                                  limits->send_grace_ms, limits->send_min_rate)) {
         counter_add(&stream->driver->counters.slow_streams, 1);
-        h2_stream_reset(stream, NGHTTP2_ENHANCE_YOUR_CALM);
+        h2_stream_reset(stream, FRAMES_ENHANCE_YOUR_CALM);
     }
 }
 

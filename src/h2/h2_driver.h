@@ -1,9 +1,9 @@
 /* h2/h2_driver.h — HTTP/2 (RFC 9113) between connections (conn/protocol.h) and exchanges
- * (exchange_driver), on nghttp2.
+ * (exchange_driver), on the room frames.
  *
  * One driver a loop, made by server/ with the loop's exchanges; its protocol is handed to connections
  * whose client has chosen h2. Each stream is an exchange; frames, HPACK, flow control and priorities are
- * nghttp2's, limits and guards are here. Everything on the loop; counters may be read from anywhere. */
+ * the room frames', limits and guards are here. Everything on the loop; counters may be read from anywhere. */
 #ifndef H2_H2_DRIVER_H
 #define H2_H2_DRIVER_H
 

@@ -1,22 +1,19 @@
-/* h2/h2_fields.c — see h2_fields.h. On the loop. nghttp2 copies names and values that may go before the
- * head is in conn->out, names in lower case. Lines that were made ready for HTTP/1 are kept taken apart
- * (h2_lines.h); fields of a connection are left out (RFC 9113 §8.2.2), for HTTP/2 has other means. */
+/* h2/h2_fields.c — see h2_fields.h. On the loop. A head is encoded at once, field by field: nothing of it
+ * is needed afterwards. Lines that were made ready for HTTP/1 are kept taken apart (h2_lines.h), those
+ * of ours are made once; fields of a connection are left out (RFC 9113 §8.2.2), for HTTP/2 has other
+ * means.
+ *
+ * The tables of both sides would differ if a head were given up in its middle: so what it takes is asked
+ * for before it begins. */
 #include "h2/h2_fields.h"
 
-#include "base/alloc.h"
 #include "base/check.h"
 #include "base/text.h"
 #include "http/status.h"
 
 #include "h2/h2_lines.h"
 
-enum { USUAL_LINES = 32, OWN_LINES = 5, STATUS_DIGITS = 3, U64_DIGITS = 20 };
-
-struct lines {
-    nghttp2_nv *at;
-    size_t count;
-    size_t capacity;
-};
+enum { STATUS_DIGITS = 3, U64_DIGITS = 20 };
 
 /* ---- what is said ---------------------------------------------------------------------------- */
 
@@ -61,162 +58,189 @@ struct h2_answer h2_answer_of(const struct exchange *exchange)
 
 /* ---- lines ----------------------------------------------------------------------------------- */
 
-/* Names of ours stay where they are, in lower case. */
-static void add_own(struct lines *lines, struct span name, struct span value, uint8_t flags)
+static bool is_alt_svc(struct span name)
 {
-    lines->at[lines->count++] = (nghttp2_nv){
-        .name = (uint8_t *)(uintptr_t)name.ptr,
-        .value = (uint8_t *)(uintptr_t)value.ptr,
-        .namelen = name.len,
-        .valuelen = value.len,
-        .flags = (uint8_t)(NGHTTP2_NV_FLAG_NO_COPY_NAME | flags),
-    };
+    return name.len == 7 && span_equal_nocase(name, SPAN("alt-svc"));
 }
 
-uint8_t h2_secrecy_of(struct span name)
+enum hpack_how h2_how_of(struct span name)
 {
-    bool is_secret = name.len == 10 && span_equal_nocase(name, SPAN("set-cookie"));
-    return is_secret ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE;
+    switch (field_id_of(name)) {
+    case FIELD_SET_COOKIE: /* RFC 7541 §7.1.3: what is secret and short must not be guessed */
+        return HPACK_NEVER;
+    case FIELD_ACCEPT_RANGES:
+    case FIELD_ACCESS_CONTROL_ALLOW_CREDENTIALS:
+    case FIELD_ACCESS_CONTROL_ALLOW_ORIGIN:
+    case FIELD_CACHE_CONTROL:
+    case FIELD_CONTENT_ENCODING:
+    case FIELD_CONTENT_LANGUAGE:
+    case FIELD_CONTENT_SECURITY_POLICY:
+    case FIELD_CONTENT_TYPE:
+    case FIELD_DATE:
+    case FIELD_LINK:
+    case FIELD_REFERRER_POLICY:
+    case FIELD_SERVER:
+    case FIELD_STRICT_TRANSPORT_SECURITY:
+    case FIELD_VARY:
+    case FIELD_X_CONTENT_TYPE_OPTIONS:
+        return HPACK_INDEX;
+    default:
+        return is_alt_svc(name) ? HPACK_INDEX : HPACK_IF_REPEATED;
+    }
 }
 
-static void add(struct lines *lines, struct span name, struct span value)
+static void add(struct h2_stream *stream, const struct hpack_line *line)
 {
-    lines->at[lines->count++] = (nghttp2_nv){
-        .name = (uint8_t *)(uintptr_t)name.ptr,
-        .value = (uint8_t *)(uintptr_t)(value.ptr ? value.ptr : ""),
-        .namelen = name.len,
-        .valuelen = value.len,
-        .flags = h2_secrecy_of(name),
-    };
+    frames_head_line(&stream->frames, line);
 }
 
-static void add_nosniff(struct lines *lines)
+/* A name in any case: RFC 9113 §8.2.1 wants it in lower case. There is room: has_room(). */
+static void add_any(struct h2_stream *stream, struct span name, struct span value)
 {
-    add_own(lines, SPAN("x-content-type-options"), SPAN("nosniff"), NGHTTP2_NV_FLAG_NO_COPY_VALUE);
+    char *own = stream->driver->name.data;
+    for (size_t i = 0; i < name.len; i++) {
+        own[i] = text_lower(name.ptr[i]);
+    }
+    struct hpack_line line =
+        hpack_line_make(span_make(own, name.len), value.ptr ? value : SPAN(""), h2_how_of(name));
+    add(stream, &line);
 }
 
-static void add_ready(struct lines *lines, struct span ready, const struct h2_lines *kept)
+static void add_status(struct h2_stream *stream, int status)
 {
-    struct span name;
-    struct span value;
-    if (kept) {
-        memcpy(lines->at + lines->count, kept->fields, kept->count * sizeof *lines->at);
-        lines->count += kept->count;
+    char digits[STATUS_DIGITS];
+    if (status == STATUS_OK) {
+        add(stream, &stream->driver->ok_line);
         return;
     }
-    while (h2_lines_split(&ready, &name, &value)) {
-        add(lines, name, value);
-    }
+    size_t len = text_write_u64(digits, (uint64_t)status); /* 100..599 */
+    struct hpack_line line = hpack_line_make(SPAN(":status"), span_make(digits, len), HPACK_INDEX);
+    add(stream, &line);
 }
 
-static void add_fields(struct lines *lines, const struct response *response,
-                       const struct h2_lines *kept)
+static void add_length(struct h2_stream *stream, int64_t length)
 {
-    for (const struct response_field *field = response->fields; field; field = field->next) {
-        if (field == &response->nosniff) {
-            add_nosniff(lines);
-        } else if (!h2_is_of_connection(field->name)) {
-            add(lines, field->name, field->value);
-        }
-    }
-    if (response->ready_fields.ptr &&
-        (!response->fields || !response_field(response, "X-Content-Type-Options").ptr)) {
-        add_nosniff(lines);
-    }
-    add_ready(lines, response->ready_fields, kept);
+    char digits[U64_DIGITS];
+    size_t len = text_write_u64(digits, (uint64_t)length);
+    struct hpack_line line =
+        hpack_line_make(SPAN("content-length"), span_make(digits, len), HPACK_IF_REPEATED);
+    add(stream, &line);
 }
 
-/* At most. */
-static size_t count_lines(const struct response *response, const struct h2_lines *kept)
+static void add_date(struct h2_stream *stream)
 {
-    size_t count = OWN_LINES + (kept ? kept->count : 0);
-    for (const struct response_field *field = response->fields; field; field = field->next) {
-        count++;
-    }
-    for (size_t i = 0; !kept && i < response->ready_fields.len; i++) {
-        count += response->ready_fields.ptr[i] == '\n';
-    }
-    return count;
-}
-
-static struct span date_of(struct h2_driver *driver)
-{
+    struct h2_driver *driver = stream->driver;
     int64_t now_s = loop_wall_s(driver->services->loop);
     if (driver->date_s != now_s) {
         driver->date_s = now_s;
         date_write(driver->date, now_s);
+        driver->date_line =
+            hpack_line_make(SPAN("date"), span_make(driver->date, DATE_LEN), HPACK_INDEX);
     }
-    return span_make(driver->date, DATE_LEN);
+    add(stream, &driver->date_line);
 }
 
-static bool has_server_field(const struct response *response)
+static void add_server(struct h2_stream *stream, const struct response *response)
 {
-    return response->fields && response_field(response, "Server").ptr;
-}
-
-static void add_status(struct lines *lines, int status, char *room)
-{
-    if (status == STATUS_OK) {
-        add_own(lines, SPAN(":status"), SPAN("200"), NGHTTP2_NV_FLAG_NO_COPY_VALUE);
-    } else {
-        (void)text_write_u64(room, (uint64_t)status); /* 200..599 */
-        add_own(lines, SPAN(":status"), span_make(room, STATUS_DIGITS), NGHTTP2_NV_FLAG_NONE);
+    const struct hpack_line *line = &stream->driver->server_line;
+    bool has_own = response->fields && response_field(response, "Server").ptr;
+    if (line->name.ptr && !has_own) {
+        add(stream, line);
     }
 }
 
-/* Room for what is written as text here. */
-struct texts {
-    char status[STATUS_DIGITS];
-    char length[U64_DIGITS];
-};
+/* ---- fields of the answer's owner ------------------------------------------------------------ */
 
-static void fill(struct lines *lines, struct texts *texts, const struct h2_stream *stream,
-                 const struct response *response, const struct h2_answer *answer)
+static void add_fields(struct h2_stream *stream, const struct response *response)
 {
-    struct h2_driver *driver = stream->driver;
-    struct span server = driver->server_name;
-    add_status(lines, answer->status, texts->status);
-    add_own(lines, SPAN("date"), date_of(driver), NGHTTP2_NV_FLAG_NONE);
-    if (server.ptr && !has_server_field(response)) {
-        add_own(lines, SPAN("server"), server, NGHTTP2_NV_FLAG_NO_COPY_VALUE);
+    for (const struct response_field *field = response->fields; field; field = field->next) {
+        if (field == &response->nosniff) {
+            add(stream, &stream->driver->nosniff_line);
+        } else if (!h2_is_of_connection(field->name)) {
+            add_any(stream, field->name, field->value);
+        }
     }
-    if (answer->length >= 0 && !response->has_ready_length) {
-        size_t len = text_write_u64(texts->length, (uint64_t)answer->length);
-        add_own(lines, SPAN("content-length"), span_make(texts->length, len), NGHTTP2_NV_FLAG_NONE);
+    if (response->ready_fields.ptr &&
+        (!response->fields || !response_field(response, "X-Content-Type-Options").ptr)) {
+        add(stream, &stream->driver->nosniff_line);
     }
-    add_fields(lines, response, stream->lines);
-    CHECK(lines->count <= lines->capacity);
+}
+
+static void add_ready(struct h2_stream *stream, struct span ready, const struct h2_lines *kept)
+{
+    struct span name;
+    struct span value;
+    for (uint32_t i = 0; kept && i < kept->count; i++) {
+        add(stream, &kept->fields[i]);
+    }
+    while (!kept && h2_lines_split(&ready, &name, &value)) {
+        add_any(stream, name, value);
+    }
+}
+
+/* ---- before a head begins -------------------------------------------------------------------- */
+
+/* 0, or GALLEY_EINVAL: no client takes so much. GALLEY_ENOMEM: no room for names in lower case. */
+static int prepare(struct h2_driver *driver, const struct response_field *fields, struct span ready,
+                   bool is_kept)
+{
+    uint64_t bytes = ready.len;
+    size_t longest = is_kept ? 0 : ready.len;
+    for (const struct response_field *field = fields; field; field = field->next) {
+        bytes += field->name.len + field->value.len;
+        longest = field->name.len > longest ? field->name.len : longest;
+    }
+    if (bytes > H2_MAX_ANSWER) {
+        return GALLEY_EINVAL;
+    }
+    if (longest > driver->name.capacity) {
+        buf_clear(&driver->name);
+        (void)buf_reserve(&driver->name, longest);
+    }
+    return longest > driver->name.capacity ? GALLEY_ENOMEM : GALLEY_OK;
+}
+
+static int end_head(struct h2_stream *stream, enum frames_head_kind kind)
+{
+    int rc = frames_head_end(&stream->frames, kind);
+    if (rc != GALLEY_OK) {
+        h2_out_of_memory(stream->session);
+    }
+    return rc;
 }
 
 /* ---- submitting ------------------------------------------------------------------------------ */
 
-static int submit(struct h2_stream *stream, const struct lines *lines, bool has_body)
-{
-    nghttp2_data_provider provider = h2_body_provider(stream);
-    int rv = nghttp2_submit_response(stream->session->ng, stream->id, lines->at, lines->count,
-                                     has_body ? &provider : NULL);
-    return rv == 0 ? GALLEY_OK : rv == NGHTTP2_ERR_NOMEM ? GALLEY_ENOMEM : GALLEY_EINVAL;
-}
-
 int h2_submit_answer(struct h2_stream *stream, const struct response *response,
                      const struct h2_answer *answer)
 {
-    nghttp2_nv usual[USUAL_LINES];
-    struct texts texts;
-    struct lines lines = {.at = usual, .capacity = USUAL_LINES};
-    stream->lines = h2_lines_take(stream->driver, response->ready_fields);
-    size_t count = count_lines(response, stream->lines);
-    if (count > USUAL_LINES) {
-        lines.capacity = count;
-        lines.at = mem_alloc(count * sizeof *lines.at);
-        if (!lines.at) {
-            return GALLEY_ENOMEM;
-        }
+    const struct h2_lines *kept = h2_lines_find(stream->driver, response->ready_fields);
+    int rc = prepare(stream->driver, response->fields, response->ready_fields, kept != NULL);
+    if (rc != GALLEY_OK) {
+        return rc;
     }
-    fill(&lines, &texts, stream, response, answer);
-    int rc = submit(stream, &lines, answer->has_body);
-    if (lines.at != usual) {
-        mem_free(lines.at);
+    frames_head_begin(&stream->frames);
+    add_status(stream, answer->status);
+    add_date(stream);
+    add_server(stream, response);
+    if (answer->length >= 0 && !response->has_ready_length) {
+        add_length(stream, answer->length);
     }
-    return rc;
+    add_fields(stream, response);
+    add_ready(stream, response->ready_fields, kept);
+    return end_head(stream, answer->has_body ? FRAMES_HEAD_WITH_BODY : FRAMES_HEAD_ONLY);
+}
+
+int h2_submit_interim(struct h2_stream *stream, int status, const struct response_field *fields)
+{
+    int rc = prepare(stream->driver, fields, SPAN_NONE, false);
+    if (rc != GALLEY_OK) {
+        return rc;
+    }
+    frames_head_begin(&stream->frames);
+    add_status(stream, status);
+    for (const struct response_field *field = fields; field; field = field->next) {
+        add_any(stream, field->name, field->value);
+    }
+    return end_head(stream, FRAMES_HEAD_INTERIM);
 }

@@ -1,6 +1,6 @@
 /* h2/h2_guard.c — what a client may repeat, and how often: leaky buckets on the loop's clock, one for
  * each row of h2_guard_list.h. On the loop. A bucket that overflows is remembered in the session; whoever
- * called nghttp2 then ends the connection.
+ * works on the session then ends the connection.
  *
  * No honest client may be cut, however fast both sides are: what follows from what we sent, or from what
  * the client did itself, is explained once and never counted, also when it comes long after. So what a

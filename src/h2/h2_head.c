@@ -101,49 +101,139 @@ static struct span keep(struct h2_head *head, struct span s)
     return span_make(to, s.len);
 }
 
-/* RFC 9113 §8.3.1, RFC 8441 §4 */
-static struct span *pseudo_of(struct h2_head *head, struct span name)
+/* ---- fields that come ------------------------------------------------------------------------ */
+
+/* RFC 7541 Appendix A, from the first row that has no pseudo-field. Rows whose name has no number in
+ * the room http are FIELD_OTHER. */
+static const struct known {
+    struct span name;
+    enum field_id id;
+} known[] = {
+#define ROW(name, id)                                                                              \
+    {                                                                                              \
+        {"" name, sizeof(name) - 1}, FIELD_##id                                                    \
+    }
+    ROW("accept-charset", ACCEPT_CHARSET),
+    ROW("accept-encoding", ACCEPT_ENCODING),
+    ROW("accept-language", ACCEPT_LANGUAGE),
+    ROW("accept-ranges", ACCEPT_RANGES),
+    ROW("accept", ACCEPT),
+    ROW("access-control-allow-origin", ACCESS_CONTROL_ALLOW_ORIGIN),
+    ROW("age", AGE),
+    ROW("allow", ALLOW),
+    ROW("authorization", AUTHORIZATION),
+    ROW("cache-control", CACHE_CONTROL),
+    ROW("content-disposition", CONTENT_DISPOSITION),
+    ROW("content-encoding", CONTENT_ENCODING),
+    ROW("content-language", CONTENT_LANGUAGE),
+    ROW("content-length", CONTENT_LENGTH),
+    ROW("content-location", CONTENT_LOCATION),
+    ROW("content-range", CONTENT_RANGE),
+    ROW("content-type", CONTENT_TYPE),
+    ROW("cookie", COOKIE),
+    ROW("date", DATE),
+    ROW("etag", ETAG),
+    ROW("expect", EXPECT),
+    ROW("expires", EXPIRES),
+    ROW("from", FROM),
+    ROW("host", HOST),
+    ROW("if-match", IF_MATCH),
+    ROW("if-modified-since", IF_MODIFIED_SINCE),
+    ROW("if-none-match", IF_NONE_MATCH),
+    ROW("if-range", IF_RANGE),
+    ROW("if-unmodified-since", IF_UNMODIFIED_SINCE),
+    ROW("last-modified", LAST_MODIFIED),
+    ROW("link", LINK),
+    ROW("location", LOCATION),
+    ROW("max-forwards", OTHER),
+    ROW("proxy-authenticate", OTHER),
+    ROW("proxy-authorization", PROXY_AUTHORIZATION),
+    ROW("range", RANGE),
+    ROW("referer", REFERER),
+    ROW("refresh", OTHER),
+    ROW("retry-after", RETRY_AFTER),
+    ROW("server", SERVER),
+    ROW("set-cookie", SET_COOKIE),
+    ROW("strict-transport-security", STRICT_TRANSPORT_SECURITY),
+    ROW("transfer-encoding", TRANSFER_ENCODING),
+    ROW("user-agent", USER_AGENT),
+    ROW("vary", VARY),
+    ROW("via", VIA),
+    ROW("www-authenticate", WWW_AUTHENTICATE),
+#undef ROW
+};
+
+/* RFC 7541 Appendix A: the first rows of each name. */
+enum {
+    ROW_AUTHORITY = 1,
+    ROW_METHOD = 2,
+    ROW_PATH = 4,
+    ROW_SCHEME = 6,
+    ROW_FIRST = 15,
+    ROW_LAST = ROW_FIRST + sizeof known / sizeof *known - 1
+};
+
+enum field_id h2_head_known(uint8_t name_index, struct span *ret_name)
 {
-    switch (name.len) {
-    case 5:
-        return span_equal(name, SPAN(":path")) ? &head->path : NULL;
-    case 7:
-        if (span_equal(name, SPAN(":method"))) {
-            return &head->method;
-        }
-        return span_equal(name, SPAN(":scheme")) ? &head->scheme : NULL;
-    case 9:
-        return span_equal(name, SPAN(":protocol")) ? &head->protocol : NULL;
-    case 10:
-        return span_equal(name, SPAN(":authority")) ? &head->authority : NULL;
+    if (name_index < ROW_FIRST || name_index > ROW_LAST) {
+        *ret_name = SPAN_NONE;
+        return FIELD_OTHER;
+    }
+    *ret_name = known[name_index - ROW_FIRST].name;
+    return known[name_index - ROW_FIRST].id;
+}
+
+/* RFC 9113 §8.3.1, RFC 8441 §4: others never come here. */
+static struct span *pseudo_of(struct h2_head *head, const struct hpack_field *field)
+{
+    switch (field->name_index) {
+    case ROW_AUTHORITY:
+        return &head->authority;
+    case ROW_METHOD:
+        return &head->method;
+    case ROW_PATH:
+        return &head->path;
+    case ROW_SCHEME:
+        return &head->scheme;
     default:
-        return NULL;
+        return span_equal(field->name, SPAN(":protocol")) ? &head->protocol : NULL;
     }
 }
 
-bool h2_head_add(struct h2_head *head, const struct http_limits *limits, struct span name,
-                 struct span value)
+static void add_line(struct h2_head *head, const struct hpack_field *field)
 {
-    bool is_pseudo = name.len > 0 && name.ptr[0] == ':';
-    head->size += name.len + value.len + LINE_BYTES;
+    struct span name;
+    enum field_id id = h2_head_known(field->name_index, &name);
+    int rc = GALLEY_OK;
+    if (name.ptr) { /* it stays where it is */
+        rc = fields_add_id(&head->fields, id, name, keep(head, field->value));
+    } else {
+        name = keep(head, field->name);
+        rc = fields_add(&head->fields, name, keep(head, field->value));
+    }
+    CHECK(rc == GALLEY_OK);
+    head->cookies += id == FIELD_COOKIE;
+}
+
+bool h2_head_add(struct h2_head *head, const struct http_limits *limits,
+                 const struct hpack_field *field)
+{
+    bool is_pseudo = field->name.len > 0 && field->name.ptr[0] == ':';
+    head->size += field->name.len + field->value.len + LINE_BYTES;
     head->count += !is_pseudo;
     if (head->size > limits->max_head_bytes || head->count > limits->max_fields) {
         head->is_too_large = true;
         return head->size <= (uint64_t)limits->max_head_bytes * H2_BOMB_FACTOR &&
                head->count <= (uint64_t)limits->max_fields * H2_BOMB_FACTOR;
     }
-    if (is_pseudo) {
-        struct span *pseudo = pseudo_of(head, name);
-        if (pseudo) {
-            *pseudo = keep(head, value);
-        }
+    if (!is_pseudo) {
+        add_line(head, field);
         return true;
     }
-    struct span own_name = keep(head, name);
-    struct span own_value = keep(head, value);
-    int rc = fields_add(&head->fields, own_name, own_value);
-    CHECK(rc == GALLEY_OK);
-    head->cookies += head->entries[head->fields.count - 1].id == FIELD_COOKIE;
+    struct span *pseudo = pseudo_of(head, field);
+    if (pseudo) {
+        *pseudo = keep(head, field->value);
+    }
     return true;
 }
 

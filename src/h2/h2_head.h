@@ -9,7 +9,9 @@
 
 #include "h2/h2_session.h"
 
-enum { H2_BOMB_FACTOR = 8 }; /* so many times over a limit nobody errs */
+enum {
+    H2_BOMB_FACTOR = 8, /* so many times over a limit nobody errs */
+};
 
 struct h2_head {
     struct list link;     /* driver->free_heads */
@@ -25,7 +27,7 @@ struct h2_head {
     bool is_too_large;
     size_t len;
     size_t capacity;
-    char *bytes; /* name NUL value NUL … */
+    char *bytes; /* name NUL value NUL …; names that every request has are not copied */
     struct field entries[];
 };
 
@@ -36,9 +38,17 @@ void h2_head_free(struct h2_head *head);
 uint64_t h2_head_bytes(const struct http_limits *limits);
 /** What a driver keeps of them for the next requests. */
 uint64_t h2_heads_kept_bytes(const struct http_limits *limits);
-/** A field, which nghttp2 has found well-formed. False: so far over the limits that it is an attack. */
-bool h2_head_add(struct h2_head *head, const struct http_limits *limits, struct span name,
-                 struct span value);
+/** What the room frames must take of one string, so that a head over the limits is answered. */
+static inline uint32_t h2_head_string_bytes(const struct http_limits *limits)
+{
+    uint32_t most = UINT32_MAX / H2_BOMB_FACTOR;
+    return (limits->max_head_bytes < most ? limits->max_head_bytes : most) * H2_BOMB_FACTOR;
+}
+/** A field, which was found well-formed. False: so far over the limits that it is an attack. */
+bool h2_head_add(struct h2_head *head, const struct http_limits *limits,
+                 const struct hpack_field *field);
+/** The name of a row of HPACK's static table and its number. For tests, too. */
+enum field_id h2_head_known(uint8_t name_index, struct span *ret_name);
 /** All have come: cookie crumbs become one line (RFC 9113 §8.2.3), :authority becomes Host. False: they
  *  name different hosts (§8.3.1). */
 bool h2_head_finish(struct h2_head *head);

@@ -12,7 +12,7 @@ enum { MAX_TEXT_BYTES = 768, MAX_FIELDS = 24 };
 
 static size_t size_of(size_t fields, size_t text_bytes)
 {
-    return sizeof(struct h2_lines) + fields * sizeof(nghttp2_nv) + 2 * text_bytes;
+    return sizeof(struct h2_lines) + fields * sizeof(struct hpack_line) + 2 * text_bytes;
 }
 
 uint64_t h2_lines_kept_bytes(void)
@@ -79,13 +79,8 @@ static void add(struct h2_lines *lines, char **at, struct span name, struct span
         own_name[i] = text_lower(own_name[i]); /* RFC 9113 §8.2.1 */
     }
     char *own_value = keep(at, value);
-    lines->fields[lines->count++] = (nghttp2_nv){
-        .name = (uint8_t *)own_name,
-        .value = (uint8_t *)own_value,
-        .namelen = name.len,
-        .valuelen = value.len,
-        .flags = NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE | h2_secrecy_of(name),
-    };
+    lines->fields[lines->count++] = hpack_line_make(
+        span_make(own_name, name.len), span_make(own_value, value.len), h2_how_of(name));
 }
 
 static uint32_t count_fields(struct span ready)
@@ -106,7 +101,7 @@ static struct h2_lines *create(struct span ready)
     if (!lines) {
         return NULL;
     }
-    *lines = (struct h2_lines){.refs = 1, .len = (uint32_t)ready.len};
+    *lines = (struct h2_lines){.len = (uint32_t)ready.len};
     char *at = text_of(lines, count);
     struct span name;
     struct span value;
@@ -129,35 +124,27 @@ static struct h2_lines **place_of(struct h2_driver *driver, struct span ready)
     return &driver->lines[mixed >> 32 & (H2_KEPT_LINES - 1)];
 }
 
-struct h2_lines *h2_lines_take(struct h2_driver *driver, struct span ready)
+const struct h2_lines *h2_lines_find(struct h2_driver *driver, struct span ready)
 {
     if (!ready.ptr || ready.len == 0 || ready.len > MAX_TEXT_BYTES) {
         return NULL;
     }
     struct h2_lines **place = place_of(driver, ready);
-    if (!is_of(*place, ready)) {
-        struct h2_lines *made = create(ready);
-        if (!made) {
-            return NULL;
-        }
-        h2_lines_unref(*place);
+    if (is_of(*place, ready)) {
+        return *place;
+    }
+    struct h2_lines *made = create(ready);
+    if (made) {
+        mem_free(*place);
         *place = made;
     }
-    (*place)->refs++;
-    return *place;
-}
-
-void h2_lines_unref(struct h2_lines *lines)
-{
-    if (lines && --lines->refs == 0) {
-        mem_free(lines);
-    }
+    return made;
 }
 
 void h2_lines_finish(struct h2_driver *driver)
 {
     for (size_t i = 0; i < H2_KEPT_LINES; i++) {
-        h2_lines_unref(driver->lines[i]);
+        mem_free(driver->lines[i]);
         driver->lines[i] = NULL;
     }
 }

@@ -2,25 +2,21 @@
  * ("Name: value\r\n" …), as HTTP/2 fields. On the loop.
  *
  * A driver keeps the last of them, found by their text, so that a file that is asked for again is not
- * taken apart again. nghttp2 gets names and values without a copy: whoever submits them holds a reference
- * until the head is in conn->out. */
+ * taken apart again, nor looked up in HPACK's static table. */
 #ifndef H2_H2_LINES_H
 #define H2_H2_LINES_H
 
 #include "h2/h2_session.h"
 
 struct h2_lines {
-    uint32_t refs;
     uint32_t count;
     uint32_t len; /* of the text behind the fields */
-    nghttp2_nv fields[];
+    struct hpack_line fields[];
 };
 
-/** With a reference; NULL: they are none that are kept (long), or there is no memory: h2_lines_split()
- *  does without. */
-struct h2_lines *h2_lines_take(struct h2_driver *driver, struct span ready);
-/** NULL is allowed. */
-void h2_lines_unref(struct h2_lines *lines);
+/** Good until the next call; NULL: they are none that are kept (long), or there is no memory:
+ *  h2_lines_split() does without. */
+const struct h2_lines *h2_lines_find(struct h2_driver *driver, struct span ready);
 /** What a driver keeps forgets. */
 void h2_lines_finish(struct h2_driver *driver);
 uint64_t h2_lines_kept_bytes(void);

@@ -1,6 +1,6 @@
-/* h2/h2_request.c — from a whole header block to a dispatched exchange. On the loop, inside nghttp2's
- * callback. nghttp2 has judged what RFC 9113 §8.3 says of pseudo-fields, §8.2 of names, and §8.1.1 of
- * lengths: such streams never come here. What is judged here ends in a status, because where the next
+/* h2/h2_request.c — from a whole header block to a dispatched exchange. On the loop, inside of
+ * frames_receive(). The room frames has judged what RFC 9113 §8.3 says of pseudo-fields, §8.2 of names,
+ * and §8.1.1 of lengths: such streams never come here. What is judged here ends in a status, because where the next
  * request begins is never in doubt. */
 #include "base/check.h"
 #include "http/connection_options.h"
@@ -38,7 +38,7 @@ static void fill_request(struct h2_stream *stream, const struct h2_head *head,
     }
 }
 
-/* Where the body ends is the frames' affair (RFC 9113 §8.1); nghttp2 holds it to Content-Length. */
+/* Where the body ends is the frames' affair (RFC 9113 §8.1), which are held to Content-Length. */
 static void take_framing(struct h2_stream *stream, struct request *request,
                          const struct framing *framing, bool end_stream)
 {
@@ -164,7 +164,7 @@ static void retain(struct h2_stream *stream)
     }
     counter_add(&stream->driver->counters.out_of_memory, 1);
     exchange_forget_head(exchange);
-    h2_stream_reset(stream, NGHTTP2_INTERNAL_ERROR);
+    h2_stream_reset(stream, FRAMES_INTERNAL_ERROR);
 }
 
 static void begin(struct h2_stream *stream, struct h2_head *head, bool end_stream)
@@ -172,7 +172,7 @@ static void begin(struct h2_stream *stream, struct h2_head *head, bool end_strea
     struct exchange *exchange = create_exchange(stream);
     if (!exchange) {
         counter_add(&stream->driver->counters.out_of_memory, 1);
-        h2_stream_reset(stream, NGHTTP2_INTERNAL_ERROR);
+        h2_stream_reset(stream, FRAMES_INTERNAL_ERROR);
         return;
     }
     fill_request(stream, head, &exchange->request);
@@ -206,36 +206,45 @@ static bool is_one_too_many(const struct h2_session *session)
     return session->open_streams + session->abandoned >= session->driver->options.max_streams;
 }
 
-static int refuse(struct h2_session *session, int32_t id, uint32_t code)
+static bool refuse(struct h2_session *session, int32_t id, uint32_t code)
 {
-    int rv = nghttp2_submit_rst_stream(session->ng, NGHTTP2_FLAG_NONE, id, code);
-    return rv == 0 || !nghttp2_is_fatal(rv) ? 0 : rv;
+    if (frames_refuse(&session->frames, id, code) == GALLEY_OK) {
+        return true;
+    }
+    h2_out_of_memory(session);
+    return false;
 }
 
-int h2_request_begin(struct h2_session *session, int32_t id, bool end_stream)
+static bool take(struct h2_session *session, struct h2_head *head, int32_t id, bool end_stream)
+{
+    struct h2_stream *stream = h2_stream_create(session);
+    if (!stream) {
+        counter_add(&session->driver->counters.out_of_memory, 1);
+        return refuse(session, id, FRAMES_INTERNAL_ERROR);
+    }
+    h2_stream_ref(stream);
+    frames_stream_open(&session->frames, &stream->frames, id, end_stream);
+    begin(stream, head, end_stream);
+    h2_stream_unref(stream);
+    return true;
+}
+
+bool h2_request_begin(struct h2_session *session, int32_t id, bool end_stream)
 {
     struct h2_head *head = session->head;
     CHECK(head && session->head_id == id);
     session->head = NULL;
-    int rv = 0;
-    struct h2_stream *stream = NULL;
+    bool goes_on = true;
     if (!h2_head_finish(head)) {
         counter_add(&session->driver->counters.malformed, 1);
-        rv = refuse(session, id, NGHTTP2_PROTOCOL_ERROR);
+        goes_on = refuse(session, id, FRAMES_PROTOCOL_ERROR);
     } else if (is_one_too_many(session)) {
         counter_add(&session->driver->counters.refused_streams, 1);
-        rv = refuse(session, id, NGHTTP2_REFUSED_STREAM);
+        goes_on = refuse(session, id, FRAMES_REFUSED_STREAM);
     } else {
         count_request(session);
-        stream = h2_stream_create(session, id);
-        rv = stream ? nghttp2_session_set_stream_user_data(session->ng, id, stream)
-                    : NGHTTP2_ERR_NOMEM;
-    }
-    if (stream && rv == 0) {
-        h2_stream_ref(stream);
-        begin(stream, head, end_stream);
-        h2_stream_unref(stream);
+        goes_on = take(session, head, id, end_stream);
     }
     h2_head_give_back(session->driver, head);
-    return rv;
+    return goes_on;
 }

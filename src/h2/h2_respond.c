@@ -1,5 +1,5 @@
 /* h2/h2_respond.c — answers: head, body, pieces, and what is in their place when they fail. On the loop.
- * nghttp2 gets the head and a place to ask for DATA (h2_send.c); what fails costs its stream, never
+ * The head is encoded at once, DATA is asked for later (h2_send.c); what fails costs its stream, never
  * others. The exchange ends at once if nothing of it is needed any more, else when all has been handed
  * over (h2_stream.c). */
 #include "base/check.h"
@@ -29,7 +29,7 @@ static void break_stream(struct h2_stream *stream, int code)
 {
     struct h2_counters *counters = &stream->driver->counters;
     counter_add(code == GALLEY_ENOMEM ? &counters->out_of_memory : &counters->aborted, 1);
-    h2_stream_reset(stream, NGHTTP2_INTERNAL_ERROR);
+    h2_stream_reset(stream, FRAMES_INTERNAL_ERROR);
 }
 
 static void end_exchange(struct h2_stream *stream)
@@ -112,13 +112,9 @@ static int end_pieces(struct h2_stream *stream)
 
 static void resume(struct h2_stream *stream)
 {
-    if (!stream->is_deferred || (stream->body.bytes == 0 && !stream->answer_ended)) {
-        return;
-    }
-    stream->is_deferred = false;
-    stream->wants_pieces = false;
-    if (nghttp2_session_resume_data(stream->session->ng, stream->id) == NGHTTP2_ERR_NOMEM) {
-        h2_out_of_memory(stream->session);
+    if (stream->frames.is_deferred && (stream->body.bytes > 0 || stream->answer_ended)) {
+        stream->wants_pieces = false;
+        frames_resume(&stream->frames);
     }
 }
 

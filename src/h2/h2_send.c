@@ -1,5 +1,5 @@
 /* h2/h2_send.c — DATA: pieces of an answer's chain behind the heads of frames, without a copy. On the
- * loop; nghttp2 calls, from h2_settle().
+ * loop, inside of frames_write().
  *
  * A frame may end in the middle of a part. Its first bytes then go to conn->out as a piece without the
  * part's release function, which goes with the last of its bytes; as long as such a piece waits there
@@ -7,6 +7,9 @@
 #include "h2/h2_session.h"
 
 #include "base/check.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
 
 static void piece_gone(void *arg)
 {
@@ -69,57 +72,72 @@ static int64_t move_front(struct h2_stream *stream, uint64_t len)
     return (int64_t)n;
 }
 
-int h2_send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head, size_t len,
-                 nghttp2_data_source *source, void *user_data)
+bool h2_send_data(void *ctx, struct frames_stream *frames, const uint8_t head[FRAMES_HEAD_BYTES],
+                  uint32_t len)
 {
-    enum { FRAME_HEAD_BYTES = 9, LARGE_BYTES = 1024 };
-    struct h2_stream *stream = source->ptr;
-    struct h2_session *session = user_data;
-    (void)ng, (void)frame;
-    bool has_room = chain_add_copy(&session->conn->out, head, FRAME_HEAD_BYTES) == GALLEY_OK;
+    enum { LARGE_BYTES = 1024 };
+    struct h2_stream *stream = h2_stream_of_frames(frames);
+    struct h2_session *session = ctx;
+    uint64_t left = len;
+    bool has_room = chain_add_copy(&session->conn->out, head, FRAMES_HEAD_BYTES) == GALLEY_OK;
     stream->out_bytes += len;
     if (stream->exchange) {
         stream->exchange->bytes_sent += len;
     }
     h2_guard_data_sent(session, len, len < stream->body.bytes && len < LARGE_BYTES);
-    while (len > 0 && has_room) {
-        int64_t n = move_front(stream, len);
+    while (left > 0 && has_room) {
+        int64_t n = move_front(stream, left);
         has_room = n > 0;
-        len -= has_room ? (size_t)n : 0;
+        left -= has_room ? (uint64_t)n : 0;
     }
     if (!has_room) {
         h2_out_of_memory(session); /* what is in conn->out ends in the middle of a frame */
-        return NGHTTP2_ERR_CALLBACK_FAILURE;
     }
-    /* Without this nghttp2 would go on as far as the windows reach. */
-    bool is_full = session->conn->out.bytes >= session->driver->options.max_out_bytes;
-    return is_full ? NGHTTP2_ERR_PAUSE : 0;
+    return has_room;
 }
 
-/* ---- what nghttp2 asks for ------------------------------------------------------------------- */
+/* ---- what is asked for ----------------------------------------------------------------------- */
 
-static ssize_t read_body(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t room,
-                         uint32_t *flags, nghttp2_data_source *source, void *user_data)
+/* What is asked of the kernel lies in its memory: no disk, and no other machine, is waited for. */
+static bool is_shorter(const struct chain_part *part)
 {
-    struct h2_stream *stream = source->ptr;
-    (void)ng, (void)id, (void)buf, (void)user_data;
-    uint64_t len = stream->body.bytes < room ? stream->body.bytes : room;
-    if (len == 0 && !stream->answer_ended) {
-        stream->is_deferred = true;
+    struct statx now;
+    int rc = statx(part->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_SIZE, &now);
+    return rc == 0 && S_ISREG(now.stx_mode) &&
+           now.stx_size < (uint64_t)part->offset + (uint64_t)part->len;
+}
+
+/* A file that has become shorter: what a frame's head has promised must come, or the connection is lost
+ * (RFC 9113 §5.4.1), and nothing may be invented. So it is asked before frames are made of it, once in a
+ * while: then the answer breaks off, and others go on. */
+static bool may_send(struct h2_stream *stream)
+{
+    int64_t now_ms = loop_now_ms(stream->driver->services->loop);
+    const struct chain_part *part = chain_front(&stream->body);
+    if (!part || part->ptr || stream->file_seen_ms == now_ms) {
+        return true;
+    }
+    stream->file_seen_ms = now_ms;
+    if (!is_shorter(part)) {
+        return true;
+    }
+    counter_add(&stream->driver->counters.aborted, 1);
+    h2_stream_reset(stream, FRAMES_INTERNAL_ERROR);
+    return false;
+}
+
+struct frames_ready h2_send_ready(void *ctx, struct frames_stream *frames)
+{
+    struct h2_stream *stream = h2_stream_of_frames(frames);
+    (void)ctx;
+    if (!may_send(stream)) {
+        return (struct frames_ready){0};
+    }
+    if (stream->body.bytes == 0 && !stream->answer_ended) {
         stream->wants_pieces = true;
         h2_stream_wake(stream);
-        return NGHTTP2_ERR_DEFERRED;
     }
-    *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-    if (len == stream->body.bytes && stream->answer_ended) {
-        *flags |= NGHTTP2_DATA_FLAG_EOF;
-    }
-    return (ssize_t)len;
-}
-
-nghttp2_data_provider h2_body_provider(struct h2_stream *stream)
-{
-    return (nghttp2_data_provider){.source = {.ptr = stream}, .read_callback = read_body};
+    return (struct frames_ready){.bytes = stream->body.bytes, .is_end = stream->answer_ended};
 }
 
 int h2_take_body(struct h2_stream *stream, struct chain *body)

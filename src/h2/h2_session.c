@@ -1,8 +1,9 @@
 /* h2/h2_session.c — a connection that speaks HTTP/2: bytes in, bytes out, and its state. On the loop.
  *
- * received() gives everything to nghttp2, whose callbacks do the work; what they leave to be sent, and
- * what answers have left since the last time, h2_settle() turns into frames, as far as conn->out has
- * room: so that all that is ready leaves in one send, and priorities decide as late as possible. */
+ * received() gives everything to the room frames, whose events (h2_events.c) do the work; what they leave
+ * to be sent, and what answers have left since the last time, h2_settle() turns into frames, as far as
+ * conn->out has room: so that all that is ready leaves in one send, and priorities decide as late as
+ * possible. */
 #include "base/alloc.h"
 #include "base/check.h"
 
@@ -17,30 +18,23 @@ void h2_out_of_memory(struct h2_session *session)
     conn_close(session->conn, CLOSE_OUT_OF_MEMORY, true);
 }
 
-/* Frames into conn->out, up to so many bytes. False: nghttp2 has failed. */
-static bool write_frames(struct h2_session *session, uint64_t max_bytes)
-{
-    struct conn *conn = session->conn;
-    while (conn->out.bytes < max_bytes && conn->state != CONN_CLOSED) {
-        const uint8_t *data = NULL;
-        ssize_t n = nghttp2_session_mem_send(session->ng, &data);
-        if (n < 0) {
-            return false;
-        }
-        if (n == 0) {
-            return true;
-        }
-        if (chain_add_copy(&conn->out, data, (size_t)n) != GALLEY_OK) {
-            h2_out_of_memory(session);
-        }
-    }
-    return true;
-}
-
 static enum close_reason last_reason(const struct h2_session *session)
 {
     return session->end_reason != CLOSE_NONE ? (enum close_reason)session->end_reason
                                              : CLOSE_CLIENT_CLOSED;
+}
+
+/* Once: frames may have said one already, for a rule of theirs. */
+static bool say_goaway(struct h2_session *session, uint32_t code)
+{
+    if (!session->has_failed && frames_end(&session->frames, code) != GALLEY_OK) {
+        return false;
+    }
+    if (!session->has_failed && code != FRAMES_NO_ERROR) {
+        session->has_failed = true;
+        counter_add(&session->driver->counters.goaways_sent, 1);
+    }
+    return frames_write(&session->frames, &session->conn->out, UINT64_MAX) == FRAMES_OK;
 }
 
 void h2_end(struct h2_session *session, uint32_t code, enum close_reason reason)
@@ -51,39 +45,29 @@ void h2_end(struct h2_session *session, uint32_t code, enum close_reason reason)
     }
     bool is_cut = session->open_streams > 0;
     session->end_reason = (uint8_t)reason;
-    if (nghttp2_session_terminate_session(session->ng, code) != 0 ||
-        !write_frames(session, UINT64_MAX)) {
+    if (!say_goaway(session, code)) {
         conn_close(conn, reason, is_cut);
         return;
     }
-    session->end_reason = (uint8_t)reason;
     conn_close_gracefully(conn, reason);
 }
 
 static void end_by_guard(struct h2_session *session)
 {
-    h2_end(session, NGHTTP2_ENHANCE_YOUR_CALM, CLOSE_FLOOD);
+    h2_end(session, FRAMES_ENHANCE_YOUR_CALM, CLOSE_FLOOD);
 }
 
-/* nghttp2 has given up: `rv` says why, if no guard has. */
-static void end_by_error(struct h2_session *session, ssize_t rv)
+/* The frames do not go on: `result` says why, if no guard has. */
+static void end_by_error(struct h2_session *session, enum frames_result result)
 {
     if (session->conn->state == CONN_CLOSED) {
         return;
     }
-    switch (rv) {
-    case NGHTTP2_ERR_FLOODED:
+    if (result == FRAMES_FLOODED) {
         (void)h2_guard_charge(session, H2_GUARD_ACKS);
-        break;
-    case NGHTTP2_ERR_TOO_MANY_CONTINUATIONS:
-        (void)h2_guard_charge(session, H2_GUARD_CONTINUATIONS);
-        break;
-    case NGHTTP2_ERR_BAD_CLIENT_MAGIC:
-    case NGHTTP2_ERR_SETTINGS_EXPECTED:
-        h2_end(session, NGHTTP2_PROTOCOL_ERROR, CLOSE_PROTOCOL_ERROR);
+    } else if (result == FRAMES_NOT_HTTP2) {
+        h2_end(session, FRAMES_PROTOCOL_ERROR, CLOSE_PROTOCOL_ERROR);
         return;
-    default:
-        break;
     }
     if (session->flood != 0) {
         end_by_guard(session);
@@ -171,17 +155,10 @@ static void enter(struct h2_session *session, enum conn_state state)
     }
 }
 
-/* What waits in nghttp2 for room must not grow because we go on reading. */
+/* What waits for room must not grow because we go on reading. */
 static void read_if_room(struct h2_session *session)
 {
-    enum { MAX_QUEUED_FRAMES = 1000 };
-    size_t queued = nghttp2_session_get_outbound_queue_size(session->ng);
-    conn_read(session->conn, queued < MAX_QUEUED_FRAMES);
-}
-
-static bool has_ended(const struct h2_session *session)
-{
-    return !nghttp2_session_want_read(session->ng) && !nghttp2_session_want_write(session->ng);
+    conn_read(session->conn, frames_waiting_bytes(&session->frames) < H2_MAX_WAITING);
 }
 
 /* A client that has closed its side gets the answers that it can still be given. */
@@ -200,7 +177,7 @@ static void give_state(struct h2_session *session)
     if (conn_is_ending(conn)) {
         return;
     }
-    if (has_ended(session) || is_left_alone(session)) {
+    if (frames_has_ended(&session->frames) || is_left_alone(session)) {
         conn_close_gracefully(conn, last_reason(session));
         return;
     }
@@ -219,13 +196,13 @@ void h2_settle(struct h2_session *session)
         if (conn_is_ending(conn)) {
             break;
         }
-        if (!write_frames(session, session->driver->options.max_out_bytes)) {
-            end_by_error(session, NGHTTP2_ERR_CALLBACK_FAILURE);
+        enum frames_result result =
+            frames_write(&session->frames, &conn->out, session->driver->options.max_out_bytes);
+        if (result != FRAMES_OK) {
+            end_by_error(session, result);
         }
     } while (run_ready(session));
-    if (session->reserve.used > 0 && conn->state != CONN_CLOSED) {
-        h2_out_of_memory(session);
-    } else if (session->flood != 0) {
+    if (session->flood != 0) {
         end_by_guard(session);
     }
     give_state(session);
@@ -234,42 +211,34 @@ void h2_settle(struct h2_session *session)
 
 /* ---- what the connection tells --------------------------------------------------------------- */
 
-static int submit_settings(struct h2_session *session)
+static int init_frames(struct h2_session *session)
 {
-    const struct h2_options *options = &session->driver->options;
-    const nghttp2_settings_entry entries[] = {
-        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, options->max_streams},
-        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, options->unread_window_bytes},
-        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, options->limits->max_head_bytes},
-        {NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1}, /* RFC 8441 §3 */
-        {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},   /* RFC 9218 §2.1 */
+    struct h2_driver *driver = session->driver;
+    const struct h2_options *own = &driver->options;
+    const struct frames_options options = {
+        .max_streams = own->max_streams,
+        .stream_window_bytes = own->unread_window_bytes,
+        .conn_window_bytes = h2_all_windows(own),
+        .max_list_bytes = own->limits->max_head_bytes,
+        .max_string_bytes = h2_head_string_bytes(own->limits),
     };
-    int rv = nghttp2_submit_settings(session->ng, NGHTTP2_FLAG_NONE, entries,
-                                     sizeof entries / sizeof *entries);
-    if (rv == 0) {
-        rv = nghttp2_session_set_local_window_size(session->ng, NGHTTP2_FLAG_NONE, H2_ID_NONE,
-                                                   (int32_t)h2_all_windows(options));
-    }
-    return rv == 0 ? GALLEY_OK : GALLEY_ENOMEM;
+    return frames_init(&session->frames, &options, &h2_events, session, &driver->scratch);
 }
 
 static struct h2_session *create(struct conn *conn)
 {
-    struct h2_driver *driver = h2_driver_of(conn);
     struct h2_session *session = mem_alloc_zero(1, sizeof *session);
     if (!session) {
         return NULL;
     }
     session->conn = conn;
-    session->driver = driver;
+    session->driver = h2_driver_of(conn);
     session->head_began_ms = session->idle_since_ms = loop_now_ms(conn_loop(conn));
     list_init(&session->streams);
     list_init(&session->ready);
     list_init(&session->over);
     list_init(&session->link);
-    nghttp2_mem memory = h2_memory(session);
-    if (nghttp2_session_server_new3(&session->ng, driver->callbacks, session,
-                                    driver->nghttp2_options, &memory) != 0) {
+    if (init_frames(session) != GALLEY_OK) {
         mem_free(session);
         return NULL;
     }
@@ -279,12 +248,8 @@ static struct h2_session *create(struct conn *conn)
 int h2_session_open(struct conn *conn)
 {
     struct h2_session *session = create(conn);
-    if (!session || submit_settings(session) != GALLEY_OK) {
+    if (!session) {
         counter_add(&h2_driver_of(conn)->counters.out_of_memory, 1);
-        if (session) {
-            nghttp2_session_del(session->ng);
-            mem_free(session);
-        }
         return GALLEY_ENOMEM;
     }
     conn->session = session;
@@ -299,23 +264,21 @@ int h2_session_open(struct conn *conn)
 void h2_session_received(struct h2_session *session, const char *data, size_t len)
 {
     session->is_working = true;
-    ssize_t n = nghttp2_session_mem_recv(session->ng, (const uint8_t *)data, len);
-    if (n < 0) {
-        end_by_error(session, n);
+    enum frames_result result = frames_receive(&session->frames, data, len);
+    if (result != FRAMES_OK) {
+        end_by_error(session, result);
     }
     h2_settle(session);
 }
 
 /* ---- the connection has gone ----------------------------------------------------------------- */
 
+/* Its frames have ended already. */
 static void lose_stream(struct h2_stream *stream)
 {
     h2_stream_ref(stream);
     list_remove(&stream->link);
     list_remove(&stream->ready);
-    if (stream->is_open) {
-        h2_stream_closed(stream);
-    }
     stream->session = NULL;
     if (stream->exchange) {
         h2_stream_go_on(stream);
@@ -330,6 +293,7 @@ void h2_session_close(struct h2_session *session)
     conn->session = NULL;
     chain_clear(&conn->out); /* before the memory that it borrows goes */
     loop_timer_stop(conn_loop(conn), &session->tick);
+    frames_finish(&session->frames);
     while (!list_is_empty(&session->streams)) {
         lose_stream(CONTAINER_OF(session->streams.next, struct h2_stream, link));
     }
@@ -337,6 +301,5 @@ void h2_session_close(struct h2_session *session)
         h2_head_give_back(session->driver, session->head);
     }
     list_remove(&session->link);
-    nghttp2_session_del(session->ng);
     mem_free(session);
 }

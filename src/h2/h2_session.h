@@ -2,19 +2,20 @@
  * includes this. On the loop.
  *
  * The rules that hold everywhere:
- * - nghttp2 is called from one place at a time: what happens outside of it (an answer from a worker)
- *   only notes what is to be done (h2_later), and h2_settle() does it, for all streams at once.
- * - a stream object lives as long as somebody refers to it: nghttp2 (until the stream is closed), its
- *   exchange (until that has ended, which may be long after), and each piece of its body in conn->out. */
+ * - frames_receive() and frames_write() are called from one place at a time: what happens outside of
+ *   them (an answer from a worker) only notes what is to be done (h2_later), or puts frames aside, and
+ *   h2_settle() does the rest, for all streams at once.
+ * - a stream object lives as long as somebody refers to it: the room frames (until the stream is
+ *   closed), its exchange (until that has ended, which may be long after), and each piece of its body
+ *   in conn->out. */
 #ifndef H2_H2_SESSION_H
 #define H2_H2_SESSION_H
 
 #include "base/buf.h"
 #include "base/list.h"
 #include "conn/conn_set.h"
+#include "frames/frames.h"
 #include "http/date.h"
-
-#include <nghttp2/nghttp2.h>
 
 #include "h2/h2_driver.h"
 
@@ -22,10 +23,10 @@ struct h2_head;
 struct h2_lines;
 
 enum {
-    H2_ID_NONE = 0,
     H2_COPY_BYTES = 1024,
-    H2_KEPT_LINES = 64, /* a power of two */
-    H2_BLOCK_CLASSES = 16
+    H2_KEPT_LINES = 64,         /* a power of two */
+    H2_MAX_ANSWER = 64 * 1024,  /* names and values of an answer's head */
+    H2_MAX_WAITING = 64 * 1024, /* frames that wait for room before we stop reading */
 };
 
 /** A leaky bucket for each row of h2_guard_list.h. */
@@ -34,20 +35,6 @@ struct h2_guard {
     uint32_t level[H2_GUARD_COUNT];
     uint32_t explained[H2_GUARD_COUNT]; /* to come, and not to be counted */
     uint64_t data_bytes;                /* of bodies, sent */
-};
-
-/** What nghttp2 gets when the heap has nothing and a failure would not be survived: h2_memory.c. */
-struct h2_reserve {
-    _Alignas(16) char bytes[2048];
-    size_t used; /* never given back: the session ends */
-};
-
-/** Small ones are kept for the next; h2_memory.c. */
-struct block;
-struct h2_blocks {
-    struct block *free[H2_BLOCK_CLASSES];
-    uint64_t free_bytes;
-    uint64_t used_bytes; /* by nghttp2, as the heap counts */
 };
 
 enum h2_drain {
@@ -59,7 +46,7 @@ enum h2_drain {
 struct h2_session {
     struct conn *conn;
     struct h2_driver *driver;
-    nghttp2_session *ng;
+    struct frames_session frames;
     struct list streams;  /* whose `session` is this one, whatever their state */
     struct list ready;    /* streams that have something to do: h2_stream.ready */
     struct list over;     /* … that have only to let go of what they hold: the same link */
@@ -70,18 +57,18 @@ struct h2_session {
     int64_t head_began_ms;
     int64_t idle_since_ms; /* the last stream ended; PING and its like do not count */
     int64_t drain_began_ms;
-    uint32_t trailer_bytes;
+    uint64_t trailer_bytes;
     uint32_t trailers;
     uint32_t continuations; /* behind one HEADERS */
     unsigned open_streams;
     unsigned abandoned; /* streams that have gone while their handler goes on */
     struct h2_guard guard;
-    struct h2_reserve reserve;
     uint8_t drain;      /* enum h2_drain */
     uint8_t end_reason; /* enum close_reason, when there will be no more streams */
     uint8_t flood;      /* 1 + enum h2_guard_kind, when a guard has spoken */
     bool is_working;    /* h2_settle() comes */
     bool has_settings;  /* the client's preface was whole */
+    bool has_failed;    /* GOAWAY with an error was said */
 };
 
 enum h2_body {
@@ -92,6 +79,7 @@ enum h2_body {
 };
 
 struct h2_stream {
+    struct frames_stream frames;
     struct list link;  /* session->streams; or free */
     struct list ready; /* session->ready, or ->over */
     struct h2_driver *driver;
@@ -99,18 +87,17 @@ struct h2_stream {
     struct exchange *exchange;  /* NULL: it has ended, or was given up */
     struct chain body;          /* of the answer: taken from the exchange, not in conn->out */
     struct buf pending;         /* of the request's body: received, not taken */
-    struct h2_lines *lines;     /* that the head of the answer borrows; NULL: none */
     uint64_t out_left;          /* of an answer in pieces with a declared length */
     int64_t in_since_ms;        /* the rate of its body counts from here … */
     int64_t out_since_ms;       /* … and that of its answer from here */
+    int64_t file_seen_ms;       /* the file at the front of `body` was long enough */
     uint64_t in_bytes;
     uint64_t out_bytes;
     uint32_t held; /* received and not yet given back to the client's windows */
     uint32_t refs;
-    uint32_t pieces; /* of its memory in conn->out */
-    int32_t id;
+    uint32_t pieces;             /* of its memory in conn->out */
     uint8_t body_state;          /* enum h2_body */
-    bool is_open : 1;            /* nghttp2 has it */
+    bool is_open : 1;            /* the room frames has it */
     bool has_exchange : 1;       /* that has not ended, whoever has it */
     bool is_abandoned : 1;       /* … and is counted: its handler goes on without the stream */
     bool is_paused : 1;          /* nothing of the body is handed on before h2_resume_body() */
@@ -126,7 +113,6 @@ struct h2_stream {
     bool is_counted : 1;         /* pieces are counted against out_left */
     bool is_muted : 1;           /* HEAD: pieces are dropped */
     bool in_pieces : 1;
-    bool is_deferred : 1;  /* nghttp2 waits for more of the body */
     bool wants_pieces : 1; /* exchange_pieces_wanted() is due */
     bool was_reset : 1;    /* RST_STREAM was submitted */
     bool has_begun : 1;    /* the head of the answer is in conn->out */
@@ -139,8 +125,6 @@ struct h2_driver {
     const struct exchange_services *services;
     struct h2_options options;
     struct h2_counters counters;
-    nghttp2_session_callbacks *callbacks;
-    nghttp2_option *nghttp2_options;
     struct list dirty; /* sessions that h2_settle() must look at */
     struct loop_post go_on;
     bool is_posted;
@@ -150,8 +134,12 @@ struct h2_driver {
     unsigned free_stream_count;
     unsigned streams; /* alive */
     struct h2_lines *lines[H2_KEPT_LINES];
-    struct span server_name;
-    struct h2_blocks blocks;
+    struct buf scratch; /* of frames_receive(), for all sessions */
+    struct buf name;    /* of an answer's field, in lower case */
+    struct hpack_line ok_line;
+    struct hpack_line server_line; /* name.ptr NULL: none is said */
+    struct hpack_line nosniff_line;
+    struct hpack_line date_line;
     int64_t date_s;
     char date[DATE_LEN];
 };
@@ -159,6 +147,10 @@ struct h2_driver {
 static inline struct h2_stream *h2_stream_of(const struct exchange *exchange)
 {
     return exchange->driver_ctx;
+}
+static inline struct h2_stream *h2_stream_of_frames(struct frames_stream *frames)
+{
+    return (struct h2_stream *)frames; /* the first member: also NULL stays NULL */
 }
 static inline struct h2_driver *h2_driver_of(const struct conn *conn)
 {
@@ -186,18 +178,9 @@ void h2_end(struct h2_session *session, uint32_t code, enum close_reason reason)
 /** Nothing can be promised any more. */
 void h2_out_of_memory(struct h2_session *session);
 
-/* h2_memory.c */
+/* h2_events.c: what the room frames tells */
 
-/** For nghttp2_session_server_new3(). */
-nghttp2_mem h2_memory(struct h2_session *session);
-/** What a driver keeps, at most. */
-uint64_t h2_blocks_kept_bytes(void);
-void h2_blocks_finish(struct h2_blocks *blocks);
-
-/* h2_callbacks.c: what nghttp2 calls */
-
-/** Fill driver->callbacks and driver->nghttp2_options. 0 or GALLEY_ENOMEM. */
-int h2_callbacks_create(struct h2_driver *driver);
+extern const struct frames_events h2_events;
 
 /* h2_guard.c */
 
@@ -214,8 +197,6 @@ void h2_guard_data_sent(struct h2_session *session, size_t len, bool is_held_bac
 
 /** Say in two steps that no more requests are taken; the connection ends with the last stream. */
 void h2_drain_begin(struct h2_session *session, enum close_reason reason);
-/** A GOAWAY is in conn->out. */
-void h2_drain_noticed(struct h2_session *session);
 /** The client has answered our PING: what it sent before it knew has come. */
 void h2_drain_answered(struct h2_session *session, const uint8_t opaque[8]);
 /** Does something need the tick? It is armed. */
@@ -224,7 +205,7 @@ void h2_tick_if_needed(struct h2_session *session);
 /* h2_stream.c */
 
 /** Of a stream whose request is whole, with its exchange. NULL: out of memory. */
-struct h2_stream *h2_stream_create(struct h2_session *session, int32_t id);
+struct h2_stream *h2_stream_create(struct h2_session *session);
 static inline void h2_stream_ref(struct h2_stream *stream)
 {
     stream->refs++;
@@ -237,7 +218,7 @@ void h2_stream_go_on(struct h2_stream *stream);
 void h2_streams_each(struct h2_session *session, void (*fn)(struct h2_stream *stream));
 /** RST_STREAM. */
 void h2_stream_reset(struct h2_stream *stream, uint32_t code);
-/** nghttp2 has closed it, or the connection has gone. */
+/** Both sides have ended, or one has reset it, or the connection has gone. */
 void h2_stream_closed(struct h2_stream *stream);
 /** END_STREAM of the answer is in conn->out. */
 void h2_stream_sent(struct h2_stream *stream);
@@ -246,8 +227,8 @@ void h2_stream_released(void *driver_ctx);
 
 /* h2_request.c */
 
-/** The header block of a request is whole. 0, or an nghttp2 error. */
-int h2_request_begin(struct h2_session *session, int32_t id, bool end_stream);
+/** The header block of a request is whole. False: no memory, the connection ends. */
+bool h2_request_begin(struct h2_session *session, int32_t id, bool end_stream);
 
 /* h2_body.c */
 
@@ -269,8 +250,11 @@ void h2_body_tunnel(struct h2_stream *stream);
 
 /* h2_fields.c */
 
-/** RFC 7541 §7.1.3: what is secret and short must not be guessed by compression. A flag for a field. */
-uint8_t h2_secrecy_of(struct span name);
+/** What the client's table shall remember of a field; its name in any case. */
+enum hpack_how h2_how_of(struct span name);
+/** 100 Continue, 103 … (fields may be NULL): HEADERS that end nothing. 0, GALLEY_ENOMEM, or GALLEY_EINVAL:
+ *  too large. */
+int h2_submit_interim(struct h2_stream *stream, int status, const struct response_field *fields);
 
 /* h2_respond.c: exchange_driver */
 
@@ -283,11 +267,10 @@ int h2_interim(struct exchange *exchange, int status, const struct response_fiel
 
 /* h2_send.c */
 
-/** Where nghttp2 gets DATA from. */
-nghttp2_data_provider h2_body_provider(struct h2_stream *stream);
-/** nghttp2_send_data_callback: a frame of it, into conn->out. */
-int h2_send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head, size_t len,
-                 nghttp2_data_source *source, void *user_data);
+/** frames_events.body and .send_data: DATA, into conn->out. */
+struct frames_ready h2_send_ready(void *ctx, struct frames_stream *frames);
+bool h2_send_data(void *ctx, struct frames_stream *frames, const uint8_t head[FRAMES_HEAD_BYTES],
+                  uint32_t len);
 /** Move all of `body` behind the stream's. 0 or GALLEY_ENOMEM. */
 int h2_take_body(struct h2_stream *stream, struct chain *body);
 /** So many bytes have been added to the stream's body. */

@@ -1,17 +1,16 @@
 /* h2/h2_stream.c — the life of a stream object. On the loop.
  *
- * Three may end in any order: nghttp2's stream (h2_stream_closed), the exchange (h2_stream_released) and
+ * Three may end in any order: the frames' stream (h2_stream_closed), the exchange (h2_stream_released) and
  * the pieces of the answer in conn->out. The exchange is given up once: exchange_end() when all of the
  * answer has been handed over, exchange_client_gone() when it never will. */
 #include "base/alloc.h"
 #include "base/check.h"
 
-#include "h2/h2_lines.h"
 #include "h2/h2_session.h"
 
 enum { MAX_FREE_STREAMS = 128 };
 
-struct h2_stream *h2_stream_create(struct h2_session *session, int32_t id)
+struct h2_stream *h2_stream_create(struct h2_session *session)
 {
     struct h2_driver *driver = session->driver;
     struct list *link = list_pop_front(&driver->free_streams);
@@ -25,8 +24,7 @@ struct h2_stream *h2_stream_create(struct h2_session *session, int32_t id)
     if (!stream) {
         return NULL;
     }
-    *stream = (struct h2_stream){
-        .driver = driver, .session = session, .id = id, .refs = 1, .is_open = true};
+    *stream = (struct h2_stream){.driver = driver, .session = session, .refs = 1, .is_open = true};
     list_init(&stream->link);
     list_init(&stream->ready);
     chain_init(&stream->body, &session->conn->set->chains);
@@ -45,7 +43,6 @@ static void destroy(struct h2_stream *stream)
     list_remove(&stream->ready);
     chain_clear(&stream->body);
     buf_finish(&stream->pending);
-    h2_lines_unref(stream->lines);
     driver->streams--;
     if (driver->free_stream_count >= MAX_FREE_STREAMS) {
         mem_free(stream);
@@ -144,7 +141,7 @@ void h2_stream_reset(struct h2_stream *stream, uint32_t code)
     }
     stream->was_reset = true;
     h2_body_drop(stream);
-    if (nghttp2_submit_rst_stream(stream->session->ng, NGHTTP2_FLAG_NONE, stream->id, code) != 0) {
+    if (frames_reset(&stream->frames, code) != GALLEY_OK) {
         h2_out_of_memory(stream->session);
     }
     h2_later(stream->session);
@@ -203,7 +200,7 @@ void h2_stream_closed(struct h2_stream *stream)
     if (stream->pieces == 0) {
         chain_clear(&stream->body);
     }
-    h2_stream_unref(stream); /* nghttp2's */
+    h2_stream_unref(stream); /* that of the frames */
     h2_stream_unref(stream);
 }
 

@@ -84,6 +84,19 @@ TEST(test_each_kind_of_allocation_can_fail)
     mem_free(block);
 }
 
+TEST(test_live_bytes_are_counted)
+{
+    int64_t before = mem_live_bytes();
+    void *block = mem_alloc(1000);
+    EXPECT(block);
+    EXPECT(mem_live_bytes() - before >= 1000 && mem_live_bytes() - before < 2000);
+    block = mem_resize(block, 5000);
+    EXPECT(block);
+    EXPECT(mem_live_bytes() - before >= 5000 && mem_live_bytes() - before < 6000);
+    mem_free(block);
+    EXPECT_INT(mem_live_bytes(), before);
+}
+
 TEST(test_live_blocks_are_counted)
 {
     int64_t before = mem_live_blocks();

@@ -203,21 +203,74 @@ TEST(test_a_reset_stream_keeps_its_memory_until_the_output_has_gone)
     world_close(&world);
 }
 
+static void open_file(struct world *world)
+{
+    char path[] = "/tmp/galley-h2-XXXXXX";
+    world_open(world);
+    world->file_fd = mkstemp(path);
+    EXPECT(world->file_fd >= 0);
+    (void)unlink(path);
+    EXPECT_INT(write(world->file_fd, world->big, BIG_BYTES), BIG_BYTES);
+    world->file_bytes = BIG_BYTES;
+}
+
 TEST(test_a_file_is_sent_from_its_descriptor)
 {
     struct world world;
     struct h2_client client;
-    world_open(&world);
-    char path[] = "/tmp/galley-h2-XXXXXX";
-    world.file_fd = mkstemp(path);
-    EXPECT(world.file_fd >= 0);
-    (void)unlink(path);
-    EXPECT_INT(write(world.file_fd, world.big, BIG_BYTES), BIG_BYTES);
-    world.file_bytes = BIG_BYTES;
+    open_file(&world);
     client_open(&client, &world, 0);
     expect_big(&world, client_get(&client, "/file"));
-    EXPECT_INT(ftruncate(world.file_fd, 1000), 0); /* L25: it shrinks: the client must know */
+    client_close(&client);
+    close(world.file_fd);
+    world_close(&world);
+}
+
+/* L25: the client must know; RFC 9113 §5.4.2: others of its streams go on. */
+TEST(test_a_file_that_shrinks_costs_its_stream)
+{
+    struct world world;
+    struct h2_client client;
+    open_file(&world);
+    client_open(&client, &world, 0x7fffffff);
+    EXPECT(client_get(&client, "/later"));
+    sim_set_window(client.peer, 20000);
     struct client_stream *stream = client_get(&client, "/file");
+    EXPECT_INT(ftruncate(world.file_fd, BIG_BYTES / 2), 0);
+    sim_advance(world.loop, 1);
+    sim_set_window(client.peer, SIZE_MAX);
+    client_turn(&client);
+    EXPECT_INT(stream->status, 200);
+    EXPECT(stream->is_closed && stream->body.len < BIG_BYTES / 2);
+    EXPECT(memcmp(stream->body.data, world.big, stream->body.len) == 0);
+    EXPECT_INT(stream->error, NGHTTP2_INTERNAL_ERROR);
+    EXPECT_INT(counter_read(&h2_driver_counters(world.driver)->aborted), 1);
+    EXPECT_INT(world.exchanges.live, 1);
+    expect_body(client_get(&client, "/"), 200, "hello");
+    EXPECT(world_resume(&world, 204));
+    client_turn(&client);
+    expect_body(&client.streams[0], 204, "");
+    EXPECT(!client.has_failed);
+    client_close(&client);
+    close(world.file_fd);
+    world_close(&world);
+}
+
+/* Frames' heads have promised it, and nothing is invented. */
+TEST(test_a_file_that_shrinks_where_it_is_being_sent_resets_the_connection)
+{
+    struct world world;
+    struct h2_client client;
+    open_file(&world);
+    world.file_bytes = 100 * 1000;
+    client_open(&client, &world, 0x7fffffff);
+    EXPECT_INT(nghttp2_session_set_local_window_size(client.ng, 0, 0, 10 * 1000 * 1000), 0);
+    client_turn(&client);
+    sim_set_window(client.peer, 20000);
+    struct client_stream *stream = client_get(&client, "/file");
+    EXPECT_INT(ftruncate(world.file_fd, 1000), 0);
+    sim_set_window(client.peer, SIZE_MAX);
+    client_turn(&client);
     EXPECT(!stream->is_closed || stream->error != 0);
     EXPECT(sim_is_reset(client.peer));
     EXPECT_INT(world_closed(&world, CLOSE_FILE_CHANGED), 1);

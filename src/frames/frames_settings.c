@@ -1,0 +1,74 @@
+/* frames/frames_settings.c — the client's SETTINGS (RFC 9113 §6.5): each entry is judged and in force when it
+ * has come, in the order of the frame (§6.5.3). On the session's loop, for frames_read.c.
+ *
+ * What is not here is ignored (§6.5.2): also limits of what we never do. We push nothing, our frames are
+ * never longer than every client must take, and what a client wants of an answer's fields is advice. */
+#include "frames/frames_receive.h"
+
+enum setting {
+    HEADER_TABLE_SIZE = 1,
+    ENABLE_PUSH = 2,
+    INITIAL_WINDOW_SIZE = 4,
+    MAX_FRAME_SIZE = 5,
+    ENABLE_CONNECT_PROTOCOL = 8, /* RFC 8441 §3 */
+    NO_RFC7540_PRIORITIES = 9,   /* RFC 9218 §2.1 */
+};
+
+enum { LARGEST_FRAME_SIZE = 0xffffff };
+
+static enum frames_result expect(struct frames_session *session, bool is_good)
+{
+    return is_good ? FRAMES_OK : frames_result_of(frames_fail(session, FRAMES_PROTOCOL_ERROR));
+}
+
+/* RFC 9218 §2.1: 0 or 1, and never another than in the first SETTINGS. */
+static enum frames_result take_no_priorities(struct frames_session *session, uint32_t value)
+{
+    if (!session->has_settings) {
+        session->no_priorities = value == 1;
+    }
+    return expect(session, value == session->no_priorities);
+}
+
+enum frames_result frames_setting(struct frames_session *session, const uint8_t entry[6])
+{
+    uint32_t value = frames_u32(entry + 2);
+    switch (frames_u16(entry)) {
+    case HEADER_TABLE_SIZE:
+        hpack_encoder_allow(&session->encoder, value);
+        return FRAMES_OK;
+    case ENABLE_PUSH:
+    case ENABLE_CONNECT_PROTOCOL:
+        return expect(session, value <= 1);
+    case INITIAL_WINDOW_SIZE:
+        return frames_result_of(frames_first_window(session, value));
+    case MAX_FRAME_SIZE:
+        return expect(session, value >= FRAMES_MAX_PAYLOAD && value <= LARGEST_FRAME_SIZE);
+    case NO_RFC7540_PRIORITIES:
+        return take_no_priorities(session, value);
+    default:
+        return FRAMES_OK;
+    }
+}
+
+/* RFC 9113 §6.5.3: we say SETTINGS once, and so they are acknowledged once. */
+static enum frames_result acked(struct frames_session *session)
+{
+    if (session->settings_acked) {
+        return expect(session, false);
+    }
+    return frames_result_of(frames_settings_acked(session));
+}
+
+enum frames_result frames_settings_end(struct frames_session *session)
+{
+    if (session->in.flags & FRAMES_ACK) {
+        return acked(session);
+    }
+    session->has_settings = true;
+    enum frames_result result = frames_ack_settings(session);
+    if (result == FRAMES_OK) {
+        session->events->settings(session->ctx);
+    }
+    return result;
+}
