@@ -19,8 +19,9 @@ static void give_back(struct h2_stream *stream)
     if (held == 0 || !stream->session) {
         return;
     }
-    int rc = stream->is_open ? frames_consume(&stream->frames, held)
-                             : frames_consume_closed(&stream->session->frames, held);
+    bool has_window = stream->is_open && !stream->is_lingering;
+    int rc = has_window ? frames_consume(&stream->frames, held)
+                        : frames_consume_closed(&stream->session->frames, held);
     if (rc != GALLEY_OK) {
         h2_out_of_memory(stream->session);
     }
@@ -157,6 +158,34 @@ void h2_body_go_on(struct h2_stream *stream)
     start_reading(stream);
     feed_pending(stream);
     tell_end(stream);
+}
+
+/* ---- what nobody wants ----------------------------------------------------------------------- */
+
+/* RFC 9113 §8.1 lets us ask for no more by RST_STREAM NO_ERROR; but many clients that find it beside the
+ * answer take it for a failure. So they may end what is on its way, as far as the stream's window reaches,
+ * and for a while; it is judged once a second. */
+void h2_body_linger(struct h2_stream *stream)
+{
+    if (stream->was_reset || !stream->is_open) {
+        return;
+    }
+    h2_body_drop(stream);
+    stream->is_lingering = true;
+    stream->in_since_ms = loop_now_ms(stream->driver->services->loop);
+    h2_later(stream->session); /* the tick is needed */
+}
+
+void h2_body_judge_linger(struct h2_stream *stream)
+{
+    const struct h2_session *session = stream->session;
+    int64_t linger_ms = session->conn->set->limits->linger_ms;
+    int64_t passed_ms = loop_now_ms(stream->driver->services->loop) - stream->in_since_ms;
+    bool cannot_go_on = stream->frames.recv_window <= 0 || session->drain != H2_DRAIN_NONE ||
+                        session->conn->input_ended;
+    if (passed_ms >= (cannot_go_on ? linger_ms / 4 : linger_ms)) {
+        h2_stream_reset(stream, FRAMES_NO_ERROR);
+    }
 }
 
 /* ---- what comes ------------------------------------------------------------------------------ */

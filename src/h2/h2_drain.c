@@ -98,6 +98,9 @@ static void judge(struct h2_stream *stream)
 {
     const struct conn *conn = stream->session->conn;
     int64_t now_ms = loop_now_ms(conn_loop(conn));
+    if (stream->is_open && stream->is_lingering && !stream->was_reset) {
+        h2_body_judge_linger(stream);
+    }
     if (stream->is_open && !stream->was_reset) {
         judge_reading(stream, conn->set->limits, now_ms);
     }
@@ -127,7 +130,7 @@ static bool waits_for_client(struct h2_session *session)
 {
     for (struct list *at = session->streams.next; at != &session->streams; at = at->next) {
         const struct h2_stream *stream = CONTAINER_OF(at, struct h2_stream, link);
-        if (stream->is_open && (stream->is_reading || is_writing(stream))) {
+        if (stream->is_open && (stream->is_reading || stream->is_lingering || is_writing(stream))) {
             return true;
         }
     }

@@ -217,6 +217,7 @@ void h2_driver_memory(const struct h2_options *options, struct h2_memory *memory
                       2 * mem_cost(FRAMES_KEPT_BYTES),
         .input_bytes = 2 * mem_cost(h2_all_windows(&own)) + head + field +
                        own.max_streams * (stream + ANSWER_BYTES),
+        .head_bytes = head + field,
         .output_bytes = chain_most_bytes(own.max_out_bytes) + 2 * mem_cost(H2_MAX_WAITING),
     };
 }

@@ -70,6 +70,7 @@ struct h2_memory {
     uint64_t driver_bytes; /* with what it keeps */
     uint64_t idle_bytes;   /* a connection without a stream */
     uint64_t input_bytes;  /* more, of bodies that nobody has read, and heads */
+    uint64_t head_bytes;   /* … of these, what max_head_bytes says */
     uint64_t output_bytes; /* answers that wait to be sent, as far as they are copies */
 };
 void h2_driver_memory(const struct h2_options *options, struct h2_memory *memory);

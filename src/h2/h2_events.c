@@ -190,8 +190,7 @@ static void end_sent(void *ctx, struct frames_stream *frames)
     h2_stream_ref(stream);
     h2_stream_sent(stream);
     if (!stream->input_ended) {
-        /* RFC 9113 §8.1: the answer is complete, the rest of the request is not wanted. */
-        h2_stream_reset(stream, FRAMES_NO_ERROR);
+        h2_body_linger(stream);
     }
     h2_stream_unref(stream);
 }

@@ -41,8 +41,9 @@ uint64_t h2_heads_kept_bytes(const struct http_limits *limits);
 /** What the room frames must take of one string, so that a head over the limits is answered. */
 static inline uint32_t h2_head_string_bytes(const struct http_limits *limits)
 {
-    uint32_t most = UINT32_MAX / H2_BOMB_FACTOR;
-    return (limits->max_head_bytes < most ? limits->max_head_bytes : most) * H2_BOMB_FACTOR;
+    enum { FACTOR = 4, SPARE_BYTES = 1024 };
+    uint32_t most = UINT32_MAX / FACTOR - SPARE_BYTES;
+    return (limits->max_head_bytes < most ? limits->max_head_bytes : most) * FACTOR + SPARE_BYTES;
 }
 /** A field, which was found well-formed. False: so far over the limits that it is an attack. */
 bool h2_head_add(struct h2_head *head, const struct http_limits *limits,

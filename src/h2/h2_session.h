@@ -107,6 +107,7 @@ struct h2_stream {
     bool input_told : 1;         /* … and its reader knows */
     bool waits_for_continue : 1; /* the client sends no body before 100 Continue */
     bool is_tunnel : 1;          /* the request is an extended CONNECT */
+    bool is_lingering : 1;       /* all is sent; what comes is dropped, since in_since_ms */
     bool has_answered : 1;       /* the head of the answer was submitted … */
     bool answer_ended : 1;       /* … its last byte is in `body` or gone … */
     bool is_sent : 1;            /* … and END_STREAM is in conn->out */
@@ -241,6 +242,10 @@ void h2_body_received(struct h2_stream *stream, struct span piece);
 void h2_body_input_ended(struct h2_stream *stream);
 /** Hand on what waits, if it is wanted. */
 void h2_body_go_on(struct h2_stream *stream);
+/** The answer is complete, its request is not. */
+void h2_body_linger(struct h2_stream *stream);
+/** … Does the client go on? Else RST_STREAM. */
+void h2_body_judge_linger(struct h2_stream *stream);
 /** READING: the rest will not come. */
 void h2_body_fail(struct h2_stream *stream, int status);
 /** Nobody wants the rest. */

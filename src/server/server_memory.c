@@ -263,11 +263,21 @@ struct part {
     uint64_t bytes;
 };
 
+/* What depends on max_head_bytes. */
+static uint64_t head_bytes(const struct galley_server *srv)
+{
+    const struct h2_options options = {.limits = &srv->config.limits};
+    struct h2_memory h2;
+    h2_driver_memory(&options, &h2);
+    uint64_t head = h1_memory_of(&srv->config).input_bytes;
+    return speaks_h2(srv) ? larger(head, h2.head_bytes) : head;
+}
+
 /* Of what must fit, the part that takes most: what to lower. What HTTP/2 takes in beyond a head does
  * not depend on max_head_bytes: there are as many such windows as can be at work. */
-static struct part largest_part(const galley_memory_plan *plan, const struct server_config *config)
+static struct part largest_part(const struct galley_server *srv, const galley_memory_plan *plan)
 {
-    uint64_t head = h1_memory_of(config).input_bytes;
+    uint64_t head = head_bytes(srv);
     uint64_t window = plan->input_bytes > head ? plan->input_bytes - head : 0;
     uint64_t idle = times(plan->connections, plan->idle_bytes);
     uint64_t at_work = (plan->least_bytes - plan->fixed_bytes - idle) / busy_bytes(plan, 1);
@@ -299,7 +309,7 @@ int server_memory_settle(struct galley_server *srv, galley_error *err)
 {
     galley_memory_plan plan = {.size = sizeof plan};
     make_plan(srv, &plan);
-    struct part largest = largest_part(&plan, &srv->config);
+    struct part largest = largest_part(srv, &plan);
     if (plan.limit_bytes > 0 && plan.least_bytes > plan.limit_bytes) {
         return error_set(err, GALLEY_ENOMEM,
                          "memory: these options need %llu MiB at least, and the control group "

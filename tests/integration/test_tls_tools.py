@@ -79,6 +79,16 @@ def curl(server, papers, *arguments, path="/page.txt", name="localhost", to=os.d
     )  # fmt: skip
 
 
+def test_curl_hears_an_answer_that_comes_before_its_body_is_sent(start, papers, tmp_path):
+    """RFC 9113 §8.1: a reset beside the answer would make it lose that."""
+    server = start(papers.ec)
+    body = tmp_path / "body"
+    for size in (8 * 1024, 1024 * 1024):
+        body.write_bytes(bytes(size))
+        for _ in range(3):
+            assert curl(server, papers, "--data-binary", f"@{body}").startswith("405 2")
+
+
 @pytest.mark.parametrize("version", [("--tlsv1.2", "--tls-max", "1.2"), ("--tlsv1.3",)], ids=["tls1.2", "tls1.3"])
 def test_curl_gets_pages_over_both_versions_of_both(start, papers, version):
     server = start(papers.ec)

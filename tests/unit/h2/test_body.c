@@ -45,21 +45,80 @@ TEST(test_content_length_is_held_to)
     }
 }
 
-TEST(test_an_answer_before_the_body_stops_it)
+static struct client_stream *refused(struct h2_client *client, const char *upload)
 {
-    /* RFC 9113 §8.1: RST_STREAM with NO_ERROR behind the whole answer. */
+    const char *const refuse[] = {":method", "POST",  ":scheme", "http", ":authority",
+                                  "a",       ":path", "/refuse", NULL};
+    struct client_stream *stream = client_request(client, refuse, upload, false);
+    EXPECT_INT(stream->status, 413);
+    return stream;
+}
+
+/* RFC 9113 §8.1 allows RST_STREAM at once, which many clients take for a failure. */
+TEST(test_a_body_behind_its_answer_may_be_ended)
+{
     struct world world;
     struct h2_client client;
     world_open(&world);
     client_open(&client, &world, 0);
-    const char *const refuse[] = {":method", "POST",  ":scheme", "http", ":authority",
-                                  "a",       ":path", "/refuse", NULL};
-    struct client_stream *stream = client_request(&client, refuse, "abc", false);
-    EXPECT_INT(stream->status, 413);
-    EXPECT(stream->is_closed);
-    EXPECT_INT(stream->error, NGHTTP2_NO_ERROR);
+    struct client_stream *stream = refused(&client, "abc");
+    EXPECT(!stream->is_closed);
+    EXPECT_INT(world.exchanges.live, 0);
+    client_upload(&client, stream, world.big, 10000, true);
+    EXPECT(stream->is_closed && stream->error == 0);
+    EXPECT_INT(world_conn(&world)->state, CONN_IDLE);
+    EXPECT_INT(client_get(&client, "/")->status, 200);
+    client_close(&client);
+    world_close(&world);
+}
+
+/* RFC 9113 §8.1: RST_STREAM with NO_ERROR behind the whole answer. */
+TEST(test_a_body_behind_its_answer_is_stopped_when_its_window_is_used_up)
+{
+    struct world world;
+    struct h2_client client;
+    world_open(&world);
+    client_open(&client, &world, 0);
+    for (int i = 0; i < 150; i++) { /* the connection's window is given back each time */
+        struct client_stream *stream = refused(&client, "abc");
+        client_upload(&client, stream, world.big, 20000, false);
+        EXPECT(!stream->is_closed); /* the answer is not disturbed */
+        EXPECT_INT(20000 - stream->upload.len, 16 * 1024 - 3);
+        sim_advance(world.loop, 1500);
+        client_turn(&client);
+        EXPECT(stream->is_closed);
+        EXPECT_INT(stream->error, NGHTTP2_NO_ERROR);
+    }
     EXPECT_INT(client_get(&client, "/")->status, 200);
     EXPECT_INT(world_guarded(&world, H2_GUARD_MADE_RESETS), 0);
+    client_close(&client);
+    world_close(&world);
+}
+
+TEST(test_a_body_behind_its_answer_is_stopped_in_time)
+{
+    struct world world;
+    struct h2_client client;
+    world_open(&world);
+    client_open(&client, &world, 0);
+    struct client_stream *stream = refused(&client, "abc");
+    sim_advance(world.loop, 1900);
+    client_upload(&client, stream, "abc", 3, false); /* bytes do not extend it */
+    EXPECT(!stream->is_closed);
+    sim_advance(world.loop, 1200);
+    client_turn(&client);
+    EXPECT(stream->is_closed);
+    EXPECT_INT(stream->error, NGHTTP2_NO_ERROR);
+    stream = refused(&client, "abc");
+    EXPECT(!stream->is_closed);
+    conn_set_drain(&world.set); /* nor is a drain held up */
+    for (int i = 0; i < 2; i++) {
+        client_turn(&client);
+        sim_advance(world.loop, 1000);
+    }
+    client_turn(&client);
+    EXPECT(stream->is_closed);
+    EXPECT(sim_is_closed(client.peer) && !sim_is_reset(client.peer));
     client_close(&client);
     world_close(&world);
 }
@@ -75,6 +134,8 @@ TEST(test_a_body_over_the_limit_gets_413)
         client_upload(&client, stream, world.big, BIG_BYTES, false);
     }
     EXPECT_INT(stream->status, 413);
+    sim_advance(world.loop, 1500); /* its window is used up */
+    client_turn(&client);
     EXPECT(stream->is_closed);
     EXPECT_INT(counter_read(&h2_driver_counters(world.driver)->bodies_too_large), 1);
     EXPECT_INT(client_get(&client, "/")->status, 200); /* its window was given back */
