@@ -197,7 +197,10 @@ int frames_fail(struct frames_session *session, uint32_t code)
 bool frames_has_ended(const struct frames_session *session)
 {
     bool will_no_more_come = session->said_goaway || session->got_goaway;
-    bool is_over = session->is_ending || (will_no_more_come && session->open_streams == 0);
+    /* RFC 9113 §6.8: GOAWAY has named the request whose block is under way, and so it is taken. */
+    bool is_under_way = session->block.is_open && !session->block.is_ignored;
+    bool are_all_done = session->open_streams == 0 && !is_under_way;
+    bool is_over = session->is_ending || (will_no_more_come && are_all_done);
     return is_over && session->out.control.len == 0;
 }
 
