@@ -5,6 +5,20 @@
 
 static const struct habits quiet = {.hides_fields = true};
 
+/* A request without its end, and a reader for it. */
+static void begin(struct reader *reader, const struct habits *habits, struct buf *bytes)
+{
+    buf_init(bytes, 0);
+    EXPECT_INT(reader_open(reader, habits, true), 0);
+    wire_get(bytes, 0, 1);
+}
+
+static void end(struct reader *reader, struct buf *bytes)
+{
+    buf_finish(bytes);
+    reader_close(reader);
+}
+
 static void expect_post(const char *length, const struct buf *frames, const char *text)
 {
     const char *const lines[] = {":method", "POST", ":scheme",        "http", ":authority", "a",
@@ -149,9 +163,7 @@ TEST(test_a_stream_is_closed_when_both_sides_have_ended)
     struct habits habits = {.answers = true, .hides_fields = true};
     struct reader reader;
     struct buf bytes;
-    buf_init(&bytes, 0);
-    EXPECT_INT(reader_open(&reader, &habits, true), 0);
-    wire_get(&bytes, 0, 1);
+    begin(&reader, &habits, &bytes);
     EXPECT_INT(reader_feed(&reader, &bytes, 0), FRAMES_OK);
     (void)reader_said(&reader);
     expect_told(&reader, "head 1; request 1");
@@ -159,8 +171,7 @@ TEST(test_a_stream_is_closed_when_both_sides_have_ended)
     WIRE_FRAME(&bytes, FRAMES_DATA, FRAMES_END_STREAM, 1, "x");
     EXPECT_INT(reader_feed(&reader, &bytes, 0), FRAMES_OK);
     expect_told(&reader, "data 1 x; data_ended 1 1 end; input_ended 1; closed 1 NO_ERROR");
-    buf_finish(&bytes);
-    reader_close(&reader);
+    end(&reader, &bytes);
 }
 
 TEST(test_an_owner_may_reset_the_stream_in_any_event_of_it)
@@ -292,17 +303,14 @@ TEST(test_padding_is_counted_and_given_back)
     struct habits habits = {.keeps_data = true, .hides_fields = true};
     struct reader reader;
     struct buf bytes;
-    buf_init(&bytes, 0);
-    EXPECT_INT(reader_open(&reader, &habits, true), 0);
-    wire_get(&bytes, 0, 1);
+    begin(&reader, &habits, &bytes);
     WIRE_FRAME(&bytes, FRAMES_DATA, FRAMES_PADDED, 1, "\3ab\0\0\0");
     EXPECT_INT(reader_feed(&reader, &bytes, 1), FRAMES_OK);
     EXPECT_INT(reader.session.recv_window, FRAMES_FIRST_WINDOW - 6);
     EXPECT_INT(reader.session.consumed, 4);
     EXPECT_INT(reader.streams[0].recv_window, FRAMES_FIRST_WINDOW - 6);
     EXPECT_INT(reader.streams[0].consumed, 4);
-    buf_finish(&bytes);
-    reader_close(&reader);
+    end(&reader, &bytes);
 }
 
 /* Endless content for nobody: the connection's window goes on. */
@@ -311,9 +319,7 @@ TEST(test_content_that_nobody_takes_is_given_back_to_the_connection)
     struct habits habits = {.refuses = FRAMES_REFUSED_STREAM, .hides_fields = true};
     struct reader reader;
     struct buf bytes;
-    buf_init(&bytes, 0);
-    EXPECT_INT(reader_open(&reader, &habits, true), 0);
-    wire_get(&bytes, 0, 1);
+    begin(&reader, &habits, &bytes);
     for (int i = 0; i < 20; i++) {
         add_data(&bytes, 1, FRAMES_MAX_PAYLOAD);
         EXPECT_INT(reader_feed(&reader, &bytes, 1000), FRAMES_OK);
@@ -322,6 +328,5 @@ TEST(test_content_that_nobody_takes_is_given_back_to_the_connection)
                    FRAMES_FIRST_WINDOW);
         bytes.len = 0;
     }
-    buf_finish(&bytes);
-    reader_close(&reader);
+    end(&reader, &bytes);
 }

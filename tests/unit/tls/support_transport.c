@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/x509.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -398,4 +399,33 @@ void tls_fill(char *data, size_t len)
     for (size_t i = 0; i < len; i++) {
         data[i] = (char)(i ^ i >> 8 ^ i >> 16);
     }
+}
+
+void tls_end_close_both(struct tls_world *world, struct tls_end *end)
+{
+    tls_end_close(end);
+    tls_world_close(world);
+}
+
+/* ---- files ----------------------------------------------------------------------------------- */
+
+int tls_make_file(char *data, size_t len)
+{
+    int fd = memfd_create("file", MFD_CLOEXEC);
+    EXPECT(fd >= 0);
+    tls_fill(data, len);
+    EXPECT_INT(write(fd, data, len), len);
+    return fd;
+}
+
+void tls_end_send_file(struct tls_end *end, int fd, off_t offset, size_t len)
+{
+    end->file = (struct loop_file){.fd = fd, .offset = offset, .len = len};
+    tls_end_send_pieces(end);
+}
+
+void tls_end_expect(const struct tls_end *end, const void *data, size_t len)
+{
+    EXPECT_INT(end->client_got.len, len);
+    EXPECT(memcmp(end->client_got.data, data, len) == 0);
 }

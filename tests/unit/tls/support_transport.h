@@ -81,11 +81,17 @@ void tls_end_open(struct tls_end *end, struct tls_world *world);
 void tls_end_connect(struct tls_end *end, struct tls_world *world);
 /** Close it if nobody has, check that everything was called back once, free. */
 void tls_end_close(struct tls_end *end);
+/** … and the world. */
+void tls_end_close_both(struct tls_world *world, struct tls_end *end);
 
 void tls_end_recv(struct tls_end *end);
 void tls_end_send(struct tls_end *end, const void *data, size_t len);
 /** Sends what pieces, piece_count or file say. */
 void tls_end_send_pieces(struct tls_end *end);
+/** Sends a part of a file. */
+void tls_end_send_file(struct tls_end *end, int fd, off_t offset, size_t len);
+/** The client has received just this. */
+void tls_end_expect(const struct tls_end *end, const void *data, size_t len);
 int tls_end_shutdown(struct tls_end *end);
 void tls_end_shut(struct tls_end *end, bool is_reset);
 /** Bytes between both ends until nobody has more to say. */
@@ -100,5 +106,7 @@ void tls_client_send_raw(struct tls_end *end, const void *data, size_t len);
 /** How many records of this outer type stand in end->wire, from an offset on. */
 unsigned tls_records(const struct buf *wire, size_t from, uint8_t type, size_t *ret_largest);
 void tls_fill(char *data, size_t len);
+/** A file without a name with tls_fill()'s bytes, which `data` gets, too. */
+int tls_make_file(char *data, size_t len);
 
 #endif

@@ -9,7 +9,6 @@
 #include "tls/tls_link.h"
 
 #include <errno.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 static char big[MB];
@@ -21,37 +20,10 @@ static void open_connected(struct tls_world *world, struct tls_end *end, int ver
     tls_end_connect(end, world);
 }
 
-static void close_both(struct tls_world *world, struct tls_end *end)
-{
-    tls_end_close(end);
-    tls_world_close(world);
-}
-
-static int make_file(size_t len)
-{
-    int fd = memfd_create("file", MFD_CLOEXEC);
-    EXPECT(fd >= 0);
-    tls_fill(big, len);
-    EXPECT_INT(write(fd, big, len), len);
-    return fd;
-}
-
-static void send_file(struct tls_end *end, int fd, size_t len)
-{
-    end->file = (struct loop_file){.fd = fd, .len = len};
-    tls_end_send_pieces(end);
-}
-
 static const struct tls_out *out_of(const struct tls_end *end)
 {
     const struct tls_link *link = end->transport.state;
     return link->out;
-}
-
-static void expect_all(struct tls_end *end, size_t len)
-{
-    EXPECT_INT(end->client_got.len, len);
-    EXPECT(memcmp(end->client_got.data, big, len) == 0);
 }
 
 /* What has no room is not encrypted: a knock, and what the last record had too much. */
@@ -72,16 +44,16 @@ TEST(test_a_client_who_does_not_read_holds_little)
         struct tls_end end;
         open_connected(&world, &end, versions[i % 2]);
         sim_set_window(end.peer, 0);
-        int fd = make_file(sizeof big);
-        send_file(&end, fd, sizeof big);
+        int fd = tls_make_file(big, sizeof big);
+        tls_end_send_file(&end, fd, 0, sizeof big);
         expect_little_ahead(&world, &end, windows[i / 2]);
         expect_little_ahead(&world, &end, windows[i / 2]);
         sim_set_window(end.peer, SIZE_MAX);
         tls_end_run(&end);
-        expect_all(&end, sizeof big);
+        tls_end_expect(&end, big, sizeof big);
         EXPECT(out_of(&end) == NULL);
         close(fd);
-        close_both(&world, &end);
+        tls_end_close_both(&world, &end);
     }
 }
 
@@ -99,8 +71,8 @@ TEST(test_what_a_socket_leaves_of_a_buffer_is_kept_alone)
     EXPECT_INT(out_of(&end)->room, out_of(&end)->end);
     sim_set_window(end.peer, SIZE_MAX);
     tls_end_run(&end);
-    expect_all(&end, 200 * KB);
-    close_both(&world, &end);
+    tls_end_expect(&end, big, 200 * KB);
+    tls_end_close_both(&world, &end);
 }
 
 /* Of the simulated world's allocations some are met, which end the connection's sends. */
@@ -120,10 +92,10 @@ TEST(test_without_memory_for_that_it_stays_where_it_is)
         sim_set_window(end.peer, SIZE_MAX);
         tls_end_run(&end);
         if (end.send_result > 0) {
-            expect_all(&end, 200 * KB);
+            tls_end_expect(&end, big, 200 * KB);
             went_on += has_failed ? 1 : 0;
         }
-        close_both(&world, &end);
+        tls_end_close_both(&world, &end);
     }
     EXPECT(went_on > 0);
 }
@@ -134,17 +106,17 @@ TEST(test_all_sends_but_the_last_of_a_file_say_that_more_follows)
     struct tls_world world;
     struct tls_end end;
     open_connected(&world, &end, TLS1_3_VERSION);
-    int fd = make_file(300 * KB);
+    int fd = tls_make_file(big, 300 * KB);
     sim_set_window(end.peer, 150 * KB);
-    send_file(&end, fd, 300 * KB);
+    tls_end_send_file(&end, fd, 0, 300 * KB);
     sim_run(world.loop);
     EXPECT(sim_expects_more(end.peer));
     sim_set_window(end.peer, SIZE_MAX);
     tls_end_run(&end);
     EXPECT(!sim_expects_more(end.peer));
-    expect_all(&end, 300 * KB);
+    tls_end_expect(&end, big, 300 * KB);
     close(fd);
-    close_both(&world, &end);
+    tls_end_close_both(&world, &end);
 }
 
 TEST(test_a_small_answer_says_that_nothing_follows)
@@ -155,8 +127,8 @@ TEST(test_a_small_answer_says_that_nothing_follows)
     tls_end_send(&end, big, 600);
     tls_end_run(&end);
     EXPECT(!sim_expects_more(end.peer));
-    expect_all(&end, 600);
-    close_both(&world, &end);
+    tls_end_expect(&end, big, 600);
+    tls_end_close_both(&world, &end);
 }
 
 /* In whatever pieces it lies, over whatever window. */
@@ -176,8 +148,8 @@ TEST(test_pieces_of_any_size_become_records)
         end.file.fd = -1;
         tls_end_send_pieces(&end);
         tls_end_run(&end);
-        expect_all(&end, first + second + third);
-        close_both(&world, &end);
+        tls_end_expect(&end, big, first + second + third);
+        tls_end_close_both(&world, &end);
     }
 }
 
@@ -187,12 +159,12 @@ TEST(test_a_file_system_that_cannot_tell_is_awaited)
     struct tls_world world;
     struct tls_end end;
     open_connected(&world, &end, TLS1_3_VERSION);
-    int fd = make_file(300 * KB);
+    int fd = tls_make_file(big, 300 * KB);
     EXPECT_INT(warm_files_start(world.loop, NULL), 0);
     sim_set_probe(world.loop, -EOPNOTSUPP);
-    send_file(&end, fd, 300 * KB);
+    tls_end_send_file(&end, fd, 0, 300 * KB);
     tls_end_run(&end);
-    expect_all(&end, 300 * KB);
+    tls_end_expect(&end, big, 300 * KB);
     close(fd);
-    close_both(&world, &end);
+    tls_end_close_both(&world, &end);
 }

@@ -15,12 +15,6 @@ static void open_connected(struct tls_world *world, struct tls_end *end)
     tls_end_connect(end, world);
 }
 
-static void close_both(struct tls_world *world, struct tls_end *end)
-{
-    tls_end_close(end);
-    tls_world_close(world);
-}
-
 /* ---- half closes ----------------------------------------------------------------------------- */
 
 /* RFC 8446 §6.1: either party may close its side; the other one may go on. */
@@ -43,7 +37,7 @@ TEST(test_a_client_that_has_said_goodbye_still_gets_its_answer)
         tls_end_recv(&end); /* once more: the same end */
         tls_end_run(&end);
         EXPECT_INT(end.recv_result, 0);
-        close_both(&world, &end);
+        tls_end_close_both(&world, &end);
     }
 }
 
@@ -62,7 +56,7 @@ TEST(test_after_our_goodbye_the_client_may_go_on)
     sim_shutdown(end.peer);
     tls_end_run(&end);
     EXPECT_INT(end.recv_result, TRANSPORT_TRUNCATED);
-    close_both(&world, &end);
+    tls_end_close_both(&world, &end);
 }
 
 TEST(test_a_goodbye_follows_the_last_byte_to_a_slow_reader)
@@ -76,7 +70,7 @@ TEST(test_a_goodbye_follows_the_last_byte_to_a_slow_reader)
     tls_end_run(&end);
     EXPECT_INT(end.client_end, SSL_ERROR_ZERO_RETURN);
     EXPECT(sim_is_closed(end.peer));
-    close_both(&world, &end);
+    tls_end_close_both(&world, &end);
 }
 
 /* ---- ends that nobody has announced ---------------------------------------------------------- */
@@ -89,7 +83,7 @@ TEST(test_an_end_without_goodbye_is_a_truncation)
     sim_shutdown(end.peer);
     tls_end_run(&end);
     EXPECT_INT(end.recv_result, TRANSPORT_TRUNCATED);
-    close_both(&world, &end);
+    tls_end_close_both(&world, &end);
 }
 
 TEST(test_a_reset_is_told_as_one)
@@ -100,7 +94,7 @@ TEST(test_a_reset_is_told_as_one)
     sim_reset(end.peer);
     sim_run(world.loop);
     EXPECT_INT(end.recv_result, -ECONNRESET);
-    close_both(&world, &end);
+    tls_end_close_both(&world, &end);
 }
 
 /* A client that goes after so many bytes of its handshake; false: it was done before. */
@@ -155,7 +149,7 @@ TEST(test_a_close_says_goodbye)
     EXPECT_INT(end.recv_result, -ECANCELED);
     EXPECT_INT(end.client_end, SSL_ERROR_ZERO_RETURN);
     EXPECT(sim_is_closed(end.peer) && !sim_is_reset(end.peer));
-    close_both(&world, &end);
+    tls_end_close_both(&world, &end);
 }
 
 TEST(test_a_reset_says_nothing)
@@ -168,7 +162,7 @@ TEST(test_a_reset_says_nothing)
     EXPECT_INT(end.calls.closed, 1);
     EXPECT_INT(end.client_end, 0);
     EXPECT(sim_is_reset(end.peer));
-    close_both(&world, &end);
+    tls_end_close_both(&world, &end);
 }
 
 /* A cut answer must not look whole. */
@@ -186,7 +180,7 @@ TEST(test_a_close_in_the_middle_of_a_send_does_not_say_goodbye)
     EXPECT_INT(end.send_result, -ECANCELED);
     EXPECT_INT(end.calls.closed, 1);
     EXPECT(end.client_end != SSL_ERROR_ZERO_RETURN);
-    close_both(&world, &end);
+    tls_end_close_both(&world, &end);
 }
 
 TEST(test_a_goodbye_that_nobody_takes_is_given_up_after_a_second)
@@ -203,7 +197,7 @@ TEST(test_a_goodbye_that_nobody_takes_is_given_up_after_a_second)
     EXPECT_INT(end.calls.closed, 0);
     sim_advance(world.loop, 200);
     EXPECT_INT(end.calls.closed, 1);
-    close_both(&world, &end);
+    tls_end_close_both(&world, &end);
 }
 
 TEST(test_a_client_that_resets_while_the_goodbye_waits)
@@ -217,7 +211,7 @@ TEST(test_a_client_that_resets_while_the_goodbye_waits)
     sim_reset(end.peer);
     sim_run(world.loop);
     EXPECT_INT(end.calls.closed, 1);
-    close_both(&world, &end);
+    tls_end_close_both(&world, &end);
 }
 
 /* ---- in any state, also inside callbacks ------------------------------------------------------ */
@@ -268,7 +262,7 @@ TEST(test_closing_inside_of_each_callback)
         tls_end_run(&end);
         sim_advance(world.loop, 1500);
         EXPECT_INT(end.calls.closed, 1);
-        close_both(&world, &end);
+        tls_end_close_both(&world, &end);
     }
 }
 
@@ -289,7 +283,7 @@ TEST(test_closing_after_each_step_of_a_handshake)
             shuts[how](&end);
             tls_end_run(&end);
             EXPECT_INT(end.calls.closed, 1);
-            close_both(&world, &end);
+            tls_end_close_both(&world, &end);
         }
     }
 }
@@ -309,6 +303,6 @@ TEST(test_closing_with_bytes_that_nobody_has_read)
         shuts[how](&end);
         tls_end_run(&end);
         EXPECT_INT(end.calls.closed, 1);
-        close_both(&world, &end);
+        tls_end_close_both(&world, &end);
     }
 }

@@ -14,12 +14,6 @@ static void open_raw(struct tls_world *world, struct tls_end *end)
     tls_end_open(end, world);
 }
 
-static void close_both(struct tls_world *world, struct tls_end *end)
-{
-    tls_end_close(end);
-    tls_world_close(world);
-}
-
 /* ---- what is not TLS ------------------------------------------------------------------------- */
 
 TEST(test_plain_http_is_told_that_this_is_tls)
@@ -38,7 +32,7 @@ TEST(test_plain_http_is_told_that_this_is_tls)
         EXPECT_INT(tls_end_shutdown(&end), 0);
         sim_run(world.loop);
         EXPECT(sim_is_closed(end.peer) && !sim_is_reset(end.peer));
-        close_both(&world, &end);
+        tls_end_close_both(&world, &end);
     }
 }
 
@@ -56,7 +50,7 @@ TEST(test_garbage_gets_an_alert)
     sim_shutdown(end.peer);
     sim_run(world.loop);
     EXPECT_INT(end.recv_result, 0);
-    close_both(&world, &end);
+    tls_end_close_both(&world, &end);
 }
 
 /* It is refused, with an alert; what is sent anyway fails. */
@@ -73,7 +67,7 @@ TEST(test_garbage_that_begins_like_tls)
     sim_run(world.loop);
     EXPECT_INT(end.send_result, TRANSPORT_BROKEN);
     tls_end_shut(&end, false);
-    close_both(&world, &end);
+    tls_end_close_both(&world, &end);
 }
 
 /* ---- what is not wanted ---------------------------------------------------------------------- */
@@ -90,7 +84,7 @@ TEST(test_a_client_that_does_not_trust_the_certificate)
         tls_end_run(&end);
         EXPECT_INT(end.ready, TRANSPORT_REFUSED);
         EXPECT(strstr(transport_why(&end.transport), "unknown ca") != NULL);
-        close_both(&world, &end);
+        tls_end_close_both(&world, &end);
     }
 }
 
@@ -104,7 +98,7 @@ TEST(test_no_version_in_common)
     tls_end_run(&end);
     EXPECT_INT(end.ready, TRANSPORT_BROKEN);
     EXPECT_INT(end.client_end, SSL_ERROR_SSL);
-    close_both(&world, &end);
+    tls_end_close_both(&world, &end);
 }
 
 /* RFC 7301 §3.2: no_application_protocol. */
@@ -120,7 +114,7 @@ TEST(test_no_protocol_in_common)
     tls_end_run(&end);
     EXPECT_INT(end.ready, TRANSPORT_BROKEN);
     EXPECT_INT(end.client_end, SSL_ERROR_SSL);
-    close_both(&world, &end);
+    tls_end_close_both(&world, &end);
 }
 
 /* ---- after the handshake --------------------------------------------------------------------- */
@@ -154,7 +148,7 @@ TEST(test_a_forged_record_ends_the_connection_with_an_alert)
         tls_end_run(&end);
         EXPECT_INT(end.client_end, SSL_ERROR_SSL);
         EXPECT_INT(end.calls.closed, 1);
-        close_both(&world, &end);
+        tls_end_close_both(&world, &end);
     }
 }
 
@@ -175,7 +169,7 @@ TEST(test_bytes_before_a_forged_record_arrive)
     tls_end_send(&end, "answer", 6);
     sim_run(world.loop);
     EXPECT_INT(end.send_result, TRANSPORT_BROKEN);
-    close_both(&world, &end);
+    tls_end_close_both(&world, &end);
 }
 
 TEST(test_plain_bytes_after_the_handshake_are_a_broken_rule)
@@ -186,7 +180,7 @@ TEST(test_plain_bytes_after_the_handshake_are_a_broken_rule)
     tls_end_connect(&end, &world);
     tls_client_send_raw(&end, "GET / HTTP/1.1\r\n\r\n", 18);
     EXPECT_INT(end.recv_result, TRANSPORT_BROKEN);
-    close_both(&world, &end);
+    tls_end_close_both(&world, &end);
 }
 
 TEST(test_noise_of_any_kind_ends_what_it_meets)

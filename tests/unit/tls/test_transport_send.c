@@ -7,7 +7,6 @@
 #include "test.h"
 
 #include <errno.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 enum { APPLICATION_DATA = 23 }; /* RFC 8446 §5.1 */
@@ -19,18 +18,6 @@ static void open_connected(struct tls_world *world, struct tls_end *end, int ver
     tls_world_open(world, version);
     tls_end_connect(end, world);
     end->keeps_wire = true;
-}
-
-static void close_both(struct tls_world *world, struct tls_end *end)
-{
-    tls_end_close(end);
-    tls_world_close(world);
-}
-
-static void expect_received(struct tls_end *end, size_t len)
-{
-    EXPECT_INT(end->client_got.len, len);
-    EXPECT(memcmp(end->client_got.data, big, len) == 0);
 }
 
 /* ---- bounds ---------------------------------------------------------------------------------- */
@@ -56,8 +43,8 @@ TEST(test_a_slow_reader_gets_all_and_takes_one_buffer)
         sim_set_window(end.peer, SIZE_MAX);
         tls_end_run(&end);
         EXPECT(end.calls.sends > 50); /* progress is told in small steps: rates are judged by it */
-        expect_received(&end, sizeof big);
-        close_both(&world, &end);
+        tls_end_expect(&end, big, sizeof big);
+        tls_end_close_both(&world, &end);
     }
 }
 
@@ -81,8 +68,8 @@ TEST(test_sends_of_any_size_arrive_in_order_over_any_socket)
         at += len;
         EXPECT_INT(end.sent, at);
     }
-    expect_received(&end, at);
-    close_both(&world, &end);
+    tls_end_expect(&end, big, at);
+    tls_end_close_both(&world, &end);
 }
 
 static void write_into_closed(struct tls_end *end)
@@ -104,7 +91,7 @@ TEST(test_an_error_of_the_socket_ends_this_send_and_the_next)
     sim_run(world.loop);
     EXPECT_INT(end.send_result, -EPIPE);
     EXPECT_INT(tls_end_shutdown(&end), -EPIPE);
-    close_both(&world, &end);
+    tls_end_close_both(&world, &end);
 }
 
 /* ---- records --------------------------------------------------------------------------------- */
@@ -123,7 +110,7 @@ TEST(test_a_head_and_its_body_share_a_record)
     tls_end_run(&end);
     EXPECT_SPAN(buf_span(&end.client_got), "headbody");
     EXPECT_INT(tls_records(&end.wire, 0, APPLICATION_DATA, &largest), 1);
-    close_both(&world, &end);
+    tls_end_close_both(&world, &end);
 }
 
 TEST(test_records_fit_a_packet_at_first_and_after_a_silence)
@@ -149,38 +136,23 @@ TEST(test_records_fit_a_packet_at_first_and_after_a_silence)
     tls_end_run(&end);
     (void)tls_records(&end.wire, at, APPLICATION_DATA, &largest);
     EXPECT(largest <= 1400);
-    close_both(&world, &end);
+    tls_end_close_both(&world, &end);
 }
 
 /* ---- files ----------------------------------------------------------------------------------- */
-
-static int make_file(size_t len)
-{
-    int fd = memfd_create("file", MFD_CLOEXEC);
-    EXPECT(fd >= 0);
-    tls_fill(big, len);
-    EXPECT_INT(write(fd, big, len), len);
-    return fd;
-}
-
-static void send_file(struct tls_end *end, int fd, off_t offset, size_t len)
-{
-    end->file = (struct loop_file){.fd = fd, .offset = offset, .len = len};
-    tls_end_send_pieces(end);
-}
 
 TEST(test_a_file_is_read_into_records)
 {
     struct tls_world world;
     struct tls_end end;
     open_connected(&world, &end, TLS1_3_VERSION);
-    int fd = make_file(300 * KB);
-    send_file(&end, fd, 0, 300 * KB);
+    int fd = tls_make_file(big, 300 * KB);
+    tls_end_send_file(&end, fd, 0, 300 * KB);
     tls_end_run(&end);
-    expect_received(&end, 300 * KB);
+    tls_end_expect(&end, big, 300 * KB);
     EXPECT(end.calls.sends < 6);
     close(fd);
-    close_both(&world, &end);
+    tls_end_close_both(&world, &end);
 }
 
 TEST(test_a_part_of_a_file_to_a_slow_reader)
@@ -188,14 +160,14 @@ TEST(test_a_part_of_a_file_to_a_slow_reader)
     struct tls_world world;
     struct tls_end end;
     open_connected(&world, &end, TLS1_3_VERSION);
-    int fd = make_file(100 * KB);
+    int fd = tls_make_file(big, 100 * KB);
     sim_set_max_write(end.peer, 1000);
-    send_file(&end, fd, 1, 100 * KB - 2);
+    tls_end_send_file(&end, fd, 1, 100 * KB - 2);
     tls_end_run(&end);
     EXPECT_INT(end.client_got.len, 100 * KB - 2);
     EXPECT(memcmp(end.client_got.data, big + 1, 100 * KB - 2) == 0);
     close(fd);
-    close_both(&world, &end);
+    tls_end_close_both(&world, &end);
 }
 
 static void file_follows(struct tls_end *end)
@@ -203,7 +175,7 @@ static void file_follows(struct tls_end *end)
     end->on_sent = NULL;
     EXPECT_INT(end->send_result, 4);
     EXPECT_INT(sim_received(end->peer).len, 0); /* not alone */
-    send_file(end, (int)end->max_bytes, 0, 10 * KB);
+    tls_end_send_file(end, (int)end->max_bytes, 0, 10 * KB);
 }
 
 TEST(test_a_head_waits_for_the_file_that_follows)
@@ -212,7 +184,7 @@ TEST(test_a_head_waits_for_the_file_that_follows)
         struct tls_world world;
         struct tls_end end;
         open_connected(&world, &end, TLS1_3_VERSION);
-        int fd = make_file(10 * KB);
+        int fd = tls_make_file(big, 10 * KB);
         EXPECT_INT(warm_files_start(world.loop, NULL), 0); /* jobs run at once */
         sim_set_probe(world.loop, is_cold ? -EAGAIN : 0);
         end.max_bytes = (size_t)fd;
@@ -226,14 +198,14 @@ TEST(test_a_head_waits_for_the_file_that_follows)
         EXPECT(memcmp(end.client_got.data + 4, big, 10 * KB) == 0);
         EXPECT_INT(warm_files_read_count(world.loop), is_cold);
         close(fd);
-        close_both(&world, &end);
+        tls_end_close_both(&world, &end);
     }
 }
 
 static void big_file_follows(struct tls_end *end)
 {
     end->on_sent = NULL;
-    send_file(end, (int)end->max_bytes, 0, 100 * KB);
+    tls_end_send_file(end, (int)end->max_bytes, 0, 100 * KB);
 }
 
 /* What is held back fills the buffer: it has to leave before the file is read. */
@@ -242,7 +214,7 @@ TEST(test_a_head_as_large_as_the_buffer_and_a_file)
     struct tls_world world;
     struct tls_end end;
     open_connected(&world, &end, TLS1_3_VERSION);
-    int fd = make_file(100 * KB);
+    int fd = tls_make_file(big, 100 * KB);
     end.max_bytes = (size_t)fd;
     end.on_sent = big_file_follows;
     end.more_follows = true;
@@ -251,7 +223,7 @@ TEST(test_a_head_as_large_as_the_buffer_and_a_file)
     EXPECT_INT(end.client_got.len, 164 * KB);
     EXPECT(memcmp(end.client_got.data + 64 * KB, big, 100 * KB) == 0);
     close(fd);
-    close_both(&world, &end);
+    tls_end_close_both(&world, &end);
 }
 
 /* The owner was wrong, or has gone another way: what was held back leaves all the same. */
@@ -264,7 +236,7 @@ TEST(test_a_head_that_nothing_follows_leaves_alone)
     tls_end_send(&end, "head", 4);
     tls_end_run(&end);
     EXPECT_SPAN(buf_span(&end.client_got), "head");
-    close_both(&world, &end);
+    tls_end_close_both(&world, &end);
 }
 
 TEST(test_a_file_that_ends_early_is_told_as_nothing)
@@ -272,16 +244,16 @@ TEST(test_a_file_that_ends_early_is_told_as_nothing)
     struct tls_world world;
     struct tls_end end;
     open_connected(&world, &end, TLS1_3_VERSION);
-    int fd = make_file(100 * KB);
-    send_file(&end, fd, 0, 200 * KB);
+    int fd = tls_make_file(big, 100 * KB);
+    tls_end_send_file(&end, fd, 0, 200 * KB);
     tls_end_run(&end);
     EXPECT_INT(end.sent, 100 * KB);
     EXPECT_INT(end.send_result, 0);
-    send_file(&end, 1000, 0, 10);
+    tls_end_send_file(&end, 1000, 0, 10);
     tls_end_run(&end);
     EXPECT_INT(end.send_result, -EBADF);
     close(fd);
-    close_both(&world, &end);
+    tls_end_close_both(&world, &end);
 }
 
 TEST(test_a_close_while_a_file_is_awaited)
@@ -290,12 +262,12 @@ TEST(test_a_close_while_a_file_is_awaited)
         struct tls_world world;
         struct tls_end end;
         open_connected(&world, &end, TLS1_3_VERSION);
-        int fd = make_file(100 * KB);
-        send_file(&end, fd, 0, 100 * KB);
+        int fd = tls_make_file(big, 100 * KB);
+        tls_end_send_file(&end, fd, 0, 100 * KB);
         tls_end_shut(&end, is_reset);
         sim_run(world.loop);
         EXPECT_INT(end.send_result, -ECANCELED);
         close(fd);
-        close_both(&world, &end);
+        tls_end_close_both(&world, &end);
     }
 }
