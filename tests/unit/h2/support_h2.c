@@ -188,18 +188,32 @@ static int handle_hop(galley_request *rq, galley_response *rs, void *arg)
     return rc ? rc : galley_res_text(rs, 200, "hop");
 }
 
+static int add_many(galley_response *rs, const char *value)
+{
+    int rc = 0;
+    for (int i = 0; i < 100 && rc == 0; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "X-%d", i);
+        rc = galley_res_header(rs, name, value);
+    }
+    return rc;
+}
+
 static int handle_many(galley_request *rq, galley_response *rs, void *arg)
 {
     (void)rq, (void)arg;
-    for (int i = 0; i < 100; i++) {
-        char name[16];
-        (void)snprintf(name, sizeof name, "X-%d", i);
-        int rc = galley_res_header(rs, name, "many");
-        if (rc) {
-            return rc;
-        }
-    }
-    return galley_res_text(rs, 200, "many");
+    int rc = add_many(rs, "many");
+    return rc ? rc : galley_res_text(rs, 200, "many");
+}
+
+static int handle_vast(galley_request *rq, galley_response *rs, void *arg)
+{
+    char value[1000];
+    (void)rq, (void)arg;
+    memset(value, 'v', sizeof value - 1);
+    value[sizeof value - 1] = '\0';
+    int rc = add_many(rs, value);
+    return rc ? rc : galley_res_text(rs, 200, "vast");
 }
 
 /* ---- a tunnel -------------------------------------------------------------------------------- */
@@ -274,6 +288,7 @@ static const struct test_route routes[] = {
     ROUTE("/fields", handle_fields, EXCHANGE_BODY_DISCARD),
     ROUTE("/hop", handle_hop, EXCHANGE_BODY_DISCARD),
     ROUTE("/many", handle_many, EXCHANGE_BODY_DISCARD),
+    ROUTE("/vast", handle_vast, EXCHANGE_BODY_DISCARD),
     ROUTE("/refuse", handle_hello, EXCHANGE_BODY_REFUSE),
     ROUTE("/tunnel", handle_tunnel, EXCHANGE_BODY_BUFFER),
 #undef ROUTE

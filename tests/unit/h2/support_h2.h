@@ -11,7 +11,7 @@
  *   that nobody reads before world_release()
  *   /sink  counts a body, pausing if world.sink_pauses   /fields  what a handler sees of the head
  *   /refuse  takes no body    /fail  GALLEY_EFULL    /tunnel  an echo behind an upgrade     /hop  fields
- *   of a connection          /many  100 fields
+ *   of a connection          /many  100 fields, /vast  100 kB of them
  *   else 404 */
 #ifndef TESTS_UNIT_H2_SUPPORT_H2_H
 #define TESTS_UNIT_H2_SUPPORT_H2_H

@@ -106,6 +106,21 @@ TEST(test_fields_of_a_connection_are_left_out)
     world_close(&world);
 }
 
+TEST(test_a_head_that_no_client_takes_costs_its_stream)
+{
+    struct world world;
+    struct h2_client client;
+    world_open(&world);
+    client_open(&client, &world, 0);
+    struct client_stream *stream = client_get(&client, "/vast");
+    EXPECT_INT(stream->status, 0);
+    EXPECT_INT(stream->error, NGHTTP2_INTERNAL_ERROR);
+    expect_body(client_get(&client, "/many"), 200, "many");
+    EXPECT(!client.has_failed);
+    client_close(&client);
+    world_close(&world);
+}
+
 static void expect_big(const struct world *world, const struct client_stream *stream)
 {
     EXPECT_INT(stream->status, 200);
