@@ -8,13 +8,11 @@
 
 #include "base/check.h"
 
-enum { WINDOW_UPDATE_BYTES = 4 };
-
 /* ---- receiving: what is given back ----------------------------------------------------------- */
 
-static int say_window(struct frames_session *session, int32_t id, uint32_t increment)
+int frames_say_window(struct frames_session *session, int32_t id, uint32_t increment)
 {
-    uint8_t payload[WINDOW_UPDATE_BYTES];
+    uint8_t payload[FRAMES_WINDOW_UPDATE_BYTES];
     frames_put_u32(payload, increment);
     return frames_control(session, FRAMES_WINDOW_UPDATE, 0, id, payload, sizeof payload);
 }
@@ -34,7 +32,7 @@ static int give_to_conn(struct frames_session *session, uint32_t bytes)
     uint32_t increment = session->consumed;
     session->consumed = 0;
     session->recv_window += (int32_t)increment;
-    return say_window(session, 0, increment);
+    return frames_say_window(session, 0, increment);
 }
 
 /* Nobody needs more room on a stream on which nothing comes any more. */
@@ -51,7 +49,7 @@ static int update_stream(struct frames_stream *stream)
     uint32_t increment = stream->consumed;
     stream->consumed = 0;
     stream->recv_window += (int32_t)increment;
-    return say_window(stream->session, stream->id, increment);
+    return frames_say_window(stream->session, stream->id, increment);
 }
 
 int frames_consume(struct frames_stream *stream, uint32_t bytes)
@@ -93,7 +91,7 @@ int frames_widen(struct frames_stream *stream, uint32_t bytes)
     increment += stream->consumed;
     stream->consumed = 0;
     stream->recv_window += (int32_t)increment;
-    return say_window(session, stream->id, (uint32_t)increment);
+    return frames_say_window(session, stream->id, (uint32_t)increment);
 }
 
 int frames_settings_acked(struct frames_session *session)

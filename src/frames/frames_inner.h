@@ -11,6 +11,29 @@
 
 #include "frames/frames.h"
 
+/** Payloads of a fixed length (RFC 9113 §6.3, §6.4, §6.5.1, §6.7, §6.8, §6.9); of SETTINGS an entry, of
+ *  GOAWAY what comes before debug data. */
+enum {
+    FRAMES_PRIORITY_BYTES = 5,
+    FRAMES_RST_STREAM_BYTES = 4,
+    FRAMES_SETTING_BYTES = 6,
+    FRAMES_PING_BYTES = 8,
+    FRAMES_GOAWAY_BYTES = 8,
+    FRAMES_WINDOW_UPDATE_BYTES = 4,
+};
+
+/** RFC 9113 §6.5.2, RFC 8441 §3, RFC 9218 §2.1: settings that we say or heed. */
+enum frames_setting_id {
+    FRAMES_HEADER_TABLE_SIZE = 1,
+    FRAMES_ENABLE_PUSH = 2,
+    FRAMES_MAX_CONCURRENT_STREAMS = 3,
+    FRAMES_INITIAL_WINDOW_SIZE = 4,
+    FRAMES_MAX_FRAME_SIZE = 5,
+    FRAMES_MAX_HEADER_LIST_SIZE = 6,
+    FRAMES_ENABLE_CONNECT_PROTOCOL = 8,
+    FRAMES_NO_RFC7540_PRIORITIES = 9,
+};
+
 /* ---- bytes ----------------------------------------------------------------------------------- */
 
 static inline void frames_put_u16(uint8_t *at, uint16_t number)
@@ -73,6 +96,8 @@ void frames_reprioritize(struct frames_stream *stream, uint8_t urgency, bool is_
 
 /* ---- frames_flow.c --------------------------------------------------------------------------- */
 
+/** WINDOW_UPDATE of a stream, or 0: of the connection. */
+int frames_say_window(struct frames_session *session, int32_t id, uint32_t increment);
 /** A DATA frame of so many bytes (with padding: RFC 9113 §6.1) begins; stream: NULL if none is open.
  *  True: within the windows, and the stream takes it. False: nobody does; the bytes are the connection's
  *  again, and if a window was passed, RST_STREAM or GOAWAY with FLOW_CONTROL_ERROR is under way (look at

@@ -7,7 +7,7 @@
  * no step leaves FRAMES_AT_END. */
 #include "frames/frames_receive.h"
 
-enum { SETTING_BYTES = 6, PREFACE_BYTES = 24 };
+enum { PREFACE_BYTES = 24 };
 
 /* RFC 9113 §3.4 */
 static const char preface[PREFACE_BYTES + 1] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -146,11 +146,11 @@ static enum frames_result step_small(struct frames_session *session, struct span
 
 static enum frames_result step_setting(struct frames_session *session, struct span *bytes)
 {
-    const uint8_t *entry = gather(session, bytes, SETTING_BYTES);
+    const uint8_t *entry = gather(session, bytes, FRAMES_SETTING_BYTES);
     if (!entry) {
         return FRAMES_OK;
     }
-    session->in.left -= SETTING_BYTES;
+    session->in.left -= FRAMES_SETTING_BYTES;
     enum frames_result result = frames_setting(session, entry);
     bool is_whole = session->in.left == 0 && !session->is_ending;
     return result == FRAMES_OK && is_whole ? end_frame(session) : result;

@@ -6,8 +6,6 @@
  * only a server could open. */
 #include "frames/frames_receive.h"
 
-enum { SETTING_BYTES = 6, PRIORITY_BYTES = 5 };
-
 enum place { ANYWHERE, ON_STREAM, ON_KNOWN_STREAM, ON_CONN, ON_CONN_OR_KNOWN_STREAM };
 
 struct rule {
@@ -21,11 +19,11 @@ static const struct rule rules[] = {
     [FRAMES_DATA] = {ON_KNOWN_STREAM, 0, false},
     [FRAMES_HEADERS] = {ON_STREAM, 0, false},
     [FRAMES_PRIORITY] = {ON_STREAM, 0, false}, /* its length is judged with its stream */
-    [FRAMES_RST_STREAM] = {ON_KNOWN_STREAM, 4, true},
+    [FRAMES_RST_STREAM] = {ON_KNOWN_STREAM, FRAMES_RST_STREAM_BYTES, true},
     [FRAMES_SETTINGS] = {ON_CONN, 0, false},
-    [FRAMES_PING] = {ON_CONN, 8, true},
-    [FRAMES_GOAWAY] = {ON_CONN, 8, false},
-    [FRAMES_WINDOW_UPDATE] = {ON_CONN_OR_KNOWN_STREAM, 4, true},
+    [FRAMES_PING] = {ON_CONN, FRAMES_PING_BYTES, true},
+    [FRAMES_GOAWAY] = {ON_CONN, FRAMES_GOAWAY_BYTES, false},
+    [FRAMES_WINDOW_UPDATE] = {ON_CONN_OR_KNOWN_STREAM, FRAMES_WINDOW_UPDATE_BYTES, true},
     [FRAMES_CONTINUATION] = {ON_STREAM, 0, false},
     [FRAMES_PRIORITY_UPDATE] = {ON_CONN, 4, false},
 };
@@ -74,7 +72,7 @@ static uint32_t least_of(const struct frames_session *session)
         least++;
     }
     if (is_headers && (session->in.flags & FRAMES_HAS_PRIORITY)) {
-        least += PRIORITY_BYTES;
+        least += FRAMES_PRIORITY_BYTES;
     }
     return least;
 }
@@ -83,10 +81,10 @@ static uint32_t least_of(const struct frames_session *session)
 static uint32_t judge_settings(const struct frames_session *session)
 {
     bool is_ack = (session->in.flags & FRAMES_ACK) != 0;
-    if (session->in.length % SETTING_BYTES != 0 || (is_ack && session->in.length > 0)) {
+    if (session->in.length % FRAMES_SETTING_BYTES != 0 || (is_ack && session->in.length > 0)) {
         return FRAMES_FRAME_SIZE_ERROR;
     }
-    bool is_bearable = session->in.length <= FRAMES_MAX_SETTINGS * SETTING_BYTES;
+    bool is_bearable = session->in.length <= FRAMES_MAX_SETTINGS * FRAMES_SETTING_BYTES;
     return is_bearable ? FRAMES_NO_ERROR : FRAMES_ENHANCE_YOUR_CALM;
 }
 

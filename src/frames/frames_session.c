@@ -7,17 +7,6 @@
 
 #include "base/check.h"
 
-enum { SETTING_BYTES = 6, GOAWAY_BYTES = 8, PING_BYTES = 8, WINDOW_UPDATE_BYTES = 4 };
-
-/** RFC 9113 §6.5.2, RFC 8441 §3, RFC 9218 §2.1: those that we say. */
-enum setting {
-    MAX_CONCURRENT_STREAMS = 3,
-    INITIAL_WINDOW_SIZE = 4,
-    MAX_HEADER_LIST_SIZE = 6,
-    ENABLE_CONNECT_PROTOCOL = 8,
-    NO_RFC7540_PRIORITIES = 9,
-};
-
 /* ---- control frames -------------------------------------------------------------------------- */
 
 int frames_control(struct frames_session *session, uint8_t type, uint8_t flags, int32_t id,
@@ -57,12 +46,12 @@ enum frames_result frames_ack_settings(struct frames_session *session)
 
 enum frames_result frames_ack_ping(struct frames_session *session, const uint8_t opaque[8])
 {
-    return ack(session, FRAMES_PING, opaque, PING_BYTES);
+    return ack(session, FRAMES_PING, opaque, FRAMES_PING_BYTES);
 }
 
 int frames_ping(struct frames_session *session, const uint8_t opaque[8])
 {
-    return frames_control(session, FRAMES_PING, 0, 0, opaque, PING_BYTES);
+    return frames_control(session, FRAMES_PING, 0, 0, opaque, FRAMES_PING_BYTES);
 }
 
 /* ---- the beginning --------------------------------------------------------------------------- */
@@ -71,32 +60,28 @@ static uint8_t *put_setting(uint8_t *at, uint16_t id, uint32_t value)
 {
     frames_put_u16(at, id);
     frames_put_u32(at + 2, value);
-    return at + SETTING_BYTES;
+    return at + FRAMES_SETTING_BYTES;
 }
 
 /* RFC 9113 §3.4: SETTINGS are the first that a server says. */
 static int say_settings(struct frames_session *session)
 {
     const struct frames_options *options = &session->options;
-    uint8_t payload[5 * SETTING_BYTES];
+    uint8_t payload[5 * FRAMES_SETTING_BYTES];
     uint8_t *at = payload;
-    at = put_setting(at, MAX_CONCURRENT_STREAMS, options->max_streams);
-    at = put_setting(at, INITIAL_WINDOW_SIZE, options->stream_window_bytes);
-    at = put_setting(at, MAX_HEADER_LIST_SIZE, options->max_list_bytes);
-    at = put_setting(at, ENABLE_CONNECT_PROTOCOL, 1);
-    at = put_setting(at, NO_RFC7540_PRIORITIES, 1);
+    at = put_setting(at, FRAMES_MAX_CONCURRENT_STREAMS, options->max_streams);
+    at = put_setting(at, FRAMES_INITIAL_WINDOW_SIZE, options->stream_window_bytes);
+    at = put_setting(at, FRAMES_MAX_HEADER_LIST_SIZE, options->max_list_bytes);
+    at = put_setting(at, FRAMES_ENABLE_CONNECT_PROTOCOL, 1);
+    at = put_setting(at, FRAMES_NO_RFC7540_PRIORITIES, 1);
     return frames_control(session, FRAMES_SETTINGS, 0, 0, payload, (size_t)(at - payload));
 }
 
 /* RFC 9113 §6.9.2: the connection's window begins with 65535, and only WINDOW_UPDATE changes it. */
 static int say_window(struct frames_session *session)
 {
-    uint8_t payload[WINDOW_UPDATE_BYTES];
-    if (session->recv_size == FRAMES_FIRST_WINDOW) {
-        return GALLEY_OK;
-    }
-    frames_put_u32(payload, (uint32_t)session->recv_size - FRAMES_FIRST_WINDOW);
-    return frames_control(session, FRAMES_WINDOW_UPDATE, 0, 0, payload, sizeof payload);
+    uint32_t more = (uint32_t)session->recv_size - FRAMES_FIRST_WINDOW;
+    return more > 0 ? frames_say_window(session, 0, more) : GALLEY_OK;
 }
 
 static int32_t conn_window(const struct frames_options *options)
@@ -153,7 +138,7 @@ int frames_init(struct frames_session *session, const struct frames_options *opt
 
 static int goaway(struct frames_session *session, int32_t last, uint32_t code)
 {
-    uint8_t payload[GOAWAY_BYTES];
+    uint8_t payload[FRAMES_GOAWAY_BYTES];
     frames_put_u32(payload, (uint32_t)last);
     frames_put_u32(payload + 4, code);
     return frames_control(session, FRAMES_GOAWAY, 0, 0, payload, sizeof payload);

@@ -5,15 +5,6 @@
  * never longer than every client must take, and what a client wants of an answer's fields is advice. */
 #include "frames/frames_receive.h"
 
-enum setting {
-    HEADER_TABLE_SIZE = 1,
-    ENABLE_PUSH = 2,
-    INITIAL_WINDOW_SIZE = 4,
-    MAX_FRAME_SIZE = 5,
-    ENABLE_CONNECT_PROTOCOL = 8, /* RFC 8441 §3 */
-    NO_RFC7540_PRIORITIES = 9,   /* RFC 9218 §2.1 */
-};
-
 enum { LARGEST_FRAME_SIZE = 0xffffff };
 
 static enum frames_result expect(struct frames_session *session, bool is_good)
@@ -30,21 +21,22 @@ static enum frames_result take_no_priorities(struct frames_session *session, uin
     return expect(session, value == session->no_priorities);
 }
 
-enum frames_result frames_setting(struct frames_session *session, const uint8_t entry[6])
+enum frames_result frames_setting(struct frames_session *session,
+                                  const uint8_t entry[FRAMES_SETTING_BYTES])
 {
     uint32_t value = frames_u32(entry + 2);
     switch (frames_u16(entry)) {
-    case HEADER_TABLE_SIZE:
+    case FRAMES_HEADER_TABLE_SIZE:
         hpack_encoder_allow(&session->encoder, value);
         return FRAMES_OK;
-    case ENABLE_PUSH:
-    case ENABLE_CONNECT_PROTOCOL:
+    case FRAMES_ENABLE_PUSH:
+    case FRAMES_ENABLE_CONNECT_PROTOCOL:
         return expect(session, value <= 1);
-    case INITIAL_WINDOW_SIZE:
+    case FRAMES_INITIAL_WINDOW_SIZE:
         return frames_result_of(frames_first_window(session, value));
-    case MAX_FRAME_SIZE:
+    case FRAMES_MAX_FRAME_SIZE:
         return expect(session, value >= FRAMES_MAX_PAYLOAD && value <= LARGEST_FRAME_SIZE);
-    case NO_RFC7540_PRIORITIES:
+    case FRAMES_NO_RFC7540_PRIORITIES:
         return take_no_priorities(session, value);
     default:
         return FRAMES_OK;

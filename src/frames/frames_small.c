@@ -3,7 +3,7 @@
  * judged their lengths and streams. */
 #include "frames/frames_receive.h"
 
-enum { PRIORITY_BYTES = 5, PRIORITIZED_BYTES = 4 };
+enum { PRIORITIZED_BYTES = 4 };
 
 static int32_t id_at(const uint8_t *at)
 {
@@ -20,13 +20,15 @@ uint8_t frames_small_bytes(const struct frames_session *session)
 {
     switch (session->in.type) {
     case FRAMES_HEADERS: /* its priority */
-        return PRIORITY_BYTES;
+        return FRAMES_PRIORITY_BYTES;
     case FRAMES_RST_STREAM:
+        return FRAMES_RST_STREAM_BYTES;
     case FRAMES_WINDOW_UPDATE:
-        return 4;
+        return FRAMES_WINDOW_UPDATE_BYTES;
     case FRAMES_PING:
+        return FRAMES_PING_BYTES;
     case FRAMES_GOAWAY:
-        return 8;
+        return FRAMES_GOAWAY_BYTES;
     case FRAMES_PRIORITY_UPDATE:
         return priority_update_bytes(session->in.length);
     default:
@@ -38,7 +40,7 @@ uint8_t frames_small_bytes(const struct frames_session *session)
 enum frames_result frames_priority_frame(struct frames_session *session)
 {
     struct frames_stream *stream = frames_stream_find(session, session->in.id);
-    if (session->in.length == PRIORITY_BYTES) {
+    if (session->in.length == FRAMES_PRIORITY_BYTES) {
         return FRAMES_OK;
     }
     return frames_result_of(stream ? frames_reset(stream, FRAMES_FRAME_SIZE_ERROR)

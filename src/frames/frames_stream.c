@@ -8,8 +8,6 @@
 
 #include "base/check.h"
 
-enum { RST_STREAM_BYTES = 4 };
-
 /* ---- the table ------------------------------------------------------------------------------- */
 
 /* Clients use odd numbers. */
@@ -68,7 +66,7 @@ void frames_stream_open(struct frames_session *session, struct frames_stream *st
 
 static int say_reset(struct frames_session *session, int32_t id, uint32_t code)
 {
-    uint8_t payload[RST_STREAM_BYTES];
+    uint8_t payload[FRAMES_RST_STREAM_BYTES];
     frames_put_u32(payload, code);
     return frames_control(session, FRAMES_RST_STREAM, 0, id, payload, sizeof payload);
 }

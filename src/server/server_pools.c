@@ -32,8 +32,7 @@ bool server_has_idle_thread(const struct galley_server *srv)
 }
 
 /* On Linux that is this thread alone. A tenth of a core is left where somebody always has something
- * to do: with less, a stop would wait for it. Who may not do so shares the core as the others do.
- * */
+ * to do: with less, a stop would wait for it. Who may not do so shares the core as the others do. */
 static void step_back(unsigned index, void *ctx)
 {
     (void)index;

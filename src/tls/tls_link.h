@@ -93,7 +93,7 @@ enum { TLS_NOT_ENDED = 1 };
  * paused behind the ClientHello. */
 enum { TLS_FILE_ENDED = -100000, TLS_PAUSED = -100001 };
 
-/* An OpenSSL call waits for what it wants; see tls_wish_of(). */
+/* An OpenSSL call waits for what it wants; see tls_bio_result(). */
 enum tls_wish { TLS_WISH_NONE, TLS_WISH_READ, TLS_WISH_WRITE };
 
 /* What became of a call of OpenSSL. */
