@@ -2,6 +2,7 @@
 #include "support_transport.h"
 
 #include "test.h"
+#include "tls/tls_set.h"
 
 #include <errno.h>
 #include <openssl/err.h>
@@ -405,6 +406,20 @@ void tls_end_close_both(struct tls_world *world, struct tls_end *end)
 {
     tls_end_close(end);
     tls_world_close(world);
+}
+
+/* ---- workers --------------------------------------------------------------------------------- */
+
+void tls_await_post(sem_t *sem)
+{
+    while (sem_wait(sem) != 0) {
+        EXPECT_INT(errno, EINTR);
+    }
+}
+
+bool tls_hello_may_pause(SSL *ssl)
+{
+    return BIO_ctrl(SSL_get_rbio(ssl), TLS_BIO_MAY_PAUSE, 0, NULL) > 0;
 }
 
 /* ---- files ----------------------------------------------------------------------------------- */

@@ -8,6 +8,8 @@
 #include "loop/sim.h"
 #include "tls/tls_transport.h"
 
+#include <semaphore.h>
+
 enum { NOT_TOLD = 4711, KB = 1024, MB = 1024 * 1024 };
 
 struct tls_world {
@@ -103,6 +105,10 @@ struct buf tls_client_step(struct tls_end *end);
 void tls_client_write(struct tls_end *end, const void *data, size_t len);
 /** Bytes as they are, past the client's SSL. */
 void tls_client_send_raw(struct tls_end *end, const void *data, size_t len);
+/** Wait for a worker, whatever signals come. */
+void tls_await_post(sem_t *sem);
+/** In a ClientHello callback on the loop: may the handshake be paused, to go on on a worker? */
+bool tls_hello_may_pause(SSL *ssl);
 /** How many records of this outer type stand in end->wire, from an offset on. */
 unsigned tls_records(const struct buf *wire, size_t from, uint8_t type, size_t *ret_largest);
 void tls_fill(char *data, size_t len);

@@ -9,7 +9,6 @@
 #include "tls/tls_link.h"
 #include "tls/tls_set.h"
 
-#include <errno.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 
@@ -29,25 +28,18 @@ struct rig {
     sem_t begun, go_on;
 };
 
-static void wait_for(sem_t *sem)
-{
-    while (sem_wait(sem) != 0) {
-        EXPECT_INT(errno, EINTR);
-    }
-}
-
 static int on_hello(SSL *ssl, int *alert, void *arg)
 {
     struct rig *rig = arg;
     (void)alert;
     if (!galley_worker_pool()) {
-        bool may_pause = BIO_ctrl(SSL_get_rbio(ssl), TLS_BIO_MAY_PAUSE, 0, NULL) > 0;
-        return may_pause && rig->sends_away ? SSL_CLIENT_HELLO_RETRY : SSL_CLIENT_HELLO_SUCCESS;
+        return tls_hello_may_pause(ssl) && rig->sends_away ? SSL_CLIENT_HELLO_RETRY
+                                                           : SSL_CLIENT_HELLO_SUCCESS;
     }
     atomic_fetch_add(&rig->made, 1);
     if (atomic_load(&rig->is_held)) {
         sem_post(&rig->begun);
-        wait_for(&rig->go_on);
+        tls_await_post(&rig->go_on);
     }
     return SSL_CLIENT_HELLO_SUCCESS;
 }
@@ -126,7 +118,7 @@ static void send_away(struct rig *rig, struct tls_end *end)
     tls_end_open(end, &rig->world);
     say_hello(end);
     EXPECT(link_of(end)->away != NULL);
-    wait_for(&rig->begun);
+    tls_await_post(&rig->begun);
 }
 
 static void let_go(struct rig *rig)
@@ -327,7 +319,7 @@ TEST(test_what_comes_behind_the_hello_waits)
         }
         tls_client_send_raw(&end, out.data, out.len);
         buf_finish(&out);
-        wait_for(&rig.begun);
+        tls_await_post(&rig.begun);
         if (!comes_with_it) {
             tls_client_send_raw(&end, noise, sizeof noise - 1);
         }
@@ -445,7 +437,7 @@ TEST(test_without_memory_for_going_away_the_loop_makes_the_step)
 static void hold_worker(void *arg)
 {
     struct rig *rig = arg;
-    wait_for(&rig->go_on);
+    tls_await_post(&rig->go_on);
 }
 
 /* The worker is held before the step, so that it cannot be back already. */

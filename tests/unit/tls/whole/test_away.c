@@ -6,7 +6,6 @@
 #include "tls/tls_link.h"
 #include "tls/tls_set.h"
 
-#include <errno.h>
 #include <semaphore.h>
 
 struct rig {
@@ -16,23 +15,15 @@ struct rig {
     sem_t begun, go_on;
 };
 
-static void wait_for(sem_t *sem)
-{
-    while (sem_wait(sem) != 0) {
-        EXPECT_INT(errno, EINTR);
-    }
-}
-
 static int on_hello(SSL *ssl, int *alert, void *arg)
 {
     struct rig *rig = arg;
     (void)alert;
     if (!galley_worker_pool()) {
-        bool may_pause = BIO_ctrl(SSL_get_rbio(ssl), TLS_BIO_MAY_PAUSE, 0, NULL) > 0;
-        return may_pause ? SSL_CLIENT_HELLO_RETRY : SSL_CLIENT_HELLO_SUCCESS;
+        return tls_hello_may_pause(ssl) ? SSL_CLIENT_HELLO_RETRY : SSL_CLIENT_HELLO_SUCCESS;
     }
     sem_post(&rig->begun);
-    wait_for(&rig->go_on);
+    tls_await_post(&rig->go_on);
     return SSL_CLIENT_HELLO_SUCCESS;
 }
 
@@ -52,7 +43,7 @@ static struct conn *rig_open(struct rig *rig)
     struct buf hello = tls_client_step(&rig->end);
     tls_client_send_raw(&rig->end, hello.data, hello.len);
     buf_finish(&hello);
-    wait_for(&rig->begun);
+    tls_await_post(&rig->begun);
     return conn;
 }
 
