@@ -170,6 +170,8 @@ enum frames_result {
 
 /* ---- a connection ---------------------------------------------------------------------------- */
 
+/** What a client begins with (RFC 9113 §3.4). */
+struct span frames_preface(void);
 /** Writes our SETTINGS and WINDOW_UPDATE; they wait for frames_write(). `scratch` is shared by the loop's sessions.
  *  0 or GALLEY_ENOMEM (then nothing is to be finished). */
 int frames_init(struct frames_session *session, const struct frames_options *options,

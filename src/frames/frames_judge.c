@@ -8,18 +8,6 @@
 #include "http/chars.h"
 #include "http/content_length.h"
 
-/** RFC 7541 Appendix A: the first row with this name. */
-enum row {
-    ROW_NONE = 0,
-    ROW_AUTHORITY = 1,
-    ROW_METHOD = 2,
-    ROW_PATH = 4,
-    ROW_SCHEME = 6,
-    ROW_CONTENT_LENGTH = 28,
-    ROW_HOST = 38,
-    ROW_TRANSFER_ENCODING = 57,
-};
-
 enum fact {
     HAS_METHOD = 1 << 0,
     HAS_SCHEME = 1 << 1,
@@ -117,15 +105,15 @@ static bool judge_pseudo(struct frames_block *block, const struct hpack_field *f
         return false;
     }
     switch (field->name_index) {
-    case ROW_AUTHORITY:
+    case HPACK_ROW_AUTHORITY:
         return note_once(block, HAS_AUTHORITY);
-    case ROW_METHOD:
+    case HPACK_ROW_METHOD:
         return judge_method(block, value);
-    case ROW_PATH:
+    case HPACK_ROW_PATH:
         return judge_path(block, value);
-    case ROW_SCHEME:
+    case HPACK_ROW_SCHEME:
         return judge_scheme(block, value);
-    case ROW_NONE:
+    case HPACK_ROW_NONE:
         return judge_protocol(block, field);
     default:
         return false;
@@ -190,13 +178,13 @@ bool frames_judge_field(struct frames_block *block, const struct hpack_field *fi
     }
     note(block, HAS_REGULAR, true);
     switch (field->name_index) {
-    case ROW_NONE:
+    case HPACK_ROW_NONE:
         return judge_unlisted(block, field);
-    case ROW_CONTENT_LENGTH:
+    case HPACK_ROW_CONTENT_LENGTH:
         return judge_length(block, field->value);
-    case ROW_HOST: /* §8.3.1: not empty, and a second one would be another's */
+    case HPACK_ROW_HOST: /* §8.3.1: not empty, and a second one would be another's */
         return block->is_trailer || (field->value.len > 0 && note_once(block, HAS_HOST));
-    case ROW_TRANSFER_ENCODING:
+    case HPACK_ROW_TRANSFER_ENCODING:
         return false;
     default:
         return true;

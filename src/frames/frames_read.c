@@ -12,6 +12,11 @@ enum { PREFACE_BYTES = 24 };
 /* RFC 9113 §3.4 */
 static const char preface[PREFACE_BYTES + 1] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+struct span frames_preface(void)
+{
+    return span_make(preface, PREFACE_BYTES);
+}
+
 static void go_to(struct frames_session *session, enum frames_at at)
 {
     if (!session->is_ending) {

@@ -236,7 +236,7 @@ uint32_t h2_all_windows(const struct h2_options *options)
 
 struct span h2_preface(void)
 {
-    return SPAN("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    return frames_preface();
 }
 
 const struct protocol *h2_driver_protocol(const struct h2_driver *driver)

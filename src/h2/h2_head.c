@@ -163,37 +163,29 @@ static const struct known {
 #undef ROW
 };
 
-/* RFC 7541 Appendix A: the first rows of each name. */
-enum {
-    ROW_AUTHORITY = 1,
-    ROW_METHOD = 2,
-    ROW_PATH = 4,
-    ROW_SCHEME = 6,
-    ROW_FIRST = 15,
-    ROW_LAST = ROW_FIRST + sizeof known / sizeof *known - 1
-};
+enum { ROW_LAST = HPACK_ROW_FIRST_FIELD + sizeof known / sizeof *known - 1 };
 
 enum field_id h2_head_known(uint8_t name_index, struct span *ret_name)
 {
-    if (name_index < ROW_FIRST || name_index > ROW_LAST) {
+    if (name_index < HPACK_ROW_FIRST_FIELD || name_index > ROW_LAST) {
         *ret_name = SPAN_NONE;
         return FIELD_OTHER;
     }
-    *ret_name = known[name_index - ROW_FIRST].name;
-    return known[name_index - ROW_FIRST].id;
+    *ret_name = known[name_index - HPACK_ROW_FIRST_FIELD].name;
+    return known[name_index - HPACK_ROW_FIRST_FIELD].id;
 }
 
 /* RFC 9113 §8.3.1, RFC 8441 §4: others never come here. */
 static struct span *pseudo_of(struct h2_head *head, const struct hpack_field *field)
 {
     switch (field->name_index) {
-    case ROW_AUTHORITY:
+    case HPACK_ROW_AUTHORITY:
         return &head->authority;
-    case ROW_METHOD:
+    case HPACK_ROW_METHOD:
         return &head->method;
-    case ROW_PATH:
+    case HPACK_ROW_PATH:
         return &head->path;
-    case ROW_SCHEME:
+    case HPACK_ROW_SCHEME:
         return &head->scheme;
     default:
         return span_equal(field->name, SPAN(":protocol")) ? &head->protocol : NULL;

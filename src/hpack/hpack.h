@@ -14,6 +14,19 @@
 
 #include "hpack/hpack_table.h"
 
+/** RFC 7541 Appendix A: the first rows of names that others look at (hpack_field.name_index). */
+enum hpack_row {
+    HPACK_ROW_NONE = 0,
+    HPACK_ROW_AUTHORITY = 1,
+    HPACK_ROW_METHOD = 2,
+    HPACK_ROW_PATH = 4,
+    HPACK_ROW_SCHEME = 6,
+    HPACK_ROW_FIRST_FIELD = 15, /* those before are of pseudo-fields */
+    HPACK_ROW_CONTENT_LENGTH = 28,
+    HPACK_ROW_HOST = 38,
+    HPACK_ROW_TRANSFER_ENCODING = 57,
+};
+
 /** A field as it was sent; the spans are good until the callback returns. */
 struct hpack_field {
     struct span name;
