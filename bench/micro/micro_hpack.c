@@ -66,8 +66,8 @@ static void decode(struct span bytes)
 {
     size_t consumed = 0, sum = 0;
     hpack_decoder_begin(&decoder);
-    micro_need(hpack_decode(&decoder, bytes, true, &scratch, &consumed, take, &sum) == HPACK_OK,
-               "decode");
+    const struct hpack_taker taker = {take, &sum, &scratch};
+    micro_need(hpack_decode(&decoder, bytes, true, &taker, &consumed) == HPACK_OK, "decode");
     micro_keep(sum);
 }
 

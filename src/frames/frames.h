@@ -190,7 +190,6 @@ enum frames_result frames_write(struct frames_session *session, struct chain *ou
 bool frames_has_ended(const struct frames_session *session);
 /** Control frames that wait for room. */
 size_t frames_waiting_bytes(const struct frames_session *session);
-unsigned frames_open_streams(const struct frames_session *session);
 
 /* These four write a frame each: 0 or GALLEY_ENOMEM. */
 

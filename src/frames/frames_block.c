@@ -77,8 +77,8 @@ static bool on_field(void *arg, const struct hpack_field *field)
 static enum hpack_result decode(struct frames_session *session, struct span bytes, bool is_last,
                                 size_t *ret_used)
 {
-    return hpack_decode(&session->decoder, bytes, is_last, session->scratch, ret_used, on_field,
-                        session);
+    const struct hpack_taker taker = {on_field, session, session->scratch};
+    return hpack_decode(&session->decoder, bytes, is_last, &taker, ret_used);
 }
 
 /* A field is longer than its two strings may be. The decoder says so first; this is the wall behind it. */

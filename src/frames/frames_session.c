@@ -194,11 +194,6 @@ size_t frames_waiting_bytes(const struct frames_session *session)
     return session->out.control.len;
 }
 
-unsigned frames_open_streams(const struct frames_session *session)
-{
-    return session->open_streams;
-}
-
 void frames_finish(struct frames_session *session)
 {
     session->is_ending = true; /* whatever an owner says in the events is not sent */

@@ -68,15 +68,20 @@ void hpack_decoder_init(struct hpack_decoder *decoder, uint32_t max_table_bytes,
 void hpack_decoder_finish(struct hpack_decoder *decoder);
 /** A field block begins. */
 void hpack_decoder_begin(struct hpack_decoder *decoder);
+/** Who is told of fields. */
+struct hpack_taker {
+    hpack_field_fn *fn;
+    void *arg;           /* of fn */
+    struct buf *scratch; /* for strings in Huffman code: its content is lost, and nobody else may
+                            use it while a block is decoded */
+};
 /** Decode the fields that lie whole in `bytes`, which continue what was consumed of the block
- *  before, and call fn for each. *ret_consumed is how far that went; give the rest again with
- *  what follows it. With is_last the block ends here: a rest is HPACK_MALFORMED. `scratch` is
- *  for strings in Huffman code; its content is lost, and nobody else may use it until this
- *  returns. A field is told before it enters the table, and does enter it when fn says stop:
- *  then *ret_consumed is behind it. */
+ *  before, and tell each. *ret_consumed is how far that went; give the rest again with what
+ *  follows it. With is_last the block ends here: a rest is HPACK_MALFORMED. A field is told before
+ *  it enters the table, and does enter it when the taker says stop: then *ret_consumed is behind
+ *  it. */
 enum hpack_result hpack_decode(struct hpack_decoder *decoder, struct span bytes, bool is_last,
-                               struct buf *scratch, size_t *ret_consumed, hpack_field_fn *fn,
-                               void *arg);
+                               const struct hpack_taker *taker, size_t *ret_consumed);
 
 /* ---- encoding -------------------------------------------------------------------------------- */
 

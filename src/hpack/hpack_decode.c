@@ -24,9 +24,7 @@ struct reader {
     struct hpack_decoder *decoder;
     const uint8_t *at;
     const uint8_t *end;
-    struct buf *scratch;
-    hpack_field_fn *fn;
-    void *arg;
+    struct hpack_taker taker;
 };
 
 /* A string as it lies in the block. */
@@ -69,13 +67,13 @@ static int read_indexed(struct reader *reader)
         return result_of(read);
     }
     if (index - 1 < HPACK_STATIC_COUNT) {
-        return reader->fn(reader->arg, &hpack_static[index]) ? HPACK_OK : HPACK_STOPPED;
+        return reader->taker.fn(reader->taker.arg, &hpack_static[index]) ? HPACK_OK : HPACK_STOPPED;
     }
     struct hpack_field field;
     if (!look_up(&reader->decoder->table, index, &field)) {
         return HPACK_MALFORMED;
     }
-    return reader->fn(reader->arg, &field) ? HPACK_OK : HPACK_STOPPED;
+    return reader->taker.fn(reader->taker.arg, &field) ? HPACK_OK : HPACK_STOPPED;
 }
 
 /* ---- the table's size ------------------------------------------------------------------------ */
@@ -132,7 +130,7 @@ static int read_string(struct reader *reader, const struct coded *coded, struct 
         *ret = span_make((const char *)coded->at, coded->len);
         return HPACK_OK;
     }
-    struct buf *scratch = reader->scratch;
+    struct buf *scratch = reader->taker.scratch;
     char *out = scratch->data + scratch->len;
     size_t len;
     if (!huffman_decode(coded->at, coded->len, out, &len)) {
@@ -161,7 +159,7 @@ static int read_name(struct reader *reader, const struct coded *coded, struct hp
 /* The callback comes first: the name may lie in the table, where adding may move it. */
 static int tell(struct reader *reader, const struct hpack_field *field, bool is_added)
 {
-    bool goes_on = reader->fn(reader->arg, field);
+    bool goes_on = reader->taker.fn(reader->taker.arg, field);
     if (is_added) {
         struct hpack_marks marks = {0, field->name_index, field->has_good_name,
                                     field->has_good_value};
@@ -191,9 +189,9 @@ static int find_literal(struct reader *reader, unsigned prefix_bits, struct lite
 static int read_strings(struct reader *reader, const struct literal *literal,
                         struct hpack_field *field)
 {
-    buf_clear(reader->scratch);
+    buf_clear(reader->taker.scratch);
     size_t needed = scratch_bytes(&literal->name) + scratch_bytes(&literal->value);
-    if (needed > 0 && !buf_reserve(reader->scratch, needed)) {
+    if (needed > 0 && !buf_reserve(reader->taker.scratch, needed)) {
         return HPACK_NO_MEMORY;
     }
     int result = literal->index == 0 ? read_name(reader, &literal->name, field) : HPACK_OK;
@@ -262,15 +260,14 @@ static inline int read_one(struct reader *reader)
 }
 
 enum hpack_result hpack_decode(struct hpack_decoder *decoder, struct span bytes, bool is_last,
-                               struct buf *scratch, size_t *ret_consumed, hpack_field_fn *fn,
-                               void *arg)
+                               const struct hpack_taker *taker, size_t *ret_consumed)
 {
     *ret_consumed = 0;
     if (bytes.len == 0) {
         return HPACK_OK;
     }
     const uint8_t *begin = (const uint8_t *)bytes.ptr;
-    struct reader reader = {decoder, begin, begin + bytes.len, scratch, fn, arg};
+    struct reader reader = {decoder, begin, begin + bytes.len, *taker};
     const uint8_t *whole = begin;
     int result = HPACK_OK;
     while (result == HPACK_OK && reader.at < reader.end) {

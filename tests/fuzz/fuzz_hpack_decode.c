@@ -83,8 +83,9 @@ static enum hpack_result give(struct hpack_decoder *decoder, struct buf *scratch
     if (piece.len) {
         memcpy(copy, piece.ptr, piece.len);
     }
-    enum hpack_result result = hpack_decode(decoder, span_make(copy, piece.len), is_last, scratch,
-                                            ret_consumed, take, told);
+    const struct hpack_taker taker = {take, told, scratch};
+    enum hpack_result result =
+        hpack_decode(decoder, span_make(copy, piece.len), is_last, &taker, ret_consumed);
     free(copy);
     FUZZ_EXPECT(*ret_consumed <= piece.len);
     return result;

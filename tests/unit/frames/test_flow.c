@@ -67,7 +67,7 @@ TEST(test_the_end_of_an_answer_needs_no_window)
     frames_resume(&first->stream);
     frames_resume(&second->stream);
     EXPECT_SAID(owner_write_all(&owner), "DATA 1 0 end; DATA 3 0 end");
-    EXPECT_INT(frames_open_streams(&owner.session), 0);
+    EXPECT_INT(owner.session.open_streams, 0);
     owner_finish(&owner);
 }
 
@@ -134,7 +134,7 @@ TEST(test_a_window_that_opens_does_not_bring_back_a_stream_that_was_reset)
     EXPECT_INT(frames_first_window(&owner.session, 1000), GALLEY_OK);
     EXPECT_INT(owner.session.out.turns, 0);
     EXPECT_SAID(owner_write_all(&owner), "RST_STREAM 1 8");
-    EXPECT_INT(frames_open_streams(&owner.session), 0);
+    EXPECT_INT(owner.session.open_streams, 0);
     EXPECT(list_is_empty(&owner.session.out.resets));
     owner_finish(&owner);
 }

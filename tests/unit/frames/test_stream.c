@@ -11,7 +11,7 @@ TEST(test_streams_are_found_by_their_id_until_they_are_closed)
     for (int32_t id = 1; id < 200; id += 2) {
         (void)owner_open(&owner, id, false);
     }
-    EXPECT_INT(frames_open_streams(&owner.session), 100);
+    EXPECT_INT(owner.session.open_streams, 100);
     for (int32_t id = 1; id < 200; id += 2) {
         EXPECT(frames_stream_find(&owner.session, id) == &owner_find(&owner, id)->stream);
         EXPECT(!frames_stream_find(&owner.session, id + 1));
@@ -20,7 +20,7 @@ TEST(test_streams_are_found_by_their_id_until_they_are_closed)
         frames_stream_close(&owner_find(&owner, id)->stream, FRAMES_CANCEL);
         EXPECT(!frames_stream_find(&owner.session, id));
     }
-    EXPECT_INT(frames_open_streams(&owner.session), 50);
+    EXPECT_INT(owner.session.open_streams, 50);
     EXPECT(frames_stream_find(&owner.session, 197));
     owner_finish(&owner);
 }
@@ -265,7 +265,7 @@ TEST(test_all_may_be_reset_when_a_body_is_asked_for)
     EXPECT_SAID(owner_write_all(&owner),
                 "HEADERS 1; HEADERS 3; HEADERS 5; HEADERS 7; HEADERS 9 end; RST_STREAM 11 8; "
                 "RST_STREAM 1 8; RST_STREAM 3 8; RST_STREAM 5 8; RST_STREAM 7 8");
-    EXPECT_INT(frames_open_streams(&owner.session), 0);
+    EXPECT_INT(owner.session.open_streams, 0);
     owner_finish(&owner);
 }
 
@@ -284,7 +284,7 @@ TEST(test_all_may_be_reset_when_a_turn_has_come)
     EXPECT_SAID(owner_write_all(&owner),
                 "HEADERS 1; HEADERS 3; HEADERS 5; HEADERS 7; HEADERS 9 end; RST_STREAM 11 8; "
                 "RST_STREAM 1 8; RST_STREAM 3 8; RST_STREAM 5 8; RST_STREAM 7 8");
-    EXPECT_INT(frames_open_streams(&owner.session), 0);
+    EXPECT_INT(owner.session.open_streams, 0);
     owner_finish(&owner);
 }
 
@@ -296,7 +296,7 @@ TEST(test_all_may_be_reset_when_data_is_sent)
     EXPECT_SAID(owner_write_all(&owner),
                 "HEADERS 1; HEADERS 3; HEADERS 5; HEADERS 7; HEADERS 9 end; RST_STREAM 11 8; "
                 "DATA 1 10 end; RST_STREAM 1 8; RST_STREAM 3 8; RST_STREAM 5 8; RST_STREAM 7 8");
-    EXPECT_INT(frames_open_streams(&owner.session), 0);
+    EXPECT_INT(owner.session.open_streams, 0);
     owner_finish(&owner);
 }
 
@@ -306,7 +306,7 @@ TEST(test_all_may_be_reset_when_a_stream_closes)
     open_some(&owner);
     owner.on_closed = reset_all;
     (void)owner_write_all(&owner);
-    EXPECT_INT(frames_open_streams(&owner.session), 0);
+    EXPECT_INT(owner.session.open_streams, 0);
     EXPECT(list_is_empty(&owner.session.out.resets));
     owner_finish(&owner);
 }

@@ -109,7 +109,7 @@ static struct owned *some_stream(struct client *client)
 
 static void ask_for_one(struct client *client)
 {
-    bool is_full = frames_open_streams(&client->owner.session) >= MOST_STREAMS;
+    bool is_full = client->owner.session.open_streams >= MOST_STREAMS;
     if (is_full || client->next_id >= IDS) {
         return;
     }
@@ -244,7 +244,7 @@ static void end_all(struct client *client)
     EXPECT_INT(frames_first_window(&client->owner.session, much), GALLEY_OK);
     EXPECT_INT(frames_window_update(&client->owner.session, 0, much), GALLEY_OK);
     (void)owner_write_all(&client->owner);
-    EXPECT_INT(frames_open_streams(&client->owner.session), 0);
+    EXPECT_INT(client->owner.session.open_streams, 0);
     EXPECT_INT(client->owner.session.out.turns, 0);
 }
 

@@ -55,8 +55,9 @@ enum hpack_result support_read(struct support_reader *reader, const void *bytes,
 {
     begin(reader);
     size_t consumed = 0;
-    enum hpack_result result = hpack_decode(&reader->decoder, span_make(bytes, len), true,
-                                            &reader->scratch, &consumed, take_field, reader);
+    const struct hpack_taker taker = {take_field, reader, &reader->scratch};
+    enum hpack_result result =
+        hpack_decode(&reader->decoder, span_make(bytes, len), true, &taker, &consumed);
     EXPECT(consumed <= len);
     EXPECT(result != HPACK_OK || consumed == len);
     return result;
@@ -70,8 +71,9 @@ enum hpack_result support_read_cut(struct support_reader *reader, const void *by
     char *copy = malloc(cut + 1); /* so that a sanitizer sees who reads behind it */
     EXPECT(copy != NULL);
     memcpy(copy, bytes, cut);
-    enum hpack_result result = hpack_decode(&reader->decoder, span_make(copy, cut), false,
-                                            &reader->scratch, &first, take_field, reader);
+    const struct hpack_taker taker = {take_field, reader, &reader->scratch};
+    enum hpack_result result =
+        hpack_decode(&reader->decoder, span_make(copy, cut), false, &taker, &first);
     free(copy);
     EXPECT(first <= cut);
     if (result != HPACK_OK) {
@@ -79,7 +81,7 @@ enum hpack_result support_read_cut(struct support_reader *reader, const void *by
     }
     size_t second = 0;
     return hpack_decode(&reader->decoder, span_make((const char *)bytes + first, len - first), true,
-                        &reader->scratch, &second, take_field, reader);
+                        &taker, &second);
 }
 
 size_t support_hex(const char *hex, uint8_t *out)

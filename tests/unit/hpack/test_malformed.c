@@ -127,8 +127,9 @@ static enum hpack_result decode_up_to(uint32_t max_string_bytes, const char *hex
     hpack_decoder_init(&decoder, 4096, max_string_bytes);
     buf_init(&scratch, 0);
     hpack_decoder_begin(&decoder);
-    enum hpack_result result = hpack_decode(&decoder, span_make((const char *)bytes, len), is_last,
-                                            &scratch, &consumed, take_all, &fields);
+    const struct hpack_taker taker = {take_all, &fields, &scratch};
+    enum hpack_result result =
+        hpack_decode(&decoder, span_make((const char *)bytes, len), is_last, &taker, &consumed);
     hpack_decoder_finish(&decoder);
     buf_finish(&scratch);
     return result;

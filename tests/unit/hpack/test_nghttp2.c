@@ -111,14 +111,15 @@ static void decode_in_pieces(struct hpack_decoder *decoder, struct buf *scratch,
                              size_t len, const struct section *section)
 {
     struct checker checker = {.section = section};
+    const struct hpack_taker taker = {check_field, &checker, scratch};
     size_t from = 0, to = 0;
     hpack_decoder_begin(decoder);
     while (to < len) {
         to += test_random_below(3) ? len - to : test_random_below(len - to + 1);
         size_t consumed = 0;
-        EXPECT_INT(hpack_decode(decoder, span_make(block + from, to - from), to == len, scratch,
-                                &consumed, check_field, &checker),
-                   HPACK_OK);
+        EXPECT_INT(
+            hpack_decode(decoder, span_make(block + from, to - from), to == len, &taker, &consumed),
+            HPACK_OK);
         from += consumed;
     }
     EXPECT_INT(from, len);
