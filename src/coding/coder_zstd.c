@@ -5,6 +5,8 @@
 
 #include <galley/base.h>
 
+#include <string.h>
+
 #define ZSTD_STATIC_LINKING_ONLY
 #include <zstd.h>
 #include <zstd_errors.h>
@@ -86,20 +88,39 @@ const struct encoder_kind encoder_zstd = {create_encoder, destroy_encoder, run_e
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-static void *create_decoder(void)
-{
-    ZSTD_DCtx *state = ZSTD_createDCtx_advanced(memory);
-    if (state &&
-        ZSTD_isError(ZSTD_DCtx_setParameter(state, ZSTD_d_windowLogMax, DECODER_WINDOW_LOG))) {
-        (void)ZSTD_freeDCtx(state);
-        return NULL;
-    }
-    return state;
-}
+/* The first bytes of a frame, as far as they went by. */
+struct zstd_magic {
+    unsigned char bytes[4];
+    size_t len;
+};
+
+/* The library may be built to read what came before RFC 8878 as well, by decoders that only old files
+ * have a use for and that take memory past ours. So each frame's first bytes are looked at here. */
+struct zstd_decoder {
+    ZSTD_DCtx *library;
+    struct zstd_magic magic;
+};
 
 static void destroy_decoder(void *state)
 {
-    (void)ZSTD_freeDCtx(state);
+    struct zstd_decoder *decoder = state;
+    (void)ZSTD_freeDCtx(decoder->library);
+    mem_free(decoder);
+}
+
+static void *create_decoder(void)
+{
+    struct zstd_decoder *decoder = mem_alloc_zero(1, sizeof *decoder);
+    if (!decoder) {
+        return NULL;
+    }
+    decoder->library = ZSTD_createDCtx_advanced(memory);
+    if (!decoder->library || ZSTD_isError(ZSTD_DCtx_setParameter(
+                                 decoder->library, ZSTD_d_windowLogMax, DECODER_WINDOW_LOG))) {
+        destroy_decoder(decoder);
+        return NULL;
+    }
+    return decoder;
 }
 
 static int code_of_error(size_t result)
@@ -114,11 +135,43 @@ static int code_of_error(size_t result)
     }
 }
 
+/* The number and as much of in as belongs to it. */
+static struct zstd_magic magic_with(struct zstd_magic magic, struct span in)
+{
+    size_t left = sizeof magic.bytes - magic.len;
+    size_t len = in.len < left ? in.len : left;
+    if (len > 0) {
+        memcpy(magic.bytes + magic.len, in.ptr, len);
+        magic.len += len;
+    }
+    return magic;
+}
+
+/* RFC 8878 §3.1.1, §3.1.2: 0xFD2FB528, or 0x184D2A50 with any lower half of the first byte. */
+static bool is_allowed(const struct zstd_magic *magic)
+{
+    static const unsigned char frame[] = {0x28, 0xb5, 0x2f, 0xfd};
+    static const unsigned char skippable[] = {0x50, 0x2a, 0x4d, 0x18};
+    if (magic->len == 0) {
+        return true;
+    }
+    if ((magic->bytes[0] & 0xf0) == skippable[0]) {
+        return memcmp(magic->bytes + 1, skippable + 1, magic->len - 1) == 0;
+    }
+    return memcmp(magic->bytes, frame, magic->len) == 0;
+}
+
 static int run_decoder(void *state, struct span *in, struct decoder_output *out)
 {
+    struct zstd_decoder *decoder = state;
+    struct zstd_magic magic = magic_with(decoder->magic, *in);
+    if (!is_allowed(&magic)) {
+        return GALLEY_EPROTO;
+    }
     ZSTD_inBuffer input = {in->ptr, in->len, 0};
     ZSTD_outBuffer output = {out->at, out->room, 0};
-    size_t result = ZSTD_decompressStream(state, &output, &input);
+    size_t result = ZSTD_decompressStream(decoder->library, &output, &input);
+    decoder->magic = magic_with(decoder->magic, span_make(in->ptr, input.pos));
     *in = span_from(*in, input.pos);
     out->at += output.pos;
     out->room -= output.pos;
@@ -131,9 +184,10 @@ static int run_decoder(void *state, struct span *in, struct decoder_output *out)
     return in->len > 0 || out->room == 0 ? DECODER_FULL : 0;
 }
 
+/* The library begins the next frame by itself. */
 static int again(void *state)
 {
-    (void)state; /* the next frame begins by itself */
+    ((struct zstd_decoder *)state)->magic.len = 0;
     return GALLEY_OK;
 }
 

@@ -214,6 +214,51 @@ TEST(test_windows_that_are_too_large_are_refused)
     buf_finish(&back);
 }
 
+/* RFC 8878 §3.1: two kinds of frame and no other. Libraries may be built to read what came before the
+ * standard, with decoders of their own that nobody looks after. */
+TEST(test_frames_of_zstd_before_its_standard_are_refused)
+{
+    /* Version 0.6, an empty block that ends it; alone, and behind a frame to skip (§3.1.2). */
+    static const char bytes[] = {'\x5f', '\x2a', '\x4d', '\x18', 4,      0,      0, 0,   'a', 'b',
+                                 'c',    'd',    '\x26', '\xb5', '\x2f', '\xfd', 4, 'X', 0,   0};
+    static const size_t rooms[] = {1, 4096};
+    struct span both = span_make(bytes, sizeof bytes);
+    struct buf back;
+    buf_init(&back, 0);
+    for (size_t piece = 1; piece <= sizeof bytes; piece++) {
+        for (size_t i = 0; i < sizeof rooms / sizeof *rooms; i++) {
+            struct decode_steps steps = {piece, rooms[i]};
+            EXPECT_INT(decode(CODING_ZSTD, NULL, steps, both, &back), GALLEY_EPROTO);
+            EXPECT_INT(decode(CODING_ZSTD, NULL, steps, span_from(both, 12), &back), GALLEY_EPROTO);
+            EXPECT_INT(decode(CODING_ZSTD, NULL, steps, span_make(bytes, 12), &back), 0);
+        }
+    }
+    EXPECT_INT(back.len, 0);
+    buf_finish(&back);
+}
+
+TEST(test_every_wrong_byte_of_a_frames_magic_number_is_refused)
+{
+    static const char frame[] = {'\x28', '\xb5', '\x2f', '\xfd', '\x00', '\x68', '\x01', 0, 0};
+    static const char skipped[] = {'\x50', '\x2a', '\x4d', '\x18', 1, 0, 0, 0, 'x'};
+    const char *const good[] = {frame, skipped};
+    struct buf back;
+    buf_init(&back, 0);
+    for (size_t i = 0; i < 2 * 4 * 256; i++) {
+        char bytes[sizeof frame];
+        const char *like = good[i / (4 * 256)];
+        size_t at = i / 256 % 4;
+        char byte = (char)(i % 256);
+        memcpy(bytes, like, sizeof frame);
+        bytes[at] = byte;
+        /* The lower half of the first byte is free where a frame is skipped. */
+        bool is_same = byte == like[at] || (like == skipped && at == 0 && (byte & 0xf0) == 0x50);
+        EXPECT_INT(decode_all(CODING_ZSTD, span_make(bytes, sizeof bytes), &back),
+                   is_same ? 0 : GALLEY_EPROTO);
+    }
+    buf_finish(&back);
+}
+
 /* 0 or GALLEY_ENOMEM. */
 static int try_to_decode(enum coding coding, struct span coded)
 {
