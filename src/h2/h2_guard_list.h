@@ -6,6 +6,7 @@
  * An X-macro table; no include guard by intention. */
 H2_GUARD(RESETS, 1000, 100, 1000, "streams reset by the client unanswered (CVE-2023-44487)")
 H2_GUARD(MADE_RESETS, 100, 10, 0, "streams that its own errors made us reset (CVE-2025-8671)")
+H2_GUARD(REFUSED, 100, 10, 0, "streams beyond the number that it has acknowledged")
 H2_GUARD(PINGS, 100, 10, UINT32_MAX, "PING frames, each of which wants an answer")
 H2_GUARD(SETTINGS, 20, 2, UINT32_MAX, "SETTINGS frames, each of which wants an answer")
 H2_GUARD(EMPTY_DATA, 100, 10, UINT32_MAX, "DATA frames without data that end nothing")

@@ -9,7 +9,7 @@
 #include "h2/h2_head.h"
 #include "h2/h2_session.h"
 
-enum { VERSION = 20 };
+enum { VERSION = 20, SETTINGS_MS = 10 * 1000 };
 
 /* ---- filling in ------------------------------------------------------------------------------ */
 
@@ -206,6 +206,15 @@ static bool is_one_too_many(const struct h2_session *session)
     return session->open_streams + session->abandoned >= session->driver->options.max_streams;
 }
 
+/* RFC 9113 §5.1.2, §6.5.3: the client has acknowledged our limit, or has had the time to, and its own
+ * streams alone are too many; of handlers that still run without a stream it cannot know. */
+static bool could_have_known(const struct h2_session *session)
+{
+    int64_t passed_ms = loop_now_ms(conn_loop(session->conn)) - session->opened_ms;
+    bool knows_limit = session->frames.settings_acked || passed_ms >= SETTINGS_MS;
+    return knows_limit && session->open_streams >= session->driver->options.max_streams;
+}
+
 static bool refuse(struct h2_session *session, int32_t id, uint32_t code)
 {
     if (frames_refuse(&session->frames, id, code) == GALLEY_OK) {
@@ -213,6 +222,13 @@ static bool refuse(struct h2_session *session, int32_t id, uint32_t code)
     }
     h2_out_of_memory(session);
     return false;
+}
+
+static bool refuse_more(struct h2_session *session, int32_t id)
+{
+    counter_add(&session->driver->counters.refused_streams, 1);
+    return refuse(session, id, FRAMES_REFUSED_STREAM) &&
+           (!could_have_known(session) || h2_guard_charge(session, H2_GUARD_REFUSED));
 }
 
 static bool take(struct h2_session *session, struct h2_head *head, int32_t id, bool end_stream)
@@ -239,8 +255,7 @@ bool h2_request_begin(struct h2_session *session, int32_t id, bool end_stream)
         counter_add(&session->driver->counters.malformed, 1);
         goes_on = refuse(session, id, FRAMES_PROTOCOL_ERROR);
     } else if (is_one_too_many(session)) {
-        counter_add(&session->driver->counters.refused_streams, 1);
-        goes_on = refuse(session, id, FRAMES_REFUSED_STREAM);
+        goes_on = refuse_more(session, id);
     } else {
         count_request(session);
         goes_on = take(session, head, id, end_stream);

@@ -233,7 +233,8 @@ static struct h2_session *create(struct conn *conn)
     }
     session->conn = conn;
     session->driver = h2_driver_of(conn);
-    session->head_began_ms = session->idle_since_ms = loop_now_ms(conn_loop(conn));
+    session->opened_ms = loop_now_ms(conn_loop(conn));
+    session->head_began_ms = session->idle_since_ms = session->opened_ms;
     list_init(&session->streams);
     list_init(&session->ready);
     list_init(&session->over);

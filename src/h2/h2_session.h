@@ -54,6 +54,7 @@ struct h2_session {
     struct timer tick;    /* slow streams, the grace of a drain */
     struct h2_head *head; /* of the header block that is being received */
     int32_t head_id;
+    int64_t opened_ms;
     int64_t head_began_ms;
     int64_t idle_since_ms; /* the last stream ended; PING and its like do not count */
     int64_t drain_began_ms;
@@ -228,7 +229,7 @@ void h2_stream_released(void *driver_ctx);
 
 /* h2_request.c */
 
-/** The header block of a request is whole. False: no memory, the connection ends. */
+/** The header block of a request is whole. False: no memory, or a guard; the connection ends. */
 bool h2_request_begin(struct h2_session *session, int32_t id, bool end_stream);
 
 /* h2_body.c */
