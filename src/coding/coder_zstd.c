@@ -135,16 +135,19 @@ static int code_of_error(size_t result)
     }
 }
 
-/* The number and as much of in as belongs to it. */
-static struct zstd_magic magic_with(struct zstd_magic magic, struct span in)
+/* Of in what still belongs to the number. */
+static struct span magic_part(const struct zstd_magic *magic, struct span in)
 {
-    size_t left = sizeof magic.bytes - magic.len;
-    size_t len = in.len < left ? in.len : left;
-    if (len > 0) {
-        memcpy(magic.bytes + magic.len, in.ptr, len);
-        magic.len += len;
+    size_t left = sizeof magic->bytes - magic->len;
+    return span_make(in.ptr, in.len < left ? in.len : left);
+}
+
+static void add_magic(struct zstd_magic *magic, struct span part)
+{
+    if (part.len > 0) {
+        memcpy(magic->bytes + magic->len, part.ptr, part.len);
+        magic->len += part.len;
     }
-    return magic;
 }
 
 /* RFC 8878 §3.1.1, §3.1.2: 0xFD2FB528, or 0x184D2A50 with any lower half of the first byte. */
@@ -164,14 +167,16 @@ static bool is_allowed(const struct zstd_magic *magic)
 static int run_decoder(void *state, struct span *in, struct decoder_output *out)
 {
     struct zstd_decoder *decoder = state;
-    struct zstd_magic magic = magic_with(decoder->magic, *in);
-    if (!is_allowed(&magic)) {
+    struct span part = magic_part(&decoder->magic, *in);
+    add_magic(&decoder->magic, part);
+    if (!is_allowed(&decoder->magic)) {
         return GALLEY_EPROTO;
     }
-    ZSTD_inBuffer input = {in->ptr, in->len, 0};
+    /* The number goes by itself: a frame that comes whole would be judged by other code of the
+     * library, which takes what it refuses in pieces. */
+    ZSTD_inBuffer input = {in->ptr, part.len > 0 ? part.len : in->len, 0};
     ZSTD_outBuffer output = {out->at, out->room, 0};
     size_t result = ZSTD_decompressStream(decoder->library, &output, &input);
-    decoder->magic = magic_with(decoder->magic, span_make(in->ptr, input.pos));
     *in = span_from(*in, input.pos);
     out->at += output.pos;
     out->room -= output.pos;

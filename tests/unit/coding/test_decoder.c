@@ -237,6 +237,21 @@ TEST(test_frames_of_zstd_before_its_standard_are_refused)
     buf_finish(&back);
 }
 
+/* RFC 8878 §3.1.1.2.4: no block is larger than the window, which is empty here; this one, of one byte that
+ * is repeated no times, would pass the library's way for frames that come whole. */
+TEST(test_a_frame_is_judged_alike_whole_and_in_pieces)
+{
+    static const char frame[] = {'\x28', '\xb5', '\x2f', '\xfd', '\x20', 0, '\x03', 0, 0, 'x'};
+    struct buf back;
+    buf_init(&back, 0);
+    for (size_t piece = 1; piece <= sizeof frame; piece++) {
+        struct decode_steps steps = {piece, 64};
+        EXPECT_INT(decode(CODING_ZSTD, NULL, steps, span_make(frame, sizeof frame), &back),
+                   GALLEY_EPROTO);
+    }
+    buf_finish(&back);
+}
+
 TEST(test_every_wrong_byte_of_a_frames_magic_number_is_refused)
 {
     static const char frame[] = {'\x28', '\xb5', '\x2f', '\xfd', '\x00', '\x68', '\x01', 0, 0};
