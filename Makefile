@@ -92,11 +92,11 @@ tsan: build/.folder
 	$(call build,tsan,all)
 	@$(PYTHON) tools/run_tests build/tsan --no-aslr --slow 5 $(if $(ONLY),--only '$(ONLY)') $(if $(IO),--io $(IO)) $(if $(WAY),--way $(WAY))
 
-## fuzz     every fuzz target over its corpus, then FUZZ_SECONDS (20) of new inputs each
+## fuzz     every fuzz target over its corpus, then FUZZ_SECONDS (20) of new inputs each; FUZZ_SEED: the same ones again
 fuzz: build/.folder
 	@tools/setup build fuzz
 	$(call build,fuzz,fuzz_targets)
-	@$(PYTHON) tools/run_fuzz build/fuzz --seconds $(FUZZ_SECONDS)
+	@$(PYTHON) tools/run_fuzz build/fuzz --seconds $(FUZZ_SECONDS) $(if $(FUZZ_SEED),--seed $(FUZZ_SEED))
 
 ## bench    galley beside nginx, h2o, lighttpd, Caddy and bare floors, under 15 minutes; BENCH_ARGS=--quick for a look
 bench: build/.folder
