@@ -62,6 +62,7 @@ enum {
     FRAMES_MAX_ID = 0x7fffffff,
     FRAMES_MAX_WAITING_ACKS = 200, /* answers to PING and SETTINGS that are not in the chain yet */
     FRAMES_MAX_SETTINGS = 32,      /* entries of one SETTINGS */
+    FRAMES_MOST_EARLY = 128,       /* priorities that are kept ahead of their streams */
     FRAMES_KEPT_BYTES = 4096,      /* of control and of block.rest each, while nothing is in it */
     FRAMES_BUCKETS = 32,           /* a power of two */
     FRAMES_URGENCIES = 8,          /* RFC 9218 §4.1: 0 first */
@@ -150,7 +151,7 @@ struct frames_events {
 
 /** What we tell the client (RFC 9113 §6.5.2). */
 struct frames_options {
-    uint32_t max_streams;         /* told only: the owner refuses */
+    uint32_t max_streams;         /* told; the owner refuses */
     uint32_t stream_window_bytes; /* SETTINGS_INITIAL_WINDOW_SIZE; in force when acknowledged */
     uint32_t conn_window_bytes;   /* at least FRAMES_FIRST_WINDOW */
     uint32_t max_list_bytes;      /* told; the owner counts */

@@ -16,6 +16,7 @@ static void begin_request(struct frames_session *session)
 {
     struct frames_block *block = &session->block;
     session->last_id = block->id;
+    frames_early_take(session, block);
     if (block->id > session->last_allowed) {
         block->is_ignored = true;
         return;

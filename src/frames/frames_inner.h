@@ -94,6 +94,15 @@ void frames_input_end(struct frames_stream *stream);
 /** RFC 9218: from now on so. urgency < FRAMES_URGENCIES. */
 void frames_reprioritize(struct frames_stream *stream, uint8_t urgency, bool is_incremental);
 
+/* ---- frames_early.c -------------------------------------------------------------------------- */
+
+/** A PRIORITY_UPDATE of a stream that is not open: kept, if the stream can still come. One too many is an error
+ *  of the connection. */
+enum frames_result frames_early_keep(struct frames_session *session, struct frames_early entry);
+/** A request's block begins: what was kept for it, and nothing is kept any more for lower ids. */
+void frames_early_take(struct frames_session *session, struct frames_block *block);
+void frames_early_finish(struct frames_session *session);
+
 /* ---- frames_flow.c --------------------------------------------------------------------------- */
 
 /** WINDOW_UPDATE of a stream, or 0: of the connection. */

@@ -136,12 +136,13 @@ static bool judge_length(struct frames_block *block, struct span value)
     return true;
 }
 
-/* A value that cannot be read is as good as none (RFC 9218 §4). */
+/* A value that cannot be read is as good as none (RFC 9218 §4). What PRIORITY_UPDATE has said is newer (§7). */
 static bool take_priority(struct frames_block *block, struct span value)
 {
     uint8_t urgency = block->urgency;
     bool is_incremental = block->is_incremental;
-    if (!block->is_trailer && frames_priority_parse(value, &urgency, &is_incremental)) {
+    bool is_heeded = !block->is_trailer && !block->is_prioritized;
+    if (is_heeded && frames_priority_parse(value, &urgency, &is_incremental)) {
         block->urgency = urgency;
         block->is_incremental = is_incremental;
     }

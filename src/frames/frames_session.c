@@ -202,6 +202,7 @@ void frames_finish(struct frames_session *session)
             frames_stream_close(session->buckets[i], FRAMES_CANCEL);
         }
     }
+    frames_early_finish(session);
     hpack_decoder_finish(&session->decoder);
     hpack_encoder_finish(&session->encoder);
     buf_finish(&session->block.rest);

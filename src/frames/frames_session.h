@@ -51,6 +51,18 @@ struct frames_block {
     bool is_refused : 1;   /* … and answered with RST_STREAM at its end: no memory */
     bool is_malformed : 1; /* … PROTOCOL_ERROR */
     bool is_incremental : 1;
+    bool is_prioritized : 1; /* by PRIORITY_UPDATE, ahead of it */
+};
+
+/** Priorities that came ahead of their streams (RFC 9218 §7.1): frames_early.c. */
+struct frames_early {
+    int32_t id;
+    uint8_t urgency;
+    bool is_incremental;
+};
+struct frames_early_list {
+    unsigned count;
+    struct frames_early entries[FRAMES_MOST_EARLY];
 };
 
 /** What waits for frames_write(). */
@@ -80,9 +92,10 @@ struct frames_session {
     /* receiving */
     struct frames_input in;
     struct frames_block block;
-    int32_t last_id;      /* the highest that the client has used */
-    int32_t last_taken;   /* … that was given to the owner */
-    int32_t last_allowed; /* by our GOAWAY; FRAMES_MAX_ID */
+    struct frames_early_list *early; /* NULL: none */
+    int32_t last_id;                 /* the highest that the client has used */
+    int32_t last_taken;              /* … that was given to the owner */
+    int32_t last_allowed;            /* by our GOAWAY; FRAMES_MAX_ID */
     int32_t recv_window;
     int32_t recv_size;
     uint32_t consumed;

@@ -47,7 +47,7 @@ enum frames_result frames_priority_frame(struct frames_session *session)
                                    : frames_fail(session, FRAMES_FRAME_SIZE_ERROR));
 }
 
-/* RFC 9218 §7.1. Ahead of its stream it is forgotten: who wants it kept says it in the request. */
+/* RFC 9218 §7.1 */
 static enum frames_result priority_update(struct frames_session *session, const uint8_t *payload)
 {
     int32_t id = id_at(payload);
@@ -60,9 +60,13 @@ static enum frames_result priority_update(struct frames_session *session, const 
     uint8_t urgency = FRAMES_USUAL_URGENCY;
     bool is_incremental = false;
     bool is_whole = session->in.small_bytes == session->in.length;
-    if (stream && is_whole && frames_priority_parse(text, &urgency, &is_incremental)) {
-        frames_reprioritize(stream, urgency, is_incremental);
+    if (!is_whole || !frames_priority_parse(text, &urgency, &is_incremental)) {
+        return FRAMES_OK;
     }
+    if (!stream) {
+        return frames_early_keep(session, (struct frames_early){id, urgency, is_incremental});
+    }
+    frames_reprioritize(stream, urgency, is_incremental);
     return FRAMES_OK;
 }
 

@@ -214,7 +214,7 @@ void h2_driver_memory(const struct h2_options *options, struct h2_memory *memory
                         h2_heads_kept_bytes(own.limits) + h2_lines_kept_bytes() + field +
                         2 * mem_cost(H2_MAX_ANSWER),
         .idle_bytes = mem_cost(sizeof(struct h2_session)) + 2 * hpack_most_bytes() +
-                      2 * mem_cost(FRAMES_KEPT_BYTES),
+                      2 * mem_cost(FRAMES_KEPT_BYTES) + mem_cost(sizeof(struct frames_early_list)),
         .input_bytes = 2 * mem_cost(h2_all_windows(&own)) + head + field +
                        own.max_streams * (stream + ANSWER_BYTES),
         .head_bytes = head + field,

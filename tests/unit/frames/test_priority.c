@@ -1,6 +1,7 @@
 /* The text of a priority (RFC 9218 §4, RFC 8941 §3.2), and what is done with it (RFC 9218 §5, §7.1). */
 #include "support_reader.h"
 
+#include "base/alloc.h"
 #include "frames/frames_receive.h"
 
 #include "test.h"
@@ -210,9 +211,9 @@ TEST(test_requests_say_their_priority)
     }
 }
 
-static void add_update(struct buf *bytes, uint8_t id, const char *text)
+static void add_update(struct buf *bytes, int32_t id, const char *text)
 {
-    char payload[200] = {0, 0, 0, (char)id};
+    char payload[200] = {0, 0, (char)(id >> 8), (char)id};
     memcpy(payload + 4, text, strlen(text));
     wire_frame(bytes, FRAMES_PRIORITY_UPDATE, 0, 0, payload, 4 + strlen(text));
 }
@@ -239,14 +240,13 @@ TEST(test_priority_updates_say_all_of_a_priority)
     }
 }
 
-TEST(test_priority_updates_that_are_too_long_or_of_no_open_stream_are_ignored)
+TEST(test_priority_updates_that_are_too_long_or_cannot_be_read_are_ignored)
 {
     static const char *const lines[] = {GET_LINES, "priority", "u=1, i", NULL};
     struct buf bytes;
     buf_init(&bytes, 0);
-    add_update(&bytes, 1, "u=7"); /* ahead of its stream */
+    add_update(&bytes, 1, "u=7,"); /* also ahead of its stream */
     wire_headers(&bytes, FRAMES_END_STREAM, 1, lines);
-    add_update(&bytes, 3, "u=6"); /* of one that has not come */
     char text[100];
     memset(text, ' ', sizeof text);
     memcpy(text, "u=5,", 4);
@@ -267,6 +267,137 @@ TEST(test_priority_updates_as_long_as_we_read_are_read)
     add_update(&bytes, 1, text);
     expect_priority(&bytes, 5, false);
     buf_finish(&bytes);
+}
+
+/* ---- ahead of their streams ------------------------------------------------------------------ */
+
+static void expect_stream(const struct frames_stream *stream, int32_t id, unsigned urgency,
+                          bool is_incremental)
+{
+    EXPECT_INT(stream->id, id);
+    EXPECT_INT(stream->urgency, urgency);
+    EXPECT_INT(stream->is_incremental, is_incremental);
+}
+
+TEST(test_a_priority_update_ahead_of_its_stream_is_kept_for_it)
+{
+    /* RFC 9218 §7.1: the last one, and over what the request says */
+    static const char *const lines[] = {GET_LINES, "priority", "u=1, i", NULL};
+    static const size_t pieces[] = {0, 1, 7};
+    struct buf bytes;
+    buf_init(&bytes, 0);
+    add_update(&bytes, 9, "u=6");
+    add_update(&bytes, 3, "u=7, i");
+    add_update(&bytes, 5, "u=2");
+    add_update(&bytes, 3, "u=4");
+    add_update(&bytes, 7, "");
+    for (int32_t id = 3; id < 13; id += 2) { /* 1 is skipped */
+        wire_headers(&bytes, FRAMES_END_STREAM, id, lines);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        struct reader reader;
+        EXPECT_INT(reader_open(&reader, NULL, true), GALLEY_OK);
+        EXPECT_INT(reader_feed(&reader, &bytes, pieces[i]), FRAMES_OK);
+        expect_stream(&reader.streams[0], 3, 4, false);
+        expect_stream(&reader.streams[1], 5, 2, false);
+        expect_stream(&reader.streams[2], 7, 3, false);
+        expect_stream(&reader.streams[3], 9, 6, false);
+        expect_stream(&reader.streams[4], 11, 1, true);
+        EXPECT(!reader.session.early); /* nothing is held for what has come */
+        reader_close(&reader);
+    }
+    buf_finish(&bytes);
+}
+
+TEST(test_what_was_kept_is_dropped_when_its_id_is_passed)
+{
+    /* RFC 9113 §5.1.1 */
+    struct reader reader;
+    struct buf bytes;
+    buf_init(&bytes, 0);
+    EXPECT_INT(reader_open(&reader, NULL, true), GALLEY_OK);
+    add_update(&bytes, 1, "u=0");
+    add_update(&bytes, 3, "u=0");
+    add_update(&bytes, 7, "u=0");
+    EXPECT_INT(reader_feed(&reader, &bytes, 0), FRAMES_OK);
+    EXPECT_INT(reader.session.early->count, 3);
+    buf_clear(&bytes);
+    WIRE_FRAME(&bytes, FRAMES_HEADERS, FRAMES_END_HEADERS, 5,
+               ""); /* also by one that is no request */
+    EXPECT_INT(reader_feed(&reader, &bytes, 0), FRAMES_OK);
+    EXPECT_INT(reader.session.early->count, 1);
+    buf_clear(&bytes);
+    add_update(&bytes, 3, "u=0"); /* can never come */
+    wire_get(&bytes, FRAMES_END_STREAM, 9);
+    EXPECT_INT(reader_feed(&reader, &bytes, 0), FRAMES_OK);
+    EXPECT(!reader.session.early);
+    expect_stream(&reader.streams[0], 9, 3, false);
+    buf_finish(&bytes);
+    reader_close(&reader);
+}
+
+static enum frames_result feed_updates(struct reader *reader, int32_t from, unsigned count)
+{
+    struct buf bytes;
+    buf_init(&bytes, 0);
+    for (unsigned i = 0; i < count; i++) {
+        add_update(&bytes, from + 2 * (int32_t)i, "u=1");
+    }
+    enum frames_result result = reader_feed(reader, &bytes, 0);
+    buf_finish(&bytes);
+    return result;
+}
+
+TEST(test_priorities_ahead_of_more_streams_than_may_be_end_the_connection)
+{
+    /* RFC 9218 §7.1: with those that are open */
+    struct reader reader;
+    struct buf bytes;
+    buf_init(&bytes, 0);
+    EXPECT_INT(reader_open(&reader, NULL, true), GALLEY_OK);
+    WIRE_FRAME(&bytes, FRAMES_SETTINGS, FRAMES_ACK, 0, "");
+    wire_get(&bytes, FRAMES_END_STREAM, 1);
+    EXPECT_INT(reader_feed(&reader, &bytes, 0), FRAMES_OK);
+    EXPECT_INT(feed_updates(&reader, 3, 99), FRAMES_OK);
+    EXPECT_INT(feed_updates(&reader, 3, 99), FRAMES_OK); /* again, of the same */
+    (void)reader_told(&reader);
+    expect_said(&reader, "");
+    EXPECT_INT(feed_updates(&reader, 1001, 1), FRAMES_OK);
+    expect_told(&reader, "failed PROTOCOL_ERROR");
+    expect_said(&reader, "GOAWAY 1 PROTOCOL_ERROR");
+    buf_finish(&bytes);
+    reader_close(&reader);
+}
+
+TEST(test_so_many_priorities_are_kept_and_no_more)
+{
+    /* RFC 9113 §6.5.3: a client that has not acknowledged our SETTINGS cannot know how many there may be. */
+    struct reader reader;
+    struct buf bytes;
+    buf_init(&bytes, 0);
+    EXPECT_INT(reader_open(&reader, NULL, true), GALLEY_OK);
+    EXPECT_INT(feed_updates(&reader, 1, 1000), FRAMES_OK);
+    EXPECT_INT(reader.session.early->count, FRAMES_MOST_EARLY);
+    wire_get(&bytes, FRAMES_END_STREAM, 2 * FRAMES_MOST_EARLY - 1);
+    wire_get(&bytes, FRAMES_END_STREAM, 2 * FRAMES_MOST_EARLY + 1);
+    EXPECT_INT(reader_feed(&reader, &bytes, 0), FRAMES_OK);
+    expect_stream(&reader.streams[0], 2 * FRAMES_MOST_EARLY - 1, 1, false);
+    expect_stream(&reader.streams[1], 2 * FRAMES_MOST_EARLY + 1, 3, false);
+    EXPECT(!reader.session.early);
+    buf_finish(&bytes);
+    reader_close(&reader);
+}
+
+TEST(test_a_priority_for_which_there_is_no_memory_is_forgotten)
+{
+    struct reader reader;
+    EXPECT_INT(reader_open(&reader, NULL, true), GALLEY_OK);
+    mem_fail_nth(1);
+    EXPECT_INT(frames_early_keep(&reader.session, (struct frames_early){1, 1, false}), FRAMES_OK);
+    EXPECT(mem_fail_happened());
+    mem_fail_nth(0);
+    EXPECT(!reader.session.early);
+    reader_close(&reader);
 }
 
 TEST(test_priority_updates_of_pushed_streams_end_the_connection)

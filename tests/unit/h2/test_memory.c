@@ -67,6 +67,12 @@ TEST(test_an_idle_connection_takes_no_more_than_promised)
         EXPECT_INT(world_conn(&world)->state, CONN_IDLE);
         EXPECT((uint64_t)(mem_live_bytes() - before) - bytes_of_peer(peer) <= most);
     }
+    for (uint8_t id = 9; id < 200; id = (uint8_t)(id + 2)) { /* priorities ahead of streams */
+        const uint8_t update[] = {0, 0, 0, id, 'u', '=', '1'};
+        raw_frame(&world, peer, 0x10, 0, 0, update, sizeof update);
+    }
+    EXPECT_INT(world_conn(&world)->state, CONN_IDLE);
+    EXPECT((uint64_t)(mem_live_bytes() - before) - bytes_of_peer(peer) <= most);
     EXPECT(mem_is_watched() || (uint64_t)(mem_live_bytes() - before) > bytes_of_peer(peer));
     sim_peer_free(peer);
     world_close(&world);

@@ -251,3 +251,23 @@ TEST(test_what_is_not_http2_is_told_so)
     sim_peer_free(peer);
     world_close(&world);
 }
+
+/* RFC 9218 §7.1, §10 */
+TEST(test_a_priority_ahead_of_its_stream_decides_who_is_sent_first)
+{
+    static const uint8_t first[] = {0, 0, 0, 3, 'u', '=', '0'};
+    struct world world;
+    world_open(&world);
+    struct sim_peer *peer = raw_open(&world);
+    struct buf out;
+    buf_init(&out, 0);
+    raw_add(&out, 0x10, 0, 0, first, sizeof first);
+    raw_add_get(&out, 1, "/big", NGHTTP2_FLAG_END_STREAM);
+    raw_add_get(&out, 3, "/big", NGHTTP2_FLAG_END_STREAM);
+    raw_send(&world, peer, out.data, out.len);
+    EXPECT(raw_count(peer, NGHTTP2_DATA, 3, NULL) > 0); /* all of the connection's first window */
+    EXPECT_INT(raw_count(peer, NGHTTP2_DATA, 1, NULL), 0);
+    buf_finish(&out);
+    sim_peer_free(peer);
+    world_close(&world);
+}
