@@ -32,6 +32,7 @@ static int begin_trailer(struct frames_session *session)
     struct frames_block *block = &session->block;
     struct frames_stream *stream = frames_stream_find(session, block->id);
     block->is_ignored = !stream || stream->was_reset || stream->input_ended;
+    block->is_late = !stream;
     if (block->is_ignored) {
         return stream ? frames_reset(stream, FRAMES_STREAM_CLOSED) : GALLEY_OK;
     }
@@ -65,6 +66,7 @@ static bool on_field(void *arg, const struct hpack_field *field)
 {
     struct frames_session *session = arg;
     struct frames_block *block = &session->block;
+    block->is_request |= block->is_late && field->name.len > 0 && field->name.ptr[0] == ':';
     if (block->is_ignored || block->is_refused || block->is_malformed || session->is_ending) {
         return true;
     }
@@ -194,6 +196,9 @@ enum frames_result frames_block_end(struct frames_session *session)
     struct frames_block *block = &session->block;
     block->is_open = false;
     buf_finish(&block->rest); /* an idle connection keeps nothing */
+    if (block->is_request) {  /* §5.1.1: ids only grow. Trailers may come late, requests cannot */
+        return frames_result_of(frames_fail(session, FRAMES_PROTOCOL_ERROR));
+    }
     if (block->is_ignored) {
         return FRAMES_OK;
     }

@@ -48,6 +48,8 @@ struct frames_block {
     bool is_end : 1;  /* END_STREAM */
     bool is_trailer : 1;
     bool is_ignored : 1;   /* decoded for the table only */
+    bool is_late : 1;      /* … for its stream is closed */
+    bool is_request : 1;   /* … and it has what only requests have */
     bool is_refused : 1;   /* … and answered with RST_STREAM at its end: no memory */
     bool is_malformed : 1; /* … PROTOCOL_ERROR */
     bool is_incremental : 1;

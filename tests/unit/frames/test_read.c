@@ -373,6 +373,7 @@ TEST(test_goaway_of_the_client_ends_the_connection_with_its_streams)
 TEST(test_a_stream_is_closed_by_rst_stream)
 {
     /* RFC 9113 §5.1, §6.4: and what comes for it then is ignored */
+    static const char *const trailer[] = {"x", "y", NULL};
     EXPECT_ON_OPEN(FRAMES_RST_STREAM, 0, "\0\0\0\2", "; closed 1 INTERNAL_ERROR" NOTHING);
     EXPECT_ON_OPEN(FRAMES_RST_STREAM, 0, "\0\0\0\0", "; closed 1 NO_ERROR" NOTHING);
     EXPECT_ON_OPEN(FRAMES_RST_STREAM, 0, "\377\377\377\377", "; closed 1 ?" NOTHING);
@@ -384,7 +385,7 @@ TEST(test_a_stream_is_closed_by_rst_stream)
     WIRE_FRAME(&bytes, FRAMES_WINDOW_UPDATE, 0, 1, "\0\0\0\1");
     WIRE_FRAME(&bytes, FRAMES_PRIORITY, 0, 1, "\0\0\0\0\0");
     WIRE_FRAME(&bytes, FRAMES_DATA, FRAMES_END_STREAM, 1, "late");
-    wire_get(&bytes, FRAMES_END_STREAM, 1);
+    wire_headers(&bytes, FRAMES_END_STREAM, 1, trailer);
     WIRE_FRAME(&bytes, FRAMES_PING, 0, 0, "12345678");
     struct habits habits = {.hides_fields = true};
     expect_read(&bytes, &habits,
@@ -430,9 +431,6 @@ TEST(test_ids_grow_and_lower_ones_are_closed)
     struct buf bytes;
     buf_init(&bytes, 0);
     wire_get(&bytes, FRAMES_END_STREAM, 5);
-    WIRE_FRAME(&bytes, FRAMES_RST_STREAM, 0, 3, "\0\0\0\10");
-    WIRE_FRAME(&bytes, FRAMES_WINDOW_UPDATE, 0, 1, "\0\0\0\1");
-    wire_get(&bytes, FRAMES_END_STREAM, 3); /* decoded, and no request */
     wire_get(&bytes, FRAMES_END_STREAM, FRAMES_MAX_ID);
     expect_read(&bytes, &habits,
                 "head 5; request 5 end; head 2147483647; request 2147483647 end |  | ");
@@ -442,6 +440,63 @@ TEST(test_ids_grow_and_lower_ones_are_closed)
     expect_read(&bytes, &habits,
                 "head 5; request 5 end; failed PROTOCOL_ERROR |  | GOAWAY 5 PROTOCOL_ERROR");
     buf_finish(&bytes);
+}
+
+/* A frame on stream 3, behind the request 5: `text` is what follows on the event of that. */
+static void expect_lower(uint8_t type, uint8_t flags, const char *payload, size_t len,
+                         const char *text)
+{
+    struct habits habits = {.hides_fields = true};
+    struct buf bytes;
+    char all[200];
+    buf_init(&bytes, 0);
+    wire_get(&bytes, 0, 5);
+    wire_frame(&bytes, type, flags, 3, payload, len);
+    (void)snprintf(all, sizeof all, "head 5; request 5%s", text);
+    expect_read(&bytes, &habits, all);
+    buf_finish(&bytes);
+}
+
+#define EXPECT_LOWER(type, flags, literal, text)                                                   \
+    expect_lower((type), (flags), literal, sizeof(literal) - 1, (text))
+
+/* RFC 9113 §5.1.1: ids that were passed over are closed, and §5.1 says what may come then: what nobody can
+ * tell from a late frame is looked at as far as it must be, and dropped. */
+TEST(test_frames_on_ids_that_were_passed_over)
+{
+    static const char failed[] = "; failed PROTOCOL_ERROR |  | GOAWAY 5 PROTOCOL_ERROR";
+    EXPECT_LOWER(FRAMES_DATA, 0, "late", "; data_ended 0 4 |  | ");
+    EXPECT_LOWER(FRAMES_DATA, FRAMES_END_STREAM, "late", "; data_ended 0 4 end |  | ");
+    EXPECT_LOWER(FRAMES_HEADERS, FRAMES_END_HEADERS | FRAMES_END_STREAM, "\0\1x\1y", NOTHING);
+    EXPECT_LOWER(FRAMES_PRIORITY, 0, "\0\0\0\0\0", NOTHING);
+    EXPECT_LOWER(FRAMES_RST_STREAM, 0, "\0\0\0\10", NOTHING);
+    EXPECT_LOWER(FRAMES_SETTINGS, 0, "", failed);
+    EXPECT_LOWER(FRAMES_PUSH_PROMISE, FRAMES_END_HEADERS, "\0\0\0\2", failed);
+    EXPECT_LOWER(FRAMES_PING, 0, "12345678", failed);
+    EXPECT_LOWER(FRAMES_GOAWAY, 0, "\0\0\0\0\0\0\0\0", failed);
+    EXPECT_LOWER(FRAMES_WINDOW_UPDATE, 0, "\0\0\0\1", NOTHING);
+    EXPECT_LOWER(FRAMES_WINDOW_UPDATE, 0, "\0\0\0\0", " |  | RST_STREAM 3 PROTOCOL_ERROR");
+    EXPECT_LOWER(FRAMES_CONTINUATION, FRAMES_END_HEADERS, "\202", failed);
+    EXPECT_LOWER(0x42, 0, "unknown", NOTHING);
+}
+
+/* §5.1.1: ids only grow; of one that was used, too. Trailers may be late, requests cannot. */
+TEST(test_a_request_on_a_lower_id_ends_the_connection)
+{
+    for (int32_t id = 1; id < 5; id += 2) {
+        struct habits habits = {.hides_fields = true};
+        struct buf bytes;
+        buf_init(&bytes, 0);
+        wire_get(&bytes, FRAMES_END_STREAM, 1);
+        WIRE_FRAME(&bytes, FRAMES_RST_STREAM, 0, 1, "\0\0\0\10");
+        wire_get(&bytes, FRAMES_END_STREAM, 5);
+        wire_get(&bytes, FRAMES_END_STREAM, id);
+        WIRE_FRAME(&bytes, FRAMES_PING, 0, 0, "12345678");
+        expect_read(&bytes, &habits,
+                    "head 1; request 1 end; closed 1 CANCEL; head 5; request 5 end; "
+                    "failed PROTOCOL_ERROR |  | GOAWAY 5 PROTOCOL_ERROR");
+        buf_finish(&bytes);
+    }
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */
