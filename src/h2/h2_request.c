@@ -83,19 +83,12 @@ static int judge_sizes(struct h2_driver *driver, const struct h2_head *head)
     return status;
 }
 
-/* RFC 9113 §8.3.1: :path is a path, or "*" of OPTIONS; the other forms are HTTP/1's. RFC 9110 §4.3.1,
- * §4.2: only http and https have paths of ours. */
+/* RFC 9110 §4.2, §4.3.1: only http and https have paths of ours, and of these the room frames has found that
+ * :path is a path, or "*" of OPTIONS. */
 static bool is_our_target(const struct h2_head *head, const struct request *request)
 {
-    if (request->method == METHOD_CONNECT) {
-        return true;
-    }
-    bool is_http = span_equal_nocase(head->scheme, SPAN("http")) ||
-                   span_equal_nocase(head->scheme, SPAN("https"));
-    bool is_path = head->path.len > 0 &&
-                   (head->path.ptr[0] == '/' ||
-                    (request->method == METHOD_OPTIONS && span_equal(head->path, SPAN("*"))));
-    return is_http && is_path;
+    return request->method == METHOD_CONNECT || span_equal_nocase(head->scheme, SPAN("http")) ||
+           span_equal_nocase(head->scheme, SPAN("https"));
 }
 
 static int judge_target(struct h2_driver *driver, const struct h2_head *head,
@@ -114,6 +107,7 @@ static int judge_target(struct h2_driver *driver, const struct h2_head *head,
         counter_add(&driver->counters.bad_targets, 1);
         return STATUS_BAD_REQUEST;
     }
+    DEBUG_CHECK(request->target.form != TARGET_ABSOLUTE); /* which is HTTP/1's */
     terminate_path(request);
     return 0;
 }

@@ -271,3 +271,58 @@ TEST(test_a_priority_ahead_of_its_stream_decides_who_is_sent_first)
     sim_peer_free(peer);
     world_close(&world);
 }
+
+/* RFC 9110 §6.5.1, RFC 9113 §8.1: trailers end the body, and whatever they are called they are no fields of
+ * the request: the same as over HTTP/1.1. Two kinds are malformed all the same: pseudo-fields (§8.1), and fields
+ * of the connection (§8.2.2), which HTTP/1.1 has. L8 */
+TEST(test_trailers_are_never_taken_for_fields)
+{
+    static const char *const dropped[][2] = {
+        {"host", "evil"},
+        {"content-length", "9"},
+        {"content-length", "x"},
+        {"cookie", "a=b"},
+        {"authorization", "x"},
+        {"x-forwarded-for", "1.2.3.4"},
+        {"expect", "x"},
+        {"content-encoding", "x"},
+        {"x-mine", "1"},
+        {"priority", "u=0, \""},
+        {"host", ""},
+    };
+    static const char *const malformed[][2] = {
+        {":path", "/x"},    {":status", "200"}, {"transfer-encoding", "chunked"},
+        {"connection", ""}, {"te", "gzip"},     {"upgrade", "h2c"},
+    };
+    struct world world;
+    world_open(&world);
+    struct sim_peer *peer = raw_open(&world);
+    enum { DROPPED = sizeof dropped / sizeof *dropped };
+    enum { ALL = DROPPED + sizeof malformed / sizeof *malformed };
+    for (int32_t i = 0; i < ALL; i++) {
+        const char *const *line = i < DROPPED ? dropped[i] : malformed[i - DROPPED];
+        uint32_t code = 0;
+        struct buf head, trailer, out;
+        buf_init(&head, 0);
+        buf_init(&trailer, 0);
+        buf_init(&out, 0);
+        raw_add_request(&head, "POST", "/later");
+        raw_add_field(&trailer, line[0], line[1]);
+        raw_add(&out, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, 2 * i + 1, head.data, head.len);
+        raw_add(&out, NGHTTP2_DATA, 0, 2 * i + 1, "abc", 3);
+        raw_add(&out, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS | NGHTTP2_FLAG_END_STREAM,
+                2 * i + 1, trailer.data, trailer.len);
+        raw_send(&world, peer, out.data, out.len);
+        EXPECT_INT(raw_count(peer, NGHTTP2_RST_STREAM, 2 * i + 1, &code), i < DROPPED ? 0 : 1);
+        EXPECT_INT(code, i < DROPPED ? 0 : NGHTTP2_PROTOCOL_ERROR);
+        const struct exchange *exchange = i < DROPPED ? world.later[world.later_count - 1] : NULL;
+        EXPECT_INT(exchange ? exchange->request.fields->count : 1, 1); /* Host, of :authority */
+        EXPECT_SPAN(exchange ? fields_get(exchange->request.fields, FIELD_HOST) : SPAN("a"), "a");
+        buf_finish(&head);
+        buf_finish(&trailer);
+        buf_finish(&out);
+    }
+    EXPECT_INT(raw_count(peer, NGHTTP2_GOAWAY, 0, NULL), 0);
+    sim_peer_free(peer);
+    world_close(&world);
+}
