@@ -5,8 +5,6 @@
 
 #include <galley/base.h>
 
-#include <string.h>
-
 #define ZSTD_STATIC_LINKING_ONLY
 #include <zstd.h>
 #include <zstd_errors.h>
@@ -88,17 +86,15 @@ const struct encoder_kind encoder_zstd = {create_encoder, destroy_encoder, run_e
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-/* The first bytes of a frame, as far as they went by. */
-struct zstd_magic {
-    unsigned char bytes[4];
-    size_t len;
-};
-
 /* The library may be built to read what came before RFC 8878 as well, by decoders that only old files
- * have a use for and that take memory past ours. So each frame's first bytes are looked at here. */
+ * have a use for and that take memory past ours: so a frame's magic number is looked at here. And it
+ * judges what may be a whole frame by other code than what comes in pieces, which takes what the
+ * latter refuses, and even looks for such a frame in the middle of another one's header: so no more
+ * than a byte at a time is handed over until the header is behind. */
 struct zstd_decoder {
     ZSTD_DCtx *library;
-    struct zstd_magic magic;
+    unsigned start_len; /* bytes of this frame that went by, up to ZSTD_FRAMEHEADERSIZE_MAX */
+    bool is_skippable;  /* RFC 8878 §3.1.2 */
 };
 
 static void destroy_decoder(void *state)
@@ -135,48 +131,35 @@ static int code_of_error(size_t result)
     }
 }
 
-/* Of in what still belongs to the number. */
-static struct span magic_part(const struct zstd_magic *magic, struct span in)
-{
-    size_t left = sizeof magic->bytes - magic->len;
-    return span_make(in.ptr, in.len < left ? in.len : left);
-}
-
-static void add_magic(struct zstd_magic *magic, struct span part)
-{
-    if (part.len > 0) {
-        memcpy(magic->bytes + magic->len, part.ptr, part.len);
-        magic->len += part.len;
-    }
-}
-
 /* RFC 8878 §3.1.1, §3.1.2: 0xFD2FB528, or 0x184D2A50 with any lower half of the first byte. */
-static bool is_allowed(const struct zstd_magic *magic)
+static bool is_frames_next(struct zstd_decoder *decoder, unsigned char byte)
 {
     static const unsigned char frame[] = {0x28, 0xb5, 0x2f, 0xfd};
     static const unsigned char skippable[] = {0x50, 0x2a, 0x4d, 0x18};
-    if (magic->len == 0) {
-        return true;
+    unsigned at = decoder->start_len;
+    if (at == 0) {
+        decoder->is_skippable = (byte & 0xf0) == skippable[0];
+        return decoder->is_skippable || byte == frame[0];
     }
-    if ((magic->bytes[0] & 0xf0) == skippable[0]) {
-        return memcmp(magic->bytes + 1, skippable + 1, magic->len - 1) == 0;
-    }
-    return memcmp(magic->bytes, frame, magic->len) == 0;
+    return at >= sizeof frame || byte == (decoder->is_skippable ? skippable : frame)[at];
+}
+
+static bool is_at_start(const struct zstd_decoder *decoder, struct span in)
+{
+    return in.len > 0 && decoder->start_len < ZSTD_FRAMEHEADERSIZE_MAX;
 }
 
 static int run_decoder(void *state, struct span *in, struct decoder_output *out)
 {
     struct zstd_decoder *decoder = state;
-    struct span part = magic_part(&decoder->magic, *in);
-    add_magic(&decoder->magic, part);
-    if (!is_allowed(&decoder->magic)) {
+    bool is_start = is_at_start(decoder, *in);
+    if (is_start && !is_frames_next(decoder, (unsigned char)*in->ptr)) {
         return GALLEY_EPROTO;
     }
-    /* The number goes by itself: a frame that comes whole would be judged by other code of the
-     * library, which takes what it refuses in pieces. */
-    ZSTD_inBuffer input = {in->ptr, part.len > 0 ? part.len : in->len, 0};
+    ZSTD_inBuffer input = {in->ptr, is_start ? 1 : in->len, 0};
     ZSTD_outBuffer output = {out->at, out->room, 0};
     size_t result = ZSTD_decompressStream(decoder->library, &output, &input);
+    decoder->start_len += is_start ? (unsigned)input.pos : 0;
     *in = span_from(*in, input.pos);
     out->at += output.pos;
     out->room -= output.pos;
@@ -192,7 +175,7 @@ static int run_decoder(void *state, struct span *in, struct decoder_output *out)
 /* The library begins the next frame by itself. */
 static int again(void *state)
 {
-    ((struct zstd_decoder *)state)->magic.len = 0;
+    ((struct zstd_decoder *)state)->start_len = 0;
     return GALLEY_OK;
 }
 

@@ -237,17 +237,23 @@ TEST(test_frames_of_zstd_before_its_standard_are_refused)
     buf_finish(&back);
 }
 
-/* RFC 8878 §3.1.1.2.4: no block is larger than the window, which is empty here; this one, of one byte that
- * is repeated no times, would pass the library's way for frames that come whole. */
+/* What the library takes of frames that come whole, or takes for one of them. */
 TEST(test_a_frame_is_judged_alike_whole_and_in_pieces)
 {
-    static const char frame[] = {'\x28', '\xb5', '\x2f', '\xfd', '\x20', 0, '\x03', 0, 0, 'x'};
+    /* RFC 8878 §3.1.1.2.4: no block is larger than the window, which is empty here; this one is of one
+     * byte that is repeated no times. */
+    static const char empty[] = {'\x28', '\xb5', '\x2f', '\xfd', '\x20', 0, '\x03', 0, 0, 'x'};
+    /* Behind its magic number the header looks like a frame to skip. */
+    static const char within[] = {'\x28', '\xb5', '\x2f', '\xfd', '\x50', '\x2a', '\x4d', '\x18',
+                                  4,      0,      0,      0,      'a',    'b',    'c',    'd'};
+    static const struct span frames[] = {{empty, sizeof empty}, {within, sizeof within}};
     struct buf back;
     buf_init(&back, 0);
-    for (size_t piece = 1; piece <= sizeof frame; piece++) {
-        struct decode_steps steps = {piece, 64};
-        EXPECT_INT(decode(CODING_ZSTD, NULL, steps, span_make(frame, sizeof frame), &back),
-                   GALLEY_EPROTO);
+    for (size_t i = 0; i < sizeof frames / sizeof *frames; i++) {
+        for (size_t piece = 1; piece <= frames[i].len; piece++) {
+            struct decode_steps steps = {piece, 8192};
+            EXPECT_INT(decode(CODING_ZSTD, NULL, steps, frames[i], &back), GALLEY_EPROTO);
+        }
     }
     buf_finish(&back);
 }
