@@ -1,5 +1,5 @@
-/* h2/h2_drain.c — what time does to a session: the two steps of a drain, and streams whose client is too
- * slow. On the loop; one timer a session, armed only while somebody waits for the client.
+/* h2/h2_drain.c — what time does to a session: the two steps of a drain, blocks that do not end, and streams
+ * whose client is too slow. On the loop; one timer a session, armed only while somebody waits for the client.
  *
  * RFC 9113 §6.8: a first GOAWAY with the highest id asks for no more requests; those that were on their
  * way are still taken, until the client has answered a PING that was sent behind it, or a second has
@@ -109,6 +109,16 @@ static void judge(struct h2_stream *stream)
     }
 }
 
+/* ---- blocks that do not end ------------------------------------------------------------------ */
+
+/* L20: nothing else can come meanwhile (RFC 9113 §4.3). Beside open streams the connection has no deadline of
+ * its own. */
+static bool is_block_late(const struct h2_session *session, int64_t now_ms)
+{
+    int64_t most_ms = session->conn->set->limits->head_ms;
+    return session->frames.block.is_open && now_ms - session->head_began_ms >= most_ms;
+}
+
 /* ---- the timer ------------------------------------------------------------------------------- */
 
 static void tick(struct timer *timer)
@@ -123,6 +133,9 @@ static void tick(struct timer *timer)
         finish(session);
     }
     h2_streams_each(session, judge);
+    if (is_block_late(session, now_ms)) {
+        h2_end(session, FRAMES_NO_ERROR, CLOSE_HEAD_TIMEOUT);
+    }
     h2_settle(session);
 }
 
@@ -142,7 +155,8 @@ void h2_tick_if_needed(struct h2_session *session)
     if (timer_is_armed(&session->tick)) {
         return;
     }
-    if (session->drain == H2_DRAIN_NOTICE || waits_for_client(session)) {
+    bool is_needed = session->drain == H2_DRAIN_NOTICE || session->frames.block.is_open;
+    if (is_needed || waits_for_client(session)) {
         struct loop *loop = conn_loop(session->conn);
         loop_timer_start(loop, &session->tick, loop_now_ms(loop) + TICK_MS, tick);
     }

@@ -40,6 +40,7 @@ static bool frame_began(void *ctx, uint8_t type, uint8_t flags, int32_t id,
     switch (type) {
     case FRAMES_HEADERS:
         session->continuations = 0;
+        session->head_began_ms = loop_now_ms(conn_loop(session->conn));
         return true; /* later, when more is known of it; DATA, too */
     case FRAMES_CONTINUATION:
         return count_continuation(session);
@@ -122,7 +123,6 @@ static bool head_began(void *ctx, int32_t id)
     drop_head(session); /* of a block that was given up */
     session->head = h2_head_take(session->driver);
     session->head_id = id;
-    session->head_began_ms = loop_now_ms(conn_loop(session->conn));
     if (!session->head) {
         counter_add(&session->driver->counters.out_of_memory, 1);
     }

@@ -40,6 +40,43 @@ TEST(test_a_head_must_come_in_time_whatever_the_trickle)
     world_close(&world);
 }
 
+/* L20: a block that does not end, of a request, of trailers, or on a closed stream, keeps all others from coming,
+ * and an answer that takes its time buys it none. */
+TEST(test_a_block_must_come_in_time_beside_open_streams_too)
+{
+    static const struct {
+        int32_t id;
+        const char *method;
+    } cases[] = {{9, "GET"}, {5, "POST"}, {3, "GET"}};
+    for (size_t i = 0; i < 3; i++) {
+        struct world world;
+        struct buf out, block;
+        world_open(&world);
+        struct sim_peer *peer = raw_open(&world);
+        buf_init(&out, 0);
+        buf_init(&block, 0);
+        raw_add_request(&block, cases[i].method, "/later");
+        raw_add_get(&out, 1, "/later", NGHTTP2_FLAG_END_STREAM);
+        raw_add(&out, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, 5, block.data, block.len);
+        raw_send(&world, peer, out.data, out.len);
+        sim_advance(world.loop, 3000);
+        raw_frame(&world, peer, NGHTTP2_HEADERS, 0, cases[i].id, "\0\1x", 3);
+        for (int s = 0; s < 9; s++) {
+            sim_advance(world.loop, 1000);
+            EXPECT(!sim_is_closed(peer));
+            raw_frame(&world, peer, NGHTTP2_CONTINUATION, 0, cases[i].id, NULL, 0);
+        }
+        EXPECT_INT(world_conn(&world)->state, CONN_BUSY);
+        sim_advance(world.loop, 2000);
+        raw_expect_end(&world, peer, NGHTTP2_NO_ERROR);
+        EXPECT_INT(world_closed(&world, CLOSE_HEAD_TIMEOUT), 1);
+        buf_finish(&out);
+        buf_finish(&block);
+        sim_peer_free(peer);
+        world_close(&world);
+    }
+}
+
 TEST(test_idle_connections_end_with_goaway)
 {
     struct world world;
