@@ -66,8 +66,9 @@ static bool on_field(void *arg, const struct hpack_field *field)
 {
     struct frames_session *session = arg;
     struct frames_block *block = &session->block;
-    block->is_request |= block->is_late && field->name.len > 0 && field->name.ptr[0] == ':';
     if (block->is_ignored || block->is_refused || block->is_malformed || session->is_ending) {
+        bool is_pseudo = field->name.len > 0 && field->name.ptr[0] == ':';
+        block->is_request |= block->is_late && is_pseudo;
         return true;
     }
     if (!frames_judge_field(block, field)) {
