@@ -14,7 +14,10 @@
 
 #include "base/check.h"
 
-enum { KEPT_IDLE_BYTES = 512 /* of control, while no stream is open */ };
+enum {
+    KEPT_IDLE_BYTES = 512, /* of control, while no stream is open */
+    LEAST_CUT_BYTES = 1024 /* no frame is cut to less because the chain is full */
+};
 
 /* ---- the schedule ---------------------------------------------------------------------------- */
 
@@ -171,12 +174,25 @@ static bool send_control(struct frames_session *session, struct chain *out)
 
 /* ---- DATA ------------------------------------------------------------------------------------ */
 
+/* What is within the windows. */
 static uint32_t frame_len(const struct frames_stream *stream, uint64_t bytes)
 {
     int32_t session_window = stream->session->send_window;
     int32_t window = stream->send_window < session_window ? stream->send_window : session_window;
     uint32_t most = window < FRAMES_MAX_PAYLOAD ? (uint32_t)window : FRAMES_MAX_PAYLOAD;
     return bytes < most ? (uint32_t)bytes : most;
+}
+
+/* The chain ends where its owner wants it, so that what he sends at once is not followed by a few bytes
+ * on their own. 0: what there is must leave first. An empty chain takes a whole frame. */
+static uint32_t cut_to_room(uint32_t len, const struct chain *out, uint64_t max_bytes)
+{
+    uint64_t room = max_bytes - out->bytes;
+    if (chain_is_empty(out) || len + (uint64_t)FRAMES_HEAD_BYTES <= room) {
+        return len;
+    }
+    bool is_worth_it = room >= FRAMES_HEAD_BYTES + LEAST_CUT_BYTES;
+    return is_worth_it ? (uint32_t)room - FRAMES_HEAD_BYTES : 0;
 }
 
 /* `len` is within the windows. Where the stream goes from here. */
@@ -231,8 +247,11 @@ static enum frames_result ask(struct frames_session *session, struct frames_stre
     return FRAMES_OK;
 }
 
-static enum frames_result send_next(struct frames_session *session, struct frames_stream *stream)
+/* *ret_is_full: it did nothing, for want of room. */
+static enum frames_result send_next(struct frames_stream *stream, const struct chain *out,
+                                    uint64_t max_bytes, bool *ret_is_full)
 {
+    struct frames_session *session = stream->session;
     if (stream->send_window <= 0) {
         frames_unlist(stream);
         stream->is_blocked = true;
@@ -247,7 +266,10 @@ static enum frames_result send_next(struct frames_session *session, struct frame
         stream->is_deferred = true;
         return FRAMES_OK;
     }
-    return send_frame(stream, frame_len(stream, ready.bytes), &ready);
+    uint32_t wanted = frame_len(stream, ready.bytes);
+    uint32_t len = cut_to_room(wanted, out, max_bytes);
+    *ret_is_full = len == 0 && wanted > 0;
+    return *ret_is_full ? FRAMES_OK : send_frame(stream, len, &ready);
 }
 
 /* ---- all of it ------------------------------------------------------------------------------- */
@@ -257,9 +279,9 @@ static bool has_control(const struct frames_session *session)
     return session->out.control.len > 0 || !list_is_empty(&session->out.resets);
 }
 
-/* *ret_did_something: false when nothing is left to be done. */
+/* *ret_did_something: false when nothing is left to be done, or there is no room for it. */
 static enum frames_result write_some(struct frames_session *session, struct chain *out,
-                                     bool *ret_did_something)
+                                     uint64_t max_bytes, bool *ret_did_something)
 {
     *ret_did_something = true;
     if (session->out.control.failed) {
@@ -276,7 +298,10 @@ static enum frames_result write_some(struct frames_session *session, struct chai
         return ask(session, stream_at(session->out.fresh.next));
     }
     if (session->out.turns != 0 && session->send_window > 0) {
-        return send_next(session, most_urgent(session));
+        bool is_full = false;
+        enum frames_result result = send_next(most_urgent(session), out, max_bytes, &is_full);
+        *ret_did_something = !is_full;
+        return result;
     }
     *ret_did_something = false;
     return FRAMES_OK;
@@ -298,7 +323,7 @@ enum frames_result frames_write(struct frames_session *session, struct chain *ou
     enum frames_result result = FRAMES_OK;
     bool goes_on = true;
     while (goes_on && result == FRAMES_OK && out->bytes < max_bytes) {
-        result = write_some(session, out, &goes_on);
+        result = write_some(session, out, max_bytes, &goes_on);
     }
     tidy(session);
     return result;

@@ -139,7 +139,7 @@ TEST(test_a_reset_drops_what_is_not_in_the_chain)
     owner_start(&owner);
     struct owned *owned = owner_open(&owner, 1, true);
     owner_answer(owned, 60000);
-    EXPECT_SAID(owner_write(&owner, 10000), "HEADERS 1; DATA 1 16384");
+    EXPECT_SAID(owner_write(&owner, 16500), "HEADERS 1; DATA 1 16384");
     EXPECT_INT(frames_reset(&owned->stream, FRAMES_CANCEL), GALLEY_OK);
     EXPECT_SAID(owner_write_all(&owner), "RST_STREAM 1 8");
     EXPECT_SAID(owner_log(&owner), "head 1; reset 8; closed 1 8");
@@ -210,7 +210,7 @@ TEST(test_a_stream_that_the_client_resets_leaves_every_list)
     owner_answer(owner_open_as(&owner, 5, 3, true), 50000); /* its head waits */
     frames_stream_close(&owner_find(&owner, 3)->stream, FRAMES_CANCEL);
     frames_stream_close(&owner_find(&owner, 5)->stream, FRAMES_CANCEL);
-    EXPECT_SAID(owner_write(&owner, 20000), "HEADERS 5; DATA 1 16384; DATA 1 16384");
+    EXPECT_SAID(owner_write(&owner, 33000), "HEADERS 5; DATA 1 16384; DATA 1 16384");
     frames_stream_close(&owner_find(&owner, 1)->stream, FRAMES_CANCEL);
     EXPECT_SAID(owner_write_all(&owner), "");
     EXPECT_INT(owner.session.out.turns, 0);

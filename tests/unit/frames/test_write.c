@@ -214,6 +214,33 @@ TEST(test_writing_stops_when_the_chain_is_full_and_goes_on_with_the_same_frame)
     owner_finish(&owner);
 }
 
+/* Who sends by 64 KiB is not left with a few bytes at the end. */
+TEST(test_the_last_frame_ends_where_the_room_does)
+{
+    enum { ROOM = 128 * 1024 };
+    struct owner owner;
+    start_wide(&owner);
+    owner_answer(owner_open(&owner, 1, true), MUCH);
+    EXPECT_SAID(owner_write(&owner, 1), "HEADERS 1");
+    (void)owner_write(&owner, ROOM);
+    EXPECT_INT(owner.written, ROOM);
+    owner_finish(&owner);
+}
+
+TEST(test_no_frame_is_cut_to_a_few_bytes)
+{
+    enum { LEAST = 1024, HEAD = FRAMES_HEAD_BYTES, TWO = 2 * HEAD + FRAME + LEAST };
+    struct owner owner;
+    start_wide(&owner);
+    owner_answer(owner_open(&owner, 1, true), MUCH);
+    EXPECT_SAID(owner_write(&owner, 1), "HEADERS 1");
+    EXPECT_SAID(owner_write(&owner, TWO), "DATA 1 16384; DATA 1 1024");
+    EXPECT_SAID(owner_write(&owner, TWO - 1), "DATA 1 16384");
+    owner_answer(owner_open_as(&owner, 3, 0, true), 100); /* one that is short as it is may be */
+    EXPECT_SAID(owner_write(&owner, 2 * HEAD + FRAME), "HEADERS 3; DATA 3 100 end; DATA 1 16274");
+    owner_finish(&owner);
+}
+
 TEST(test_an_answer_in_pieces_is_deferred_while_there_is_none)
 {
     struct owner owner;
@@ -309,9 +336,9 @@ TEST(test_a_more_urgent_answer_overtakes_at_the_next_frame)
     struct owner owner;
     start_wide(&owner);
     owner_answer(owner_open_as(&owner, 1, 3, false), 4 * FRAME);
-    EXPECT_SAID(owner_write(&owner, 16384), "HEADERS 1; DATA 1 16384");
+    EXPECT_SAID(owner_write(&owner, 16500), "HEADERS 1; DATA 1 16384");
     owner_answer(owner_open_as(&owner, 3, 2, true), 2);
-    EXPECT_SAID(owner_write(&owner, 16384), "HEADERS 3; DATA 3 2 end; DATA 1 16384");
+    EXPECT_SAID(owner_write(&owner, 16500), "HEADERS 3; DATA 3 2 end; DATA 1 16384");
     owner_finish(&owner);
 }
 
