@@ -197,6 +197,24 @@ int chain_add(struct chain *chain, const void *data, size_t len, chain_release_f
     return append(chain, &part);
 }
 
+bool chain_ends_at(const struct chain *chain, const void *end)
+{
+    if (chain->count == 0) {
+        return false;
+    }
+    const struct chain_part *last = &chain->parts[chain->first + chain->count - 1];
+    return last->ptr && last->ptr + last->len == end;
+}
+
+void chain_lengthen(struct chain *chain, size_t len)
+{
+    CHECK(chain->count > 0);
+    struct chain_part *last = &chain->parts[chain->first + chain->count - 1];
+    CHECK(last->ptr);
+    last->len += len;
+    chain->bytes += len;
+}
+
 int chain_add_file(struct chain *chain, int fd, off_t offset, uint64_t len,
                    chain_release_fn *release, void *arg)
 {

@@ -68,6 +68,10 @@ int chain_add_copy(struct chain *chain, const void *data, size_t len);
 /** The same, for who writes the bytes, len of them and at least one, itself: at once, to where the
  * result points. NULL: out of memory, nothing was appended. */
 char *chain_add_room(struct chain *chain, size_t len);
+/** Does the memory of the last part end there? */
+bool chain_ends_at(const struct chain *chain, const void *end);
+/** The last part has len bytes more: those that lie behind its own, and live as long. */
+void chain_lengthen(struct chain *chain, size_t len);
 /** Append len bytes of fd from offset; same rules as chain_add. */
 int chain_add_file(struct chain *chain, int fd, off_t offset, uint64_t len,
                    chain_release_fn *release, void *arg);

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 
+#include "h2/h2_block.h"
 #include "h2/h2_head.h"
 #include "h2/h2_lines.h"
 #include "h2/h2_session.h"
@@ -175,6 +176,7 @@ struct h2_driver *h2_driver_create(struct exchange_pool *exchanges,
     list_init(&driver->dirty);
     list_init(&driver->free_heads);
     list_init(&driver->free_streams);
+    list_init(&driver->free_blocks);
     fill_tables(driver);
     buf_init(&driver->scratch, 0); /* bounded by what a string may have */
     buf_init(&driver->name, 0);    /* … and by H2_MAX_ANSWER */
@@ -188,6 +190,7 @@ void h2_driver_destroy(struct h2_driver *driver)
     }
     CHECK(!driver->is_posted && driver->streams == 0);
     h2_lines_finish(driver);
+    h2_blocks_finish(driver);
     buf_finish(&driver->scratch);
     buf_finish(&driver->name);
     struct list *link;
@@ -211,14 +214,15 @@ void h2_driver_memory(const struct h2_options *options, struct h2_memory *memory
     uint64_t field = 2 * mem_cost(2 * (uint64_t)h2_head_string_bytes(own.limits));
     *memory = (struct h2_memory){
         .driver_bytes = mem_cost(sizeof(struct h2_driver)) + KEPT_STREAMS * stream +
-                        h2_heads_kept_bytes(own.limits) + h2_lines_kept_bytes() + field +
-                        2 * mem_cost(H2_MAX_ANSWER),
+                        h2_heads_kept_bytes(own.limits) + h2_lines_kept_bytes() +
+                        h2_blocks_kept_bytes() + field + 2 * mem_cost(H2_MAX_ANSWER),
         .idle_bytes = mem_cost(sizeof(struct h2_session)) + 2 * hpack_most_bytes() +
                       2 * mem_cost(FRAMES_KEPT_BYTES) + mem_cost(sizeof(struct frames_early_list)),
         .input_bytes = 2 * mem_cost(h2_all_windows(&own)) + head + field +
                        own.max_streams * (stream + ANSWER_BYTES),
         .head_bytes = head + field,
-        .output_bytes = chain_most_bytes(own.max_out_bytes) + 2 * mem_cost(H2_MAX_WAITING),
+        .output_bytes = chain_most_bytes(own.max_out_bytes) + h2_blocks_most_bytes() +
+                        2 * mem_cost(H2_MAX_WAITING),
     };
 }
 

@@ -4,9 +4,8 @@
  * A frame may end in the middle of a part. Its first bytes then go to conn->out as a piece without the
  * part's release function, which goes with the last of its bytes; as long as such a piece waits there
  * (stream->pieces), neither the rest of the part nor an exchange that owns the memory may go. */
+#include "h2/h2_block.h"
 #include "h2/h2_session.h"
-
-#include "base/check.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -40,12 +39,16 @@ static int add_lent(struct h2_stream *stream, const struct chain_part *part, siz
     return rc;
 }
 
-/* Small ones are cheaper copied; but the end of a part, of which pieces may be in conn->out, goes
- * behind them. */
+/* The end of a part, of which pieces may be in conn->out, goes behind them. */
+static bool frees_others(const struct h2_stream *stream, const struct chain_part *part, size_t n)
+{
+    return n == part->len && part->release && stream->pieces > 0;
+}
+
+/* Small ones are cheaper copied. */
 static bool shall_copy(const struct h2_stream *stream, const struct chain_part *part, size_t n)
 {
-    bool frees_others = n == part->len && part->release && stream->pieces > 0;
-    return part->ptr && n <= H2_COPY_BYTES && !frees_others;
+    return part->ptr && n <= H2_COPY_BYTES && !frees_others(stream, part, n);
 }
 
 /* The next bytes of the front part, at most len: how many, or an error. */
@@ -72,19 +75,48 @@ static int64_t move_front(struct h2_stream *stream, uint64_t len)
     return (int64_t)n;
 }
 
+/* The frame's head, and behind it what of a file is in memory, as one piece: how many bytes of the file; 0:
+ * it is no file, or has to be sent as one. */
+static uint64_t read_front(struct h2_stream *stream, const uint8_t head[FRAMES_HEAD_BYTES],
+                           uint32_t len)
+{
+    struct h2_session *session = stream->session;
+    const struct chain_part *part = chain_front(&stream->body);
+    if (!part || part->ptr) {
+        return 0;
+    }
+    size_t n = part->len < len ? part->len : len;
+    char *room =
+        frees_others(stream, part, n) ? NULL : h2_block_room(session, FRAMES_HEAD_BYTES + n);
+    if (!room) {
+        return 0;
+    }
+    memcpy(room, head, FRAMES_HEAD_BYTES);
+    ssize_t got = loop_read_warm(conn_loop(session->conn), part->fd, room + FRAMES_HEAD_BYTES, n,
+                                 part->offset);
+    if (!h2_block_add(session, got > 0 ? FRAMES_HEAD_BYTES + (size_t)got : 0)) {
+        return 0;
+    }
+    chain_consume(&stream->body, (uint64_t)got);
+    return (uint64_t)got;
+}
+
 bool h2_send_data(void *ctx, struct frames_stream *frames, const uint8_t head[FRAMES_HEAD_BYTES],
                   uint32_t len)
 {
     enum { LARGE_BYTES = 1024 };
     struct h2_stream *stream = h2_stream_of_frames(frames);
     struct h2_session *session = ctx;
-    uint64_t left = len;
-    bool has_room = chain_add_copy(&session->conn->out, head, FRAMES_HEAD_BYTES) == GALLEY_OK;
+    bool is_held_back = len < stream->body.bytes && len < LARGE_BYTES;
+    uint64_t left = len - read_front(stream, head, len);
+    bool has_room =
+        left < len || chain_add_copy(&session->conn->out, head, FRAMES_HEAD_BYTES) == GALLEY_OK;
+    session->room -= len < session->room ? len : session->room;
     stream->out_bytes += len;
     if (stream->exchange) {
         stream->exchange->bytes_sent += len;
     }
-    h2_guard_data_sent(session, len, len < stream->body.bytes && len < LARGE_BYTES);
+    h2_guard_data_sent(session, len, is_held_back);
     while (left > 0 && has_room) {
         int64_t n = move_front(stream, left);
         has_room = n > 0;

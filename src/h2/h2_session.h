@@ -19,6 +19,7 @@
 
 #include "h2/h2_driver.h"
 
+struct h2_block;
 struct h2_head;
 struct h2_lines;
 
@@ -64,12 +65,16 @@ struct h2_session {
     unsigned open_streams;
     unsigned abandoned; /* streams that have gone while their handler goes on */
     struct h2_guard guard;
-    uint8_t drain;      /* enum h2_drain */
-    uint8_t end_reason; /* enum close_reason, when there will be no more streams */
-    uint8_t flood;      /* 1 + enum h2_guard_kind, when a guard has spoken */
-    bool is_working;    /* h2_settle() comes */
-    bool has_settings;  /* the client's preface was whole */
-    bool has_failed;    /* GOAWAY with an error was said */
+    struct h2_block *block; /* the last that was taken, while its bytes are in conn->out */
+    unsigned blocks;        /* … and all of them */
+    uint64_t room;          /* so much the kernel will surely take */
+    uint64_t no_room_at;    /* it had none for a frame behind so many bytes; 0: it had */
+    uint8_t drain;          /* enum h2_drain */
+    uint8_t end_reason;     /* enum close_reason, when there will be no more streams */
+    uint8_t flood;          /* 1 + enum h2_guard_kind, when a guard has spoken */
+    bool is_working;        /* h2_settle() comes */
+    bool has_settings;      /* the client's preface was whole */
+    bool has_failed;        /* GOAWAY with an error was said */
 };
 
 enum h2_body {
@@ -134,6 +139,8 @@ struct h2_driver {
     unsigned free_head_count;
     struct list free_streams;
     unsigned free_stream_count;
+    struct list free_blocks;
+    unsigned free_block_count;
     unsigned streams; /* alive */
     struct h2_lines *lines[H2_KEPT_LINES];
     struct buf scratch; /* of frames_receive(), for all sessions */

@@ -56,6 +56,29 @@ TEST(test_an_empty_piece_is_released_at_once)
     EXPECT(chain_is_empty(&chain));
 }
 
+TEST(test_a_piece_grows_where_its_memory_goes_on)
+{
+    const char *memory = "abcdef";
+    struct chain chain;
+    int released = 0;
+    chain_init(&chain, NULL);
+    EXPECT(!chain_ends_at(&chain, memory));
+    EXPECT_INT(chain_add(&chain, memory, 2, count_release, &released), 0);
+    EXPECT(chain_ends_at(&chain, memory + 2) && !chain_ends_at(&chain, memory + 3));
+    chain_consume(&chain, 1);
+    chain_lengthen(&chain, 3);
+    EXPECT_SPAN(front_bytes(&chain), "bcde");
+    EXPECT_INT(chain.bytes, 4);
+    EXPECT_INT(chain.count, 1);
+    chain_consume(&chain, 3);
+    EXPECT(chain_ends_at(&chain, memory + 5) && released == 0);
+    EXPECT_INT(chain_add_file(&chain, 5, 0, 10, NULL, NULL), 0);
+    EXPECT(!chain_ends_at(&chain, memory + 5) && !chain_ends_at(&chain, NULL));
+    chain_consume(&chain, 1);
+    EXPECT_INT(released, 1);
+    chain_clear(&chain);
+}
+
 TEST(test_file_ranges_advance_and_stop_the_vector)
 {
     struct chain chain;
