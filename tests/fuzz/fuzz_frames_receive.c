@@ -289,9 +289,22 @@ static void write_all(struct run *run)
     buf_finish(&said);
 }
 
+/* Priorities ahead of their streams: in order, and none that cannot come. */
+static void judge_early(const struct frames_session *session)
+{
+    const struct frames_early_list *early = session->early;
+    int32_t before = session->last_id;
+    CHECK(!early || (early->count > 0 && early->count <= FRAMES_MOST_EARLY));
+    for (unsigned i = 0; early && i < early->count; i++) {
+        CHECK(early->entries[i].id > before);
+        before = early->entries[i].id;
+    }
+}
+
 static void end(struct run *run)
 {
     const struct frames_session *session = &run->session;
+    judge_early(session);
     CHECK(session->recv_window >= 0 &&
           session->recv_window + (int64_t)session->consumed <= session->recv_size);
     frames_finish(&run->session);
