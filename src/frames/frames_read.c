@@ -149,18 +149,6 @@ static enum frames_result step_small(struct frames_session *session, struct span
     return result == FRAMES_OK && !session->is_ending ? skip_rest(session) : result;
 }
 
-static enum frames_result step_setting(struct frames_session *session, struct span *bytes)
-{
-    const uint8_t *entry = gather(session, bytes, FRAMES_SETTING_BYTES);
-    if (!entry) {
-        return FRAMES_OK;
-    }
-    session->in.left -= FRAMES_SETTING_BYTES;
-    enum frames_result result = frames_setting(session, entry);
-    bool is_whole = session->in.left == 0 && !session->is_ending;
-    return result == FRAMES_OK && is_whole ? end_frame(session) : result;
-}
-
 /* ---- DATA and HEADERS begin ------------------------------------------------------------------ */
 
 static bool has_priority(const struct frames_session *session)
@@ -221,9 +209,6 @@ static enum frames_result begin_frame(struct frames_session *session)
         return begin_padded(session);
     case FRAMES_CONTINUATION:
         return begin_content(session, FRAMES_AT_BLOCK);
-    case FRAMES_SETTINGS:
-        go_to(session, FRAMES_AT_SETTING);
-        return session->in.left == 0 ? end_frame(session) : FRAMES_OK;
     case FRAMES_PRIORITY:
         return begin_priority(session);
     default:
@@ -287,8 +272,6 @@ static enum frames_result step(struct frames_session *session, struct span *byte
         return step_padding(session, bytes);
     case FRAMES_AT_SMALL:
         return step_small(session, bytes);
-    case FRAMES_AT_SETTING:
-        return step_setting(session, bytes);
     case FRAMES_AT_BLOCK:
     case FRAMES_AT_DATA:
         return step_content(session, bytes);

@@ -36,9 +36,8 @@ enum frames_result frames_small(struct frames_session *session, const uint8_t *p
 
 /* ---- frames_settings.c ----------------------------------------------------------------------- */
 
-/** An entry of the client's SETTINGS (RFC 9113 §6.5.1). */
-enum frames_result frames_setting(struct frames_session *session,
-                                  const uint8_t entry[FRAMES_SETTING_BYTES]);
+/** The entries of the client's SETTINGS (RFC 9113 §6.5.1), all of them: session->in.length. */
+enum frames_result frames_settings(struct frames_session *session, const uint8_t *entries);
 /** A SETTINGS frame is whole, perhaps an ACK. */
 enum frames_result frames_settings_end(struct frames_session *session);
 

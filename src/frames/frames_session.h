@@ -10,7 +10,6 @@ enum frames_at {
     FRAMES_AT_HEAD,    /* of a frame */
     FRAMES_AT_PADDING, /* its length, the first byte of DATA or HEADERS with PADDED */
     FRAMES_AT_SMALL,   /* a payload, or its beginning, of a known, short length: see small_bytes */
-    FRAMES_AT_SETTING, /* entries of six bytes, gathered in `small` one by one */
     FRAMES_AT_BLOCK,   /* of HEADERS or CONTINUATION */
     FRAMES_AT_DATA,
     FRAMES_AT_SKIP, /* padding, unknown frames, debug data of GOAWAY */
@@ -18,7 +17,7 @@ enum frames_at {
 };
 
 enum {
-    FRAMES_SMALL_BYTES = 64,
+    FRAMES_SMALL_BYTES = 192,           /* all of SETTINGS: FRAMES_MAX_SETTINGS */
     FRAMES_TURNS = 2 * FRAMES_URGENCIES /* of each urgency first those that are not incremental */
 };
 

@@ -1,5 +1,6 @@
-/* frames/frames_settings.c — the client's SETTINGS (RFC 9113 §6.5): each entry is judged and in force when it
- * has come, in the order of the frame (§6.5.3). On the session's loop, for frames_read.c.
+/* frames/frames_settings.c — the client's SETTINGS (RFC 9113 §6.5): its entries are judged and in force when
+ * all have come, in the order of the frame (§6.5.3): nothing may leave by one of them ahead of our ACK. On the
+ * session's loop, for frames_read.c.
  *
  * What is not here is ignored (§6.5.2): also limits of what we never do. We push nothing, our frames are
  * never longer than every client must take, and what a client wants of an answer's fields is advice. */
@@ -21,8 +22,7 @@ static enum frames_result take_no_priorities(struct frames_session *session, uin
     return expect(session, value == session->no_priorities);
 }
 
-enum frames_result frames_setting(struct frames_session *session,
-                                  const uint8_t entry[FRAMES_SETTING_BYTES])
+static enum frames_result take_entry(struct frames_session *session, const uint8_t *entry)
 {
     uint32_t value = frames_u32(entry + 2);
     switch (frames_u16(entry)) {
@@ -41,6 +41,17 @@ enum frames_result frames_setting(struct frames_session *session,
     default:
         return FRAMES_OK;
     }
+}
+
+enum frames_result frames_settings(struct frames_session *session, const uint8_t *entries)
+{
+    enum frames_result result = FRAMES_OK;
+    uint32_t at = 0;
+    while (at < session->in.length && result == FRAMES_OK && !session->is_ending) {
+        result = take_entry(session, entries + at);
+        at += FRAMES_SETTING_BYTES;
+    }
+    return result;
 }
 
 /* RFC 9113 §6.5.3: we say SETTINGS once, and so they are acknowledged once. */

@@ -1,5 +1,5 @@
-/* frames/frames_small.c — frames of a few bytes: PRIORITY, RST_STREAM, PING, GOAWAY, WINDOW_UPDATE, and
- * PRIORITY_UPDATE. On the session's loop, for frames_read.c, which has gathered them; frames_rules.c has
+/* frames/frames_small.c — frames of a few bytes: PRIORITY, RST_STREAM, PING, GOAWAY, WINDOW_UPDATE,
+ * PRIORITY_UPDATE, and the way to frames_settings.c. On the session's loop, for frames_read.c, which has gathered them; frames_rules.c has
  * judged their lengths and streams. */
 #include "frames/frames_receive.h"
 
@@ -29,6 +29,8 @@ uint8_t frames_small_bytes(const struct frames_session *session)
         return FRAMES_PING_BYTES;
     case FRAMES_GOAWAY:
         return FRAMES_GOAWAY_BYTES;
+    case FRAMES_SETTINGS:
+        return (uint8_t)session->in.length; /* frames_rules.c has bounded it */
     case FRAMES_PRIORITY_UPDATE:
         return priority_update_bytes(session->in.length);
     default:
@@ -93,6 +95,8 @@ enum frames_result frames_small(struct frames_session *session, const uint8_t *p
     switch (session->in.type) {
     case FRAMES_RST_STREAM:
         return reset(session, payload);
+    case FRAMES_SETTINGS:
+        return frames_settings(session, payload);
     case FRAMES_PING:
         return ping(session, payload);
     case FRAMES_GOAWAY: /* RFC 9113 §6.8: its last id is of pushes, which there are not */

@@ -213,7 +213,7 @@ TEST(test_requests_say_their_priority)
 
 static void add_update(struct buf *bytes, int32_t id, const char *text)
 {
-    char payload[200] = {0, 0, (char)(id >> 8), (char)id};
+    char payload[FRAMES_SMALL_BYTES + 10] = {0, 0, (char)(id >> 8), (char)id};
     memcpy(payload + 4, text, strlen(text));
     wire_frame(bytes, FRAMES_PRIORITY_UPDATE, 0, 0, payload, 4 + strlen(text));
 }
@@ -247,11 +247,11 @@ TEST(test_priority_updates_that_are_too_long_or_cannot_be_read_are_ignored)
     buf_init(&bytes, 0);
     add_update(&bytes, 1, "u=7,"); /* also ahead of its stream */
     wire_headers(&bytes, FRAMES_END_STREAM, 1, lines);
-    char text[100];
+    char text[FRAMES_SMALL_BYTES - 4 + 2];
     memset(text, ' ', sizeof text);
-    memcpy(text, "u=5,", 4);
-    text[99] = '\0';
-    add_update(&bytes, 1, text); /* a cut one would be another */
+    memcpy(text, "u=5", 3);
+    text[sizeof text - 1] = '\0';
+    add_update(&bytes, 1, text); /* one byte more than is looked at: a cut one may be another */
     expect_priority(&bytes, 1, true);
     buf_finish(&bytes);
 }

@@ -20,6 +20,33 @@ TEST(test_settings_are_told_and_acknowledged)
                  "settings |  | SETTINGS ACK");
 }
 
+/* §6.5.3: all values of a frame at once, for the client has only one ACK to go by: until it comes, it holds us to
+ * what was before. */
+TEST(test_settings_are_in_force_when_all_of_them_have_come)
+{
+    static const uint8_t payload[] = {0, 4, 0, 0, 0, 9, 0, 1, 0, 0, 0, 0, 0, 3, 0, 0, 0, 1};
+    struct buf all;
+    buf_init(&all, 0);
+    wire_frame(&all, FRAMES_SETTINGS, 0, 0, payload, sizeof payload);
+    struct reader reader;
+    EXPECT_INT(reader_open(&reader, NULL, true), GALLEY_OK);
+    for (size_t i = 0; i < all.len; i++) {
+        struct buf one = all;
+        one.data += i;
+        one.len = 1;
+        expect_said(&reader, "");
+        EXPECT_INT(reader.session.first_send_window, FRAMES_FIRST_WINDOW);
+        EXPECT(!reader.session.encoder.must_resize);
+        EXPECT_INT(reader_feed(&reader, &one, 0), FRAMES_OK);
+    }
+    EXPECT_INT(reader.session.first_send_window, 9);
+    EXPECT(reader.session.encoder.must_resize);
+    expect_told(&reader, "settings");
+    expect_said(&reader, "SETTINGS ACK");
+    buf_finish(&all);
+    reader_close(&reader);
+}
+
 TEST(test_settings_that_are_unknown_are_ignored)
 {
     /* RFC 9113 §6.5.2; values of GREASE among them */
