@@ -11,20 +11,21 @@
 /* SSL_AD_REASON_OFFSET: reasons in this range are alerts that the peer has sent. */
 enum { FIRST_ALERT = 1000, LAST_ALERT = FIRST_ALERT + 255 };
 
-static int read_input(BIO *bio, char *data, int len)
+static int read_input(BIO *bio, char *data, size_t len, size_t *ret_len)
 {
     struct tls_link *link = BIO_get_data(bio);
     struct tls_input *input = &link->input;
     BIO_clear_retry_flags(bio);
-    if (link->away || input->len == 0 || len <= 0) {
+    if (link->away || input->len == 0 || len == 0) {
         BIO_set_retry_read(bio);
-        return -1;
+        return 0;
     }
-    size_t n = (size_t)len < input->len ? (size_t)len : input->len;
+    size_t n = len < input->len ? len : input->len;
     memcpy(data, input->data, n);
     input->data += n;
     input->len -= n;
-    return (int)n;
+    *ret_len = n;
+    return 1;
 }
 
 static struct tls_out *output(struct tls_link *link)
@@ -35,7 +36,7 @@ static struct tls_out *output(struct tls_link *link)
     return tls_out_for(link, 0);
 }
 
-static int write_output(BIO *bio, const char *data, int len)
+static int write_output(BIO *bio, const char *data, size_t len, size_t *ret_len)
 {
     struct tls_link *link = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
@@ -44,13 +45,14 @@ static int write_output(BIO *bio, const char *data, int len)
         if (link->away || !link->is_out_of_memory) {
             BIO_set_retry_write(bio);
         }
-        return -1;
+        return 0;
     }
     size_t room = out->room - out->end;
-    size_t n = (size_t)len < room ? (size_t)len : room;
+    size_t n = len < room ? len : room;
     memcpy(out->data + out->end, data, n);
     out->end += n;
-    return (int)n;
+    *ret_len = n;
+    return 1;
 }
 
 static long control(BIO *bio, int command, long number, void *pointer)
@@ -66,8 +68,8 @@ BIO_METHOD *tls_bio_method(void)
 {
     BIO_METHOD *method = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "galley");
     if (method) {
-        BIO_meth_set_read(method, read_input);
-        BIO_meth_set_write(method, write_output);
+        BIO_meth_set_read_ex(method, read_input);
+        BIO_meth_set_write_ex(method, write_output);
         BIO_meth_set_ctrl(method, control);
     }
     return method;

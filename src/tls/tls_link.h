@@ -24,6 +24,8 @@ enum {
     TLS_SMALL_AGAIN_MS = 1000,         /* and again after such a silence */
     TLS_FAREWELL_MS = 1000,            /* how long a last word may take to leave */
     TLS_SPARE_OUTS = 8,                /* buffers of each size that a loop keeps for the next */
+    TLS_WARM_LINKS = 64,               /* of a loop, for which OpenSSL keeps its buffers */
+    TLS_WARM_SWEEP_MS = 1000,          /* how often those are looked for that read no more */
     TLS_MAX_EMPTY = 32,                /* records in a row that carry nothing for the owner */
     TLS_STEPS_PER_TURN = 4             /* of handshakes, at most: see tls_shake.c */
 };
@@ -63,6 +65,13 @@ struct tls_shaking {
     int64_t left_ns;   /* when those ended; 0: nobody waited then */
 };
 
+/* Those for which OpenSSL keeps its buffers: see tls_warm.c. */
+struct tls_warm {
+    struct tls_link *links[TLS_WARM_LINKS];
+    unsigned count;
+    struct timer sweep; /* while there are any */
+};
+
 struct tls_shared {
     struct loop *loop;
     galley_pool *pool;     /* where slow steps of handshakes are made; NULL: nowhere but here */
@@ -70,6 +79,7 @@ struct tls_shared {
     struct tls_shaking shaking;
     BIO_METHOD *method;
     struct tls_spare_outs spare_outs[TLS_OUT_EXACT];
+    struct tls_warm warm;
     unsigned live;                  /* links */
     char plain[TLS_PLAIN_BYTES];    /* what a recv is given, for the time of its callback */
     char gathered[TLS_CHUNK_BYTES]; /* small pieces on the way into a record, or a file's bytes */
@@ -147,6 +157,7 @@ struct tls_link {
     unsigned long error;     /* OpenSSL's code of the last failure */
     uint8_t phase;           /* enum tls_phase */
     uint8_t first_byte;      /* that ever came */
+    uint8_t warm_place;      /* in shared->warm, from 1 on; 0: it has none */
     bool has_input : 1;      /* it has */
     bool is_running : 1;     /* inside tls_run() */
     bool is_later : 1;       /* `later` will run */
@@ -159,7 +170,9 @@ struct tls_link {
     bool wants_alert : 1; /* close_notify could not be put into the output yet */
     bool wants_fin : 1;   /* shut down when the output has gone */
     bool has_fin : 1;
-    bool shakes_here : 1; /* its next step is for no other thread */
+    bool shakes_here : 1;    /* its next step is for no other thread */
+    bool has_read : 1;       /* plaintext, ever */
+    bool has_read_since : 1; /* … since warm connections were looked at */
 };
 
 /* tls_transport.c */
@@ -236,6 +249,14 @@ void tls_recv_given(struct tls_link *link, const char *data, size_t len);
 void tls_recv_keep(struct tls_link *link);
 void tls_recv_finish(struct tls_link *link, ssize_t result);
 
+/* tls_warm.c: for whom OpenSSL keeps its buffers */
+/** Plaintext has been read. */
+void tls_warm_read(struct tls_link *link);
+/** The link ends. */
+void tls_warm_leave(struct tls_link *link);
+void tls_warm_finish(struct tls_shared *shared);
+uint64_t tls_warm_bytes(void);
+
 /* tls_records.c: from plaintext to records in the output buffer */
 /** How much of so many bytes to take at once: what the kernel will take, and what fits. 0: no room
  * now, or no memory (then link->is_out_of_memory). */
@@ -261,6 +282,8 @@ void tls_send_moved(struct tls_link *link, ssize_t result);
 void tls_send_finish(struct tls_link *link, ssize_t result);
 
 /* tls_close.c */
+/** close_notify behind what is in the output; nothing more is sent. */
+void tls_goodbye(struct tls_link *link);
 int tls_shutdown_write(struct transport *transport);
 void tls_close(struct transport *transport, bool is_reset);
 /** What is due when output has gone: close_notify, FIN, close. */

@@ -111,7 +111,11 @@ static ssize_t decrypt(struct tls_link *link, char *data, size_t room)
         }
         filled += (size_t)got;
     }
-    return filled > 0 ? (ssize_t)filled : -EAGAIN;
+    if (filled == 0) {
+        return -EAGAIN;
+    }
+    tls_warm_read(link);
+    return (ssize_t)filled;
 }
 
 static ssize_t next_bytes(struct tls_link *link)

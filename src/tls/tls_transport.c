@@ -102,6 +102,7 @@ static void free_ssl(SSL *ssl)
 static void free_link(struct tls_link *link)
 {
     list_remove(&link->waiting);
+    tls_warm_leave(link);
     tls_out_release(link);
     free_ssl(link->ssl);
     tls_facts_unref(link->facts);
@@ -306,6 +307,7 @@ struct tls_shared *tls_shared_create(struct loop *loop)
     shared->conns = NULL;
     memset(shared->spare_outs, 0, sizeof shared->spare_outs);
     shared->live = 0;
+    shared->warm = (struct tls_warm){0};
     tls_shake_init(&shared->shaking);
     shared->method = tls_bio_method();
     if (!shared->method) {
@@ -325,6 +327,7 @@ void tls_shared_destroy(struct tls_shared *shared)
 {
     if (shared) {
         CHECK(shared->live == 0 && !shared->shaking.is_later);
+        tls_warm_finish(shared);
         tls_outs_finish(shared);
         BIO_meth_free(shared->method);
         mem_free(shared);

@@ -10,7 +10,12 @@
 #include <openssl/crypto.h>
 #include <stdlib.h>
 
-enum { SEVERAL_RECORDS = 40000 };
+enum {
+    SEVERAL_RECORDS = 40000,
+    WARM_LINKS = 64, /* tls_link.h: TLS_WARM_LINKS */
+    SWEEP_MS = 1000,
+    BUFFERS_BYTES = 36 * KB /* tls_memory.c */
+};
 
 /* ---- counting -------------------------------------------------------------------------------- */
 
@@ -161,6 +166,14 @@ static uint64_t held_at_most(const struct rig *rig)
     return most[SERVER] - rig->before;
 }
 
+/* So long that no connection is warm any more. */
+static void fall_silent(struct rig *rig)
+{
+    at_work = SERVER;
+    sim_advance(rig->tls.loop, 2 * SWEEP_MS);
+    at_work = OTHERS;
+}
+
 static void for_each_kind(void (*check)(struct rig *rig))
 {
     static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
@@ -184,6 +197,7 @@ static void check_idle(struct rig *rig)
     run(rig);
     EXPECT(held(rig) <= tls_openssl_idle_bytes() && held(rig) > tls_openssl_idle_bytes() / 2);
     talk(rig);
+    fall_silent(rig);
     EXPECT(held(rig) <= tls_openssl_idle_bytes());
 }
 
@@ -218,4 +232,91 @@ static void check_half_way(struct rig *rig)
 TEST(test_a_handshake_half_way_takes_no_more_of_openssl_than_is_said)
 {
     for_each_kind(check_half_way);
+}
+
+/* ---- warm ones -------------------------------------------------------------------------------- */
+
+static void ask(struct rig *rig)
+{
+    tls_client_write(&rig->end, "?", 1);
+    run(rig);
+    at_work = SERVER;
+    tls_end_send(&rig->end, "!", 1);
+    at_work = OTHERS;
+    run(rig);
+}
+
+/* Twice, and once more: what it keeps it has now. */
+static void be_busy(struct rig *rig)
+{
+    for (unsigned i = 0; i < 3; i++) {
+        ask(rig);
+    }
+}
+
+/* It keeps a buffer each way, and no more. */
+static void check_warm(struct rig *rig)
+{
+    run(rig);
+    be_busy(rig);
+    uint64_t silent = held(rig);
+    fall_silent(rig);
+    silent -= held(rig);
+    EXPECT(silent <= BUFFERS_BYTES && silent > BUFFERS_BYTES / 2);
+}
+
+TEST(test_a_warm_connection_keeps_buffers_of_the_size_that_is_said)
+{
+    for_each_kind(check_warm);
+}
+
+/* What could not be given back because a record was half there is when it is whole. */
+static void check_half_record(struct rig *rig)
+{
+    run(rig);
+    be_busy(rig);
+    tls_client_write(&rig->end, "the rest of it comes later", 26);
+    struct buf out = tls_client_step(&rig->end);
+    EXPECT_INT(sim_send(rig->end.peer, out.data, 20), 0);
+    serve(rig);
+    fall_silent(rig);
+    EXPECT(held(rig) > tls_openssl_idle_bytes());
+    EXPECT(held(rig) <= tls_openssl_idle_bytes() + BUFFERS_BYTES);
+    EXPECT_INT(sim_send(rig->end.peer, out.data + 20, out.len - 20), 0);
+    serve(rig);
+    EXPECT_INT(rig->end.got.len, 3 + 26);
+    fall_silent(rig);
+    EXPECT(held(rig) <= tls_openssl_idle_bytes());
+    buf_finish(&out);
+}
+
+TEST(test_a_connection_that_falls_silent_inside_a_record_gives_its_buffers_back_behind_it)
+{
+    for_each_kind(check_half_record);
+}
+
+/* However many ask again and again. */
+TEST(test_a_loops_connections_keep_no_more_buffers_than_it_has_places)
+{
+    static struct rig rigs[WARM_LINKS + 20];
+    const uint64_t places = WARM_LINKS;
+    start_counting();
+    rig_open(&rigs[0], "P-256", TLS1_3_VERSION);
+    warm_up(&rigs[0]);
+    uint64_t before = taken[SERVER];
+    for (unsigned i = 0; i < WARM_LINKS + 20; i++) {
+        rigs[i].tls = rigs[0].tls;
+        open_end(&rigs[i]);
+        run(&rigs[i]);
+        be_busy(&rigs[i]);
+    }
+    uint64_t kept = taken[SERVER] - before;
+    fall_silent(&rigs[0]);
+    kept -= taken[SERVER] - before;
+    EXPECT(kept <= places * BUFFERS_BYTES && kept > places * BUFFERS_BYTES / 2);
+    EXPECT(taken[SERVER] - before <= (WARM_LINKS + 20) * tls_openssl_idle_bytes());
+    for (unsigned i = 0; i < WARM_LINKS + 20; i++) {
+        tls_end_close(&rigs[i].end);
+    }
+    rig_close(&rigs[0]);
 }
