@@ -298,12 +298,15 @@ static void start_send(struct conn *conn)
     if (send->is_file) {
         const struct chain_part *part = chain_front(&conn->out);
         size_t len = part->len < SEND_FILE_BYTES ? part->len : SEND_FILE_BYTES;
+        send->op.is_last = conn->close_after_send && conn->out.bytes == len;
         transport_send_file(&conn->transport, &send->op, part->fd, part->offset, len, on_sent);
         return;
     }
     /* A file behind the pieces leaves in a send of its own: let the head wait for it, if it is all
      * we have. */
-    send->op.more_follows = count < SEND_PIECES && (uint32_t)count < conn->out.count;
+    bool is_all = (uint32_t)count == conn->out.count;
+    send->op.more_follows = count < SEND_PIECES && !is_all;
+    send->op.is_last = conn->close_after_send && is_all;
     transport_send(&conn->transport, &send->op, send->pieces, count, on_sent);
 }
 

@@ -328,6 +328,7 @@ static ssize_t sim_send_some(struct loop *loop, struct loop_socket *socket, cons
 {
     struct sim_peer *peer = sim_peer_of(loop, socket->fd);
     peer->expects_more = more_follows;
+    peer->sends++;
     size_t wanted = total_bytes(iov, iov_count);
     ssize_t room = room_to_send(peer, LOOP_OP_SEND, wanted);
     if (room < 0) {

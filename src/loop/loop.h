@@ -70,6 +70,9 @@ struct loop_op {
     bool more : 1;   /* recv: the kernel probably has more; send: nothing */
     /* send: set before the start when another send follows at once; cleared by the loop */
     bool more_follows : 1;
+    /* send, send_file: set before the start when no other follows at all; a transport with a word of
+     * farewell can put it behind these bytes. The loop has none. */
+    bool is_last : 1;
     /* The loop's, of send_file (warm_file.h): it waits until its part is in memory; a job has just
      * read that; the job shall find out what file system it is. */
     bool is_cold : 1, is_warm : 1, asks_kind : 1;

@@ -226,6 +226,11 @@ bool sim_expects_more(const struct sim_peer *peer)
     return peer->expects_more;
 }
 
+unsigned sim_sends(const struct sim_peer *peer)
+{
+    return peer->sends;
+}
+
 void sim_set_window(struct sim_peer *peer, size_t bytes)
 {
     bool has_opened = peer->window == 0 && bytes > 0;

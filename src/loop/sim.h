@@ -42,6 +42,8 @@ bool sim_is_closed(const struct sim_peer *peer);
 bool sim_is_reset(const struct sim_peer *peer);
 /** Did the server say with its last send that more follows at once? */
 bool sim_expects_more(const struct sim_peer *peer);
+/** How often the server has tried to send, but for files. */
+unsigned sim_sends(const struct sim_peer *peer);
 /** The server can send at most `bytes` more until the window is opened again; SIZE_MAX (default):
  * no bound. */
 void sim_set_window(struct sim_peer *peer, size_t bytes);

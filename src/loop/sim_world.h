@@ -26,6 +26,7 @@ struct sim_peer {
     int failure[LOOP_OP_POLL + 1]; /* errno for the next operation of the kind */
     bool has_server;               /* the server's end is open, or waits to be accepted */
     bool server_fin, server_reset;
+    unsigned sends;    /* that the server has tried */
     bool expects_more; /* the last send said so */
     bool client_fin, client_reset, client_gone;
 };

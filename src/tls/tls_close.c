@@ -31,6 +31,12 @@ static bool add_close_notify(struct tls_link *link)
     return result == 0 || result == -EAGAIN;
 }
 
+/* An error is met again by whoever closes. */
+void tls_goodbye(struct tls_link *link)
+{
+    (void)add_close_notify(link);
+}
+
 int tls_shutdown_write(struct transport *transport)
 {
     struct tls_link *link = transport->state;

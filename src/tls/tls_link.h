@@ -121,6 +121,9 @@ struct tls_reading {
     ssize_t end;           /* what recv says behind all bytes: 0 or -errno; TLS_NOT_ENDED */
     uint8_t empty_records; /* in a row */
     uint8_t wish;          /* enum tls_wish, also the handshake's */
+    uint8_t warm_place;    /* in shared->warm, from 1 on; 0: it has none */
+    bool has_read;         /* plaintext, ever */
+    bool has_read_since;   /* … since warm connections were looked at */
 };
 
 /* The owner's send. */
@@ -157,7 +160,6 @@ struct tls_link {
     unsigned long error;     /* OpenSSL's code of the last failure */
     uint8_t phase;           /* enum tls_phase */
     uint8_t first_byte;      /* that ever came */
-    uint8_t warm_place;      /* in shared->warm, from 1 on; 0: it has none */
     bool has_input : 1;      /* it has */
     bool is_running : 1;     /* inside tls_run() */
     bool is_later : 1;       /* `later` will run */
@@ -170,9 +172,7 @@ struct tls_link {
     bool wants_alert : 1; /* close_notify could not be put into the output yet */
     bool wants_fin : 1;   /* shut down when the output has gone */
     bool has_fin : 1;
-    bool shakes_here : 1;    /* its next step is for no other thread */
-    bool has_read : 1;       /* plaintext, ever */
-    bool has_read_since : 1; /* … since warm connections were looked at */
+    bool shakes_here : 1; /* its next step is for no other thread */
 };
 
 /* tls_transport.c */

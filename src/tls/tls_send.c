@@ -62,6 +62,7 @@ void tls_send_finish(struct tls_link *link, ssize_t result)
     link->send.wish = TLS_WISH_NONE;
     op->is_pending = false;
     op->more_follows = false;
+    op->is_last = false;
     op->result = result;
     link->send.done(op);
 }
@@ -96,6 +97,15 @@ static void report(struct tls_link *link, size_t gone)
     link->send.result = (ssize_t)gone;
 }
 
+/* So much has been encrypted. RFC 8446 §6.1: close_notify follows the last byte; it leaves with it. */
+static void note_taken(struct tls_link *link, size_t taken)
+{
+    link->send.ahead = taken;
+    if (link->send.op->is_last && taken == op_bytes(link->send.op)) {
+        tls_goodbye(link);
+    }
+}
+
 /* ---- memory ---------------------------------------------------------------------------------- */
 
 /* What another send follows at once may wait for it: then both leave in one. */
@@ -121,7 +131,7 @@ static void run_memory(struct tls_link *link)
         link->send.holds_back = true;
         link->send.result = taken;
     } else {
-        link->send.ahead = (size_t)taken;
+        note_taken(link, (size_t)taken);
     }
 }
 
@@ -166,7 +176,7 @@ static void take_file(struct tls_link *link, size_t warm, size_t most)
     ssize_t taken = got > 0 ? tls_records_make(link, &read, 1, (size_t)got) : got;
     link->send.holds_back = false;
     if (taken > 0) {
-        link->send.ahead = (size_t)taken;
+        note_taken(link, (size_t)taken);
     } else if (taken != -EAGAIN) {
         link->send.result = taken == 0 ? TLS_FILE_ENDED : taken;
     }

@@ -14,9 +14,9 @@
 static void leave(struct tls_warm *warm, struct tls_link *link)
 {
     struct tls_link *last = warm->links[--warm->count];
-    warm->links[link->warm_place - 1] = last;
-    last->warm_place = link->warm_place;
-    link->warm_place = 0;
+    warm->links[link->recv.warm_place - 1] = last;
+    last->recv.warm_place = link->recv.warm_place;
+    link->recv.warm_place = 0;
 }
 
 /* Is a part of a record in its buffer? Before 3.0.14 SSL_free_buffers() did not look at all of them
@@ -49,10 +49,10 @@ static void on_sweep(struct timer *timer)
     struct tls_warm *warm = CONTAINER_OF(timer, struct tls_warm, sweep);
     for (unsigned i = warm->count; i > 0; i--) {
         struct tls_link *link = warm->links[i - 1];
-        if (!link->has_read_since) {
+        if (!link->recv.has_read_since) {
             cool(warm, link); /* its place gets one that was looked at, or nobody */
         }
-        link->has_read_since = false;
+        link->recv.has_read_since = false;
     }
     if (warm->count > 0) {
         sweep_later(CONTAINER_OF(warm, struct tls_shared, warm));
@@ -66,7 +66,7 @@ static void enter(struct tls_link *link)
         return;
     }
     warm->links[warm->count++] = link;
-    link->warm_place = (uint8_t)warm->count;
+    link->recv.warm_place = (uint8_t)warm->count;
     SSL_clear_mode(link->ssl, SSL_MODE_RELEASE_BUFFERS);
     if (warm->count == 1 && !timer_is_armed(&warm->sweep)) {
         sweep_later(link->shared);
@@ -75,17 +75,17 @@ static void enter(struct tls_link *link)
 
 void tls_warm_read(struct tls_link *link)
 {
-    if (!link->warm_place && link->has_read) {
+    if (!link->recv.warm_place && link->recv.has_read) {
         enter(link);
     }
-    link->has_read = true;
-    link->has_read_since = true;
+    link->recv.has_read = true;
+    link->recv.has_read_since = true;
 }
 
 void tls_warm_leave(struct tls_link *link)
 {
     struct tls_warm *warm = &link->shared->warm;
-    if (link->warm_place) {
+    if (link->recv.warm_place) {
         leave(warm, link);
     }
 }

@@ -183,6 +183,7 @@ void tls_end_send_pieces(struct tls_end *end)
     bool was_in_start = end->is_in_start;
     end->is_in_start = true;
     end->calls.send_starts++;
+    end->send_op.is_last = end->is_last;
     if (end->file.fd >= 0) {
         transport_send_file(&end->transport, &end->send_op, end->file.fd, end->file.offset,
                             end->file.len, told_sent);

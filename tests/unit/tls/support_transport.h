@@ -54,7 +54,7 @@ struct tls_end {
     struct iovec pieces[8];
     int piece_count;
     struct loop_file file; /* if fd >= 0 */
-    bool more_follows;
+    bool more_follows, is_last;
     ssize_t send_result;
     size_t sent;
     /* the client */

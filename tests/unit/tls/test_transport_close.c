@@ -6,6 +6,7 @@
 #include "test.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 static const char text[100 * KB];
 
@@ -161,6 +162,106 @@ TEST(test_a_reset_says_nothing)
     tls_end_run(&end);
     EXPECT_INT(end.calls.closed, 1);
     EXPECT_INT(end.client_end, 0);
+    EXPECT(sim_is_reset(end.peer));
+    tls_end_close_both(&world, &end);
+}
+
+/* RFC 8446 §6.1: the owner has said that nothing follows, so close_notify is behind the last byte. */
+TEST(test_a_goodbye_leaves_with_the_last_bytes)
+{
+    static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+    for (unsigned v = 0; v < 2; v++) {
+        struct tls_world world;
+        struct tls_end end;
+        tls_world_open(&world, versions[v]);
+        tls_end_connect(&end, &world);
+        unsigned before = sim_sends(end.peer);
+        end.is_last = true;
+        tls_end_send(&end, "answer", 6);
+        tls_end_run(&end);
+        EXPECT_SPAN(buf_span(&end.client_got), "answer");
+        EXPECT_INT(end.client_end, SSL_ERROR_ZERO_RETURN);
+        EXPECT_INT(end.sent, 6);
+        EXPECT(!sim_is_closed(end.peer));
+        tls_end_shut(&end, false);
+        tls_end_run(&end);
+        EXPECT_INT(sim_sends(end.peer), before + 1);
+        EXPECT(sim_is_closed(end.peer) && !sim_is_reset(end.peer));
+        tls_end_close_both(&world, &end);
+    }
+}
+
+TEST(test_who_has_said_goodbye_with_the_last_bytes_still_reads_and_half_closes)
+{
+    struct tls_world world;
+    struct tls_end end;
+    open_connected(&world, &end);
+    end.is_last = true;
+    tls_end_send(&end, "answer", 6);
+    tls_end_run(&end);
+    EXPECT_INT(tls_end_shutdown(&end), 0);
+    tls_client_write(&end, "late", 4);
+    tls_end_run(&end);
+    EXPECT(sim_is_closed(end.peer) && !sim_is_reset(end.peer));
+    EXPECT_SPAN(buf_span(&end.got), "late");
+    tls_end_close_both(&world, &end);
+}
+
+/* Not behind the first chunk of it, and not before all of it has been read. */
+TEST(test_a_goodbye_is_behind_the_last_chunk_of_what_is_large)
+{
+    static char data[300 * KB];
+    int fd = tls_make_file(data, sizeof data);
+    for (unsigned is_file = 0; is_file < 2; is_file++) {
+        struct tls_world world;
+        struct tls_end end;
+        open_connected(&world, &end);
+        end.is_last = true;
+        sim_set_max_write(end.peer, 10000);
+        if (is_file) {
+            tls_end_send_file(&end, fd, 0, sizeof data);
+        } else {
+            tls_end_send(&end, data, sizeof data);
+        }
+        tls_end_run(&end);
+        tls_end_expect(&end, data, sizeof data);
+        EXPECT_INT(end.client_end, SSL_ERROR_ZERO_RETURN);
+        tls_end_close_both(&world, &end);
+    }
+    close(fd);
+}
+
+/* The room in the output is gone with the head; close_notify waits for the next. */
+TEST(test_a_goodbye_that_has_no_room_leaves_next)
+{
+    static char data[64 * KB];
+    for (size_t len = sizeof data - 40; len <= sizeof data; len++) {
+        struct tls_world world;
+        struct tls_end end;
+        open_connected(&world, &end);
+        end.is_last = true;
+        tls_end_send(&end, data, len);
+        tls_end_run(&end);
+        tls_end_expect(&end, data, len);
+        EXPECT_INT(end.client_end, SSL_ERROR_ZERO_RETURN);
+        tls_end_close_both(&world, &end);
+    }
+}
+
+/* It is in the output, but what it follows has not left. */
+TEST(test_a_reset_before_the_last_bytes_have_left_is_no_goodbye)
+{
+    struct tls_world world;
+    struct tls_end end;
+    open_connected(&world, &end);
+    end.is_last = true;
+    sim_set_window(end.peer, 1000);
+    tls_end_send(&end, text, 3000);
+    sim_run(world.loop);
+    tls_end_shut(&end, true);
+    sim_set_window(end.peer, SIZE_MAX);
+    tls_end_run(&end);
+    EXPECT(end.client_end != SSL_ERROR_ZERO_RETURN);
     EXPECT(sim_is_reset(end.peer));
     tls_end_close_both(&world, &end);
 }

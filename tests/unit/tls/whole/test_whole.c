@@ -228,16 +228,18 @@ TEST(test_a_handshake_has_a_deadline)
     close_both(&whole, &end);
 }
 
-/* RFC 9112 §9.6 and §9.8: the answer, goodbye, FIN. */
+/* RFC 9112 §9.6 and §9.8: the answer, goodbye, FIN. Both records leave in one send. */
 TEST(test_the_last_answer_is_followed_by_goodbye)
 {
     struct whole whole;
     struct tls_end end;
     whole_open(&whole, TLS1_3_VERSION);
     (void)whole_client(&whole, &end);
+    unsigned before = sim_sends(end.peer);
     whole_say(&end, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     EXPECT_INT(whole_answer(&end).status, 200);
     EXPECT_INT(end.client_end, SSL_ERROR_ZERO_RETURN);
+    EXPECT_INT(sim_sends(end.peer), before + 1);
     EXPECT(sim_is_closed(end.peer) && !sim_is_reset(end.peer));
     EXPECT_INT(SSL_shutdown(end.client), 1);
     tls_end_run(&end);
