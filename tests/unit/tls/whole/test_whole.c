@@ -247,6 +247,25 @@ TEST(test_the_last_answer_is_followed_by_goodbye)
     close_both(&whole, &end);
 }
 
+/* Head, file and goodbye. */
+TEST(test_a_file_that_ends_its_connection_leaves_with_goodbye)
+{
+    struct whole whole;
+    struct tls_end end;
+    whole_open(&whole, TLS1_3_VERSION);
+    (void)whole_client(&whole, &end);
+    whole.world.file_fd = memfd_create("file", MFD_CLOEXEC);
+    whole.world.file_bytes = 10 * KB;
+    EXPECT_INT(ftruncate(whole.world.file_fd, 10 * KB), 0);
+    unsigned before = sim_sends(end.peer);
+    whole_say(&end, "GET /file HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    EXPECT_INT(whole_answer(&end).body.len, 10 * KB);
+    EXPECT_INT(end.client_end, SSL_ERROR_ZERO_RETURN);
+    EXPECT_INT(sim_sends(end.peer), before + 1);
+    close(whole.world.file_fd);
+    close_both(&whole, &end);
+}
+
 TEST(test_an_idle_connection_is_ended_with_goodbye)
 {
     struct whole whole;
