@@ -274,6 +274,30 @@ static void join_cookies(struct h2_head *head)
     fields->count = kept;
 }
 
+static bool ends_with(struct span s, struct span end)
+{
+    return s.len >= end.len && span_equal(span_from(s, s.len - end.len), end);
+}
+
+/* RFC 3986 §6.2.3: the port that a scheme has by itself, and one that is empty, say nothing. */
+static struct span without_usual_port(struct span host, struct span scheme)
+{
+    struct span usual = span_equal_nocase(scheme, SPAN("https")) ? SPAN(":443") : SPAN(":80");
+    if (ends_with(host, usual)) {
+        return span_first(host, host.len - usual.len);
+    }
+    return ends_with(host, SPAN(":")) ? span_first(host, host.len - 1) : host;
+}
+
+/* RFC 9113 §8.3.1: a Host that identifies another entity makes the request malformed; both are normalized
+ * to be compared. */
+static bool is_host_the_same(const struct h2_head *head)
+{
+    struct span host = fields_get(&head->fields, FIELD_HOST);
+    return span_equal_nocase(without_usual_port(host, head->scheme),
+                             without_usual_port(head->authority, head->scheme));
+}
+
 bool h2_head_finish(struct h2_head *head)
 {
     if (head->is_too_large) {
@@ -286,8 +310,7 @@ bool h2_head_finish(struct h2_head *head)
         return true;
     }
     if (fields_has(&head->fields, FIELD_HOST)) {
-        /* RFC 9113 §8.3.1: a Host that identifies another entity makes the request malformed. */
-        return span_equal_nocase(fields_get(&head->fields, FIELD_HOST), head->authority);
+        return is_host_the_same(head);
     }
     int rc = fields_add_id(&head->fields, FIELD_HOST, SPAN("host"), head->authority);
     CHECK(rc == GALLEY_OK);

@@ -34,6 +34,41 @@ TEST(test_authority_is_what_handlers_know_as_host)
     expect_fields(host_alone, "1 GET host=h cookie=(null) x=(null)");
 }
 
+/* RFC 9113 §8.3.1, RFC 3986 §6.2.3: compared as what they mean; a scheme's own port says nothing. */
+TEST(test_authority_and_host_name_the_same_or_the_request_is_malformed)
+{
+    static const struct {
+        const char *scheme;
+        const char *authority;
+        const char *host;
+        bool is_same;
+    } cases[] = {
+        {"http", "h", "H", true},           {"http", "h", "h:80", true},
+        {"http", "h:80", "h", true},        {"http", "h:80", "H:80", true},
+        {"http", "h", "h:", true},          {"https", "h:443", "h", true},
+        {"HTTPS", "h", "h:443", true},      {"http", "[::1]", "[::1]:80", true},
+        {"http", "h:8080", "h:8080", true}, {"http", "h", "g", false},
+        {"http", "h", "h:443", false},      {"https", "h", "h:80", false},
+        {"http", "h", "h:8080", false},     {"http", "h:80", "h:8080", false},
+        {"http", "h", "h:80:80", false},    {"http", "h", "h:080", false},
+        {"http", "h", "h.", false},         {"http", "h:80", "g:80", false},
+    };
+    struct world world;
+    struct h2_client client;
+    world_open(&world);
+    client_open(&client, &world, 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *const lines[] = {
+            ":method", "GET", ":scheme", cases[i].scheme, ":authority", cases[i].authority,
+            ":path",   "/",   "host",    cases[i].host,   NULL};
+        const struct client_stream *stream = client_request(&client, lines, NULL, true);
+        EXPECT_INT(stream->status, cases[i].is_same ? 200 : 0);
+        EXPECT_INT(stream->error, cases[i].is_same ? NGHTTP2_NO_ERROR : NGHTTP2_PROTOCOL_ERROR);
+    }
+    client_close(&client);
+    world_close(&world);
+}
+
 TEST(test_cookie_crumbs_are_joined)
 {
     /* RFC 9113 §8.2.3 */
