@@ -58,11 +58,15 @@ static void take_block(struct h2_session *session)
 }
 
 /* The kernel's room is for what it needs itself, too: half of it is sure. What has been found too little
- * is not asked for again before something has left. */
+ * is not asked for again before something has left. A socket that has refused something says when it has
+ * much room again; until then it may have some, and takes nothing. */
 static bool kernel_takes(struct h2_session *session, size_t len)
 {
     struct conn *conn = session->conn;
     uint64_t waiting = conn->out.bytes;
+    if (!conn->transport.socket.may_write) {
+        return false;
+    }
     if (session->room >= len) {
         return true;
     }

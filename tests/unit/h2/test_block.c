@@ -158,6 +158,21 @@ TEST(test_no_more_is_read_than_the_kernel_surely_takes)
     finish_raw(&world, peer);
 }
 
+/* It says when it takes a lot again; until then it may have some room, and takes nothing. */
+TEST(test_nothing_is_read_for_a_socket_that_has_refused_something)
+{
+    struct world world;
+    struct sim_peer *peer = open_raw(&world);
+    struct conn *conn = world_conn(&world);
+    conn->transport.socket.may_write = false;
+    EXPECT(h2_block_room(conn->session, 1000) == NULL);
+    conn->transport.socket.may_write = true;
+    EXPECT(h2_block_room(conn->session, 1000) != NULL);
+    EXPECT(!h2_block_add(conn->session, 0));
+    EXPECT_INT(((struct h2_session *)conn->session)->blocks, 0);
+    finish_raw(&world, peer);
+}
+
 /* A connection that cannot send holds two blocks and no more, however often it is asked. */
 TEST(test_a_connection_holds_two_blocks_at_most)
 {
