@@ -7,7 +7,8 @@ import pytest
 
 import h2_client
 
-PROTOCOL_ERROR, INTERNAL_ERROR, ENHANCE_YOUR_CALM = 1, 2, 11
+PROTOCOL_ERROR, INTERNAL_ERROR, REFUSED_STREAM, ENHANCE_YOUR_CALM = 1, 2, 7, 11
+MAX_CONCURRENT_STREAMS = 3
 HEADERS, PING, GOAWAY, ACK = 1, 6, 7, 1
 
 
@@ -113,6 +114,27 @@ def test_rapid_reset_ends_the_connection_and_nothing_else(serve, folder):
         assert client.goaways[-1][0] == ENHANCE_YOUR_CALM
     with h2_client.connect(server) as client:
         assert client.get("/a").status == 200
+
+
+def test_streams_beyond_the_limit_without_end_end_the_connection(program):
+    """RFC 9113 §5.1.2: refused, and in the end not borne, by a client that has acknowledged the number; it is counted."""
+    server = program("lab_server")
+    with h2_client.connect(server) as client:
+        assert client.get("/").status == 200  # SETTINGS have been exchanged
+        client.h2.remote_settings[MAX_CONCURRENT_STREAMS] = 1000
+        client.h2.remote_settings.acknowledge()  # python3-h2 believes this
+        head = [(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", "/events")]
+        for stream in range(3, 503, 2):
+            client.answers[stream] = h2_client.Answer()
+            client.h2.send_headers(stream, head, end_stream=True)
+        client.flush()  # all at once
+        while client.receive():
+            pass
+        assert client.goaways[-1][0] == ENHANCE_YOUR_CALM
+        refused = [answer for answer in client.answers.values() if answer.reset == REFUSED_STREAM]
+        assert 100 <= len(refused) <= 150
+    with h2_client.connect(server) as client:
+        assert b"h2_guard_refused 1\n" in client.get("/counters").body
 
 
 def test_websocket_over_a_stream(program):
