@@ -46,7 +46,9 @@ static struct play {
     unsigned ready, closed, recvs, sends; /* the last two: started and not called back */
     int result;
     bool reads, has_closed, is_forged, has_failed;
-    size_t got, said; /* honest bytes, by their place in the text */
+    bool is_last;           /* a send was the last: close_notify is behind it */
+    size_t got, said;       /* honest bytes, by their place in the text */
+    size_t promised, heard; /* that the owner has begun to send, and the client has got */
     unsigned forge;
 } play;
 
@@ -81,6 +83,7 @@ static void on_sent(struct loop_op *op)
 {
     FUZZ_EXPECT(play.sends == 1 && !play.closed);
     play.sends = 0;
+    play.has_failed = play.has_failed || op->result <= 0;
     if (op->result > 0) {
         FUZZ_EXPECT((size_t)op->result <= play.piece.iov_len);
         play.piece.iov_base = (char *)play.piece.iov_base + op->result;
@@ -112,7 +115,9 @@ static void start_send(size_t len)
 {
     play.piece = (struct iovec){text, len};
     play.sends++;
+    play.promised += len;
     play.send_op.more_follows = len % 7 == 0;
+    play.is_last = play.send_op.is_last = len % 11 == 3 && len % 7 != 0;
     transport_send(&play.transport, &play.send_op, &play.piece, 1, on_sent);
 }
 
@@ -147,9 +152,21 @@ static void send_client_output(void)
     }
 }
 
-static void step(void)
+/* What has an end that was said is whole. */
+static void hear(void)
 {
     static char bytes[16 * 1024];
+    int got = 0;
+    while ((got = SSL_read(play.client, bytes, sizeof bytes)) > 0) {
+        play.heard += (size_t)got;
+    }
+    if (play.is_last && SSL_get_error(play.client, got) == SSL_ERROR_ZERO_RETURN) {
+        FUZZ_EXPECT(play.heard == play.promised || play.has_failed);
+    }
+}
+
+static void step(void)
+{
     struct span received = sim_received(play.peer);
     if (received.len > 0) {
         BIO_write(SSL_get_rbio(play.client), received.ptr, (int)received.len);
@@ -157,9 +174,7 @@ static void step(void)
     }
     ERR_clear_error();
     if (SSL_is_init_finished(play.client) || SSL_do_handshake(play.client) == 1) {
-        while (SSL_read(play.client, bytes, sizeof bytes) > 0) {
-            /* what the server sends is text of no interest */
-        }
+        hear();
     }
     send_client_output();
 }
@@ -227,7 +242,7 @@ static void control_owner(enum command command, uint8_t arg)
         }
         break;
     case COMMAND_SEND:
-        if (play.sends == 0 && play.ready) {
+        if (play.sends == 0 && play.ready && !play.is_last) {
             start_send(1 + (size_t)arg * 300);
         }
         break;
