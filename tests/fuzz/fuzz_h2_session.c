@@ -11,6 +11,8 @@
 #include "loop/sim.h"
 
 #include <nghttp2/nghttp2.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 /* rooms: h2 */
 
@@ -70,6 +72,20 @@ static int handle_big(galley_request *rq, galley_response *rs, void *arg)
     return rc;
 }
 
+/* The same file for all. */
+static int handle_file(galley_request *rq, galley_response *rs, void *arg)
+{
+    static int fd = -1;
+    (void)rs, (void)arg;
+    if (fd < 0) {
+        fd = memfd_create("fuzz", MFD_CLOEXEC);
+        FUZZ_EXPECT(fd >= 0 && ftruncate(fd, BIG_BYTES) == 0);
+    }
+    int rc = response_body_file(exchange_of_request(rq), fd, 0, BIG_BYTES, released, NULL);
+    world.lent += rc == GALLEY_OK;
+    return rc;
+}
+
 static int handle_borrowed(galley_request *rq, galley_response *rs, void *arg)
 {
     enum { BYTES = 40 * 1000 };
@@ -119,6 +135,7 @@ static const struct fuzz_route {
     ROUTE("/echo", handle_echo, EXCHANGE_BODY_BUFFER),
     ROUTE("/later", handle_later, EXCHANGE_BODY_BUFFER),
     ROUTE("/refuse", handle_small, EXCHANGE_BODY_REFUSE),
+    ROUTE("/file", handle_file, EXCHANGE_BODY_DISCARD),
 #undef ROUTE
 };
 enum { ROUTE_COUNT = sizeof routes / sizeof *routes };

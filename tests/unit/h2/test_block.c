@@ -4,8 +4,13 @@
 
 #include "base/alloc.h"
 #include "h2/h2_block.h"
+#include "loop/warm_file.h"
 #include "test.h"
 
+#include <galley/pool.h>
+
+#include <errno.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -187,6 +192,37 @@ TEST(test_a_connection_holds_two_blocks_at_most)
     EXPECT_INT(session->blocks, H2_MAX_BLOCKS);
     EXPECT(parts_of(&session->conn->out, true) > 0);
     finish_raw(&world, peer);
+}
+
+static void hold(void *arg)
+{
+    while (sem_wait(arg) != 0) { /* EINTR */
+    }
+}
+
+/* Whoever would read it here would wait for the disk. */
+TEST(test_what_is_not_in_memory_stays_in_its_file)
+{
+    struct world world;
+    sem_t gate;
+    struct sim_peer *peer = open_raw(&world);
+    galley_pool *pool = galley_pool_new(1, NULL);
+    const galley_job job = {.run = hold, .arg = &gate};
+    sem_init(&gate, 0, 0);
+    EXPECT_INT(galley_pool_submit(pool, &job, 1, 0), 1); /* the disk does not answer */
+    EXPECT_INT(warm_files_start(world.loop, pool), 0);
+    sim_set_probe(world.loop, -EAGAIN);
+    ask_and_look(&world, peer, 1);
+    const struct h2_session *session = world_conn(&world)->session;
+    EXPECT_INT(session->blocks, 0);
+    EXPECT_INT(parts_of(&session->conn->out, true), 8);
+    EXPECT_INT(world.driver->free_block_count, 1); /* it was tried */
+    sem_post(&gate);
+    sim_peer_free(peer);
+    galley_pool_free(pool);
+    close(world.file_fd);
+    world_close(&world);
+    sem_destroy(&gate);
 }
 
 /* ---- what goes wrong ------------------------------------------------------------------------- */
