@@ -188,7 +188,7 @@ static uint32_t frame_len(const struct frames_stream *stream, uint64_t bytes)
 static uint32_t cut_to_room(uint32_t len, const struct chain *out, uint64_t max_bytes)
 {
     uint64_t room = max_bytes - out->bytes;
-    if (chain_is_empty(out) || len + (uint64_t)FRAMES_HEAD_BYTES <= room) {
+    if (len + (uint64_t)FRAMES_HEAD_BYTES <= room || chain_is_empty(out)) {
         return len;
     }
     bool is_worth_it = room >= FRAMES_HEAD_BYTES + LEAST_CUT_BYTES;
@@ -247,9 +247,9 @@ static enum frames_result ask(struct frames_session *session, struct frames_stre
     return FRAMES_OK;
 }
 
-/* *ret_is_full: it did nothing, for want of room. */
+/* *ret_did_something is set to false if there is no room. */
 static enum frames_result send_next(struct frames_stream *stream, const struct chain *out,
-                                    uint64_t max_bytes, bool *ret_is_full)
+                                    uint64_t max_bytes, bool *ret_did_something)
 {
     struct frames_session *session = stream->session;
     if (stream->send_window <= 0) {
@@ -268,8 +268,11 @@ static enum frames_result send_next(struct frames_stream *stream, const struct c
     }
     uint32_t wanted = frame_len(stream, ready.bytes);
     uint32_t len = cut_to_room(wanted, out, max_bytes);
-    *ret_is_full = len == 0 && wanted > 0;
-    return *ret_is_full ? FRAMES_OK : send_frame(stream, len, &ready);
+    if (len == 0 && wanted > 0) {
+        *ret_did_something = false;
+        return FRAMES_OK;
+    }
+    return send_frame(stream, len, &ready);
 }
 
 /* ---- all of it ------------------------------------------------------------------------------- */
@@ -298,10 +301,7 @@ static enum frames_result write_some(struct frames_session *session, struct chai
         return ask(session, stream_at(session->out.fresh.next));
     }
     if (session->out.turns != 0 && session->send_window > 0) {
-        bool is_full = false;
-        enum frames_result result = send_next(most_urgent(session), out, max_bytes, &is_full);
-        *ret_did_something = !is_full;
-        return result;
+        return send_next(most_urgent(session), out, max_bytes, ret_did_something);
     }
     *ret_did_something = false;
     return FRAMES_OK;

@@ -19,6 +19,12 @@ static void piece_gone(void *arg)
     h2_stream_unref(stream);
 }
 
+static bool is_file_next(const struct h2_stream *stream)
+{
+    const struct chain_part *part = chain_front(&stream->body);
+    return part && !part->ptr;
+}
+
 /* ---- into conn->out -------------------------------------------------------------------------- */
 
 static int add_part(struct chain *out, const struct chain_part *part, size_t len,
@@ -75,16 +81,13 @@ static int64_t move_front(struct h2_stream *stream, uint64_t len)
     return (int64_t)n;
 }
 
-/* The frame's head, and behind it what of a file is in memory, as one piece: how many bytes of the file; 0:
- * it is no file, or has to be sent as one. */
+/* The frame's head, and behind it what of the file is in memory, as one piece: how many bytes of that; 0:
+ * it has to be sent as a file. */
 static uint64_t read_front(struct h2_stream *stream, const uint8_t head[FRAMES_HEAD_BYTES],
                            uint32_t len)
 {
     struct h2_session *session = stream->session;
     const struct chain_part *part = chain_front(&stream->body);
-    if (!part || part->ptr) {
-        return 0;
-    }
     size_t n = part->len < len ? part->len : len;
     char *room =
         frees_others(stream, part, n) ? NULL : h2_block_room(session, FRAMES_HEAD_BYTES + n);
@@ -108,7 +111,7 @@ bool h2_send_data(void *ctx, struct frames_stream *frames, const uint8_t head[FR
     struct h2_stream *stream = h2_stream_of_frames(frames);
     struct h2_session *session = ctx;
     bool is_held_back = len < stream->body.bytes && len < LARGE_BYTES;
-    uint64_t left = len - read_front(stream, head, len);
+    uint64_t left = is_file_next(stream) ? len - read_front(stream, head, len) : len;
     bool has_room =
         left < len || chain_add_copy(&session->conn->out, head, FRAMES_HEAD_BYTES) == GALLEY_OK;
     session->room -= len < session->room ? len : session->room;
@@ -145,12 +148,11 @@ static bool is_shorter(const struct chain_part *part)
 static bool may_send(struct h2_stream *stream)
 {
     int64_t now_ms = loop_now_ms(stream->driver->services->loop);
-    const struct chain_part *part = chain_front(&stream->body);
-    if (!part || part->ptr || stream->file_seen_ms == now_ms) {
+    if (stream->file_seen_ms == now_ms) {
         return true;
     }
     stream->file_seen_ms = now_ms;
-    if (!is_shorter(part)) {
+    if (!is_shorter(chain_front(&stream->body))) {
         return true;
     }
     counter_add(&stream->driver->counters.aborted, 1);
@@ -162,7 +164,7 @@ struct frames_ready h2_send_ready(void *ctx, struct frames_stream *frames)
 {
     struct h2_stream *stream = h2_stream_of_frames(frames);
     (void)ctx;
-    if (!may_send(stream)) {
+    if (is_file_next(stream) && !may_send(stream)) {
         return (struct frames_ready){0};
     }
     if (stream->body.bytes == 0 && !stream->answer_ended) {
