@@ -25,8 +25,10 @@ static bool add_close_notify(struct tls_link *link)
     }
     tls_bio_prepare();
     int rc = SSL_shutdown(link->ssl);
-    ssize_t result = rc < 0 ? tls_bio_result(link, rc, &wish) : 0;
-    /* What has no room now is tried again when the output has gone. */
+    /* What has no room now is tried again when the output has gone. It may be 0 then, too, which
+     * else means that close_notify is out and the peer's is not here. */
+    bool has_left = rc >= 0 && !SSL_want_write(link->ssl);
+    ssize_t result = has_left ? 0 : tls_bio_result(link, rc, &wish);
     link->wants_alert = result == -EAGAIN && wish == TLS_WISH_WRITE;
     return result == 0 || result == -EAGAIN;
 }

@@ -301,6 +301,40 @@ TEST(test_a_goodbye_that_nobody_takes_is_given_up_after_a_second)
     tls_end_close_both(&world, &end);
 }
 
+static void nothing_is_read(struct tls_end *end)
+{
+    sim_set_max_write(end->peer, 100); /* of what the server says last in the handshake */
+    sim_set_window(end->peer, 100);
+}
+
+/* What a socket has left of the output stands in a block of just its size: there is no room for the
+ * goodbye until all of that has gone, in however many pieces. */
+TEST(test_a_goodbye_waits_behind_what_leaves_in_small_pieces)
+{
+    struct tls_world world;
+    struct tls_end end;
+    tls_world_open(&world, TLS1_3_VERSION);
+    tls_end_open(&end, &world);
+    end.on_ready = nothing_is_read;
+    struct buf said = tls_client_step(&end);
+    while (end.ready == NOT_TOLD) {
+        tls_client_send_raw(&end, said.data, said.len);
+        buf_finish(&said);
+        sim_run(world.loop);
+        said = tls_client_step(&end);
+    }
+    buf_finish(&said);
+    tls_end_shut(&end, false);
+    for (unsigned i = 0; i < 20; i++) { /* far from the second that it has */
+        sim_set_window(end.peer, 100);
+        sim_run(world.loop);
+    }
+    sim_set_window(end.peer, SIZE_MAX);
+    tls_end_run(&end);
+    EXPECT_INT(end.client_end, SSL_ERROR_ZERO_RETURN);
+    tls_end_close_both(&world, &end);
+}
+
 TEST(test_a_client_that_resets_while_the_goodbye_waits)
 {
     struct tls_world world;

@@ -226,6 +226,28 @@ TEST(test_a_head_as_large_as_the_buffer_and_a_file)
     tls_end_close_both(&world, &end);
 }
 
+/* Small records take more room for each byte than full ones: there is enough, whatever stands before. */
+TEST(test_heads_of_any_length_and_a_file_that_fills_the_buffer)
+{
+    struct tls_world world;
+    int fd = tls_make_file(big, 100 * KB);
+    tls_world_open(&world, TLS1_3_VERSION);
+    for (size_t head = 1000; head <= 17000; head += 97) {
+        struct tls_end end;
+        tls_end_connect(&end, &world);
+        end.max_bytes = (size_t)fd;
+        end.on_sent = big_file_follows;
+        end.more_follows = true;
+        tls_end_send(&end, big, head);
+        tls_end_run(&end);
+        EXPECT_INT(end.client_got.len, head + 100 * KB);
+        EXPECT(memcmp(end.client_got.data + head, big, 100 * KB) == 0);
+        tls_end_close(&end);
+    }
+    tls_world_close(&world);
+    close(fd);
+}
+
 /* The owner was wrong, or has gone another way: what was held back leaves all the same. */
 TEST(test_a_head_that_nothing_follows_leaves_alone)
 {
