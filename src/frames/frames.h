@@ -135,9 +135,11 @@ struct frames_events {
     /** Inside of frames_write(): how much may be sent. Nothing and not the end: deferred until
      *  frames_resume(). */
     struct frames_ready (*body)(void *ctx, struct frames_stream *stream);
-    /** Put this head and then `len` bytes of the stream's body into the chain. False: no memory. */
-    bool (*send_data)(void *ctx, struct frames_stream *stream,
-                      const uint8_t head[FRAMES_HEAD_BYTES], uint32_t len);
+    /** Put this head and then `len` bytes of the stream's body into the chain, or fewer with the head of
+     *  frames_shorten_head(): how many. 0 of more: none and no head, for the stream was reset in this event. < 0: no
+     *  memory. */
+    int64_t (*send_data)(void *ctx, struct frames_stream *stream,
+                         const uint8_t head[FRAMES_HEAD_BYTES], uint32_t len);
     /** The final head of an answer is in the chain. */
     void (*head_sent)(void *ctx, struct frames_stream *stream);
     /** … END_STREAM of the answer is. The stream goes on if its input has not ended. */
@@ -231,6 +233,8 @@ enum frames_head_kind {
 };
 /** 0 or GALLEY_ENOMEM (the connection is lost: end it). */
 int frames_head_end(struct frames_stream *stream, enum frames_head_kind kind);
+/** A copy of the head that send_data was given, for fewer bytes: the frame ends nothing, the rest is asked for again. */
+void frames_shorten_head(uint8_t head[FRAMES_HEAD_BYTES], uint32_t len);
 /** The owner of a deferred body has bytes, or the end. */
 void frames_resume(struct frames_stream *stream);
 

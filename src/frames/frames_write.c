@@ -195,24 +195,34 @@ static uint32_t cut_to_room(uint32_t len, const struct chain *out, uint64_t max_
     return is_worth_it ? (uint32_t)room - FRAMES_HEAD_BYTES : 0;
 }
 
-/* `len` is within the windows. Where the stream goes from here. */
+void frames_shorten_head(uint8_t head[FRAMES_HEAD_BYTES], uint32_t len)
+{
+    head[0] = (uint8_t)(len >> 16);
+    frames_put_u16(head + 1, (uint16_t)len);
+    head[4] = 0;
+}
+
+/* `len` is within the windows, which are charged with what was sent of it. Where the stream goes from
+ * here. */
 static enum frames_result send_frame(struct frames_stream *stream, uint32_t len,
                                      const struct frames_ready *ready)
 {
     struct frames_session *session = stream->session;
-    bool is_all = len == ready->bytes;
-    bool is_end = is_all && ready->is_end;
+    bool would_end = len == ready->bytes && ready->is_end;
     uint8_t head[FRAMES_HEAD_BYTES];
-    frames_put_head(head, len, FRAMES_DATA, is_end ? FRAMES_END_STREAM : 0, stream->id);
-    stream->send_window -= (int32_t)len;
-    session->send_window -= (int32_t)len;
-    if (!session->events->send_data(session->ctx, stream, head, len)) {
+    frames_put_head(head, len, FRAMES_DATA, would_end ? FRAMES_END_STREAM : 0, stream->id);
+    int64_t sent = session->events->send_data(session->ctx, stream, head, len);
+    if (sent < 0) {
         return FRAMES_STOPPED;
     }
+    DEBUG_CHECK(sent == len || (sent < len && (sent > 0 || stream->was_reset)));
+    stream->send_window -= (int32_t)sent;
+    session->send_window -= (int32_t)sent;
     if (stream->was_reset) {
         return FRAMES_OK;
     }
-    if (is_end) {
+    bool is_all = (uint64_t)sent == ready->bytes;
+    if (is_all && would_end) {
         frames_unlist(stream);
         end_output(session, stream);
     } else if (is_all) {

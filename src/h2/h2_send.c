@@ -81,45 +81,73 @@ static int64_t move_front(struct h2_stream *stream, uint64_t len)
     return (int64_t)n;
 }
 
-/* The frame's head, and behind it what of the file is in memory, as one piece: how many bytes of that; 0:
+/* The frame's head, and behind it what of the file is in memory, as one piece: how many bytes of that. If
+ * less came than was asked for, the head and *len say how long the frame is now. 0: the file has ended; < 0:
  * it has to be sent as a file. */
-static uint64_t read_front(struct h2_stream *stream, const uint8_t head[FRAMES_HEAD_BYTES],
-                           uint32_t len)
+static int64_t read_front(struct h2_stream *stream, const uint8_t head[FRAMES_HEAD_BYTES],
+                          uint32_t *len)
 {
     struct h2_session *session = stream->session;
     const struct chain_part *part = chain_front(&stream->body);
-    size_t n = part->len < len ? part->len : len;
+    size_t n = part->len < *len ? part->len : *len;
     char *room =
         frees_others(stream, part, n) ? NULL : h2_block_room(session, FRAMES_HEAD_BYTES + n);
     if (!room) {
-        return 0;
+        return -1;
     }
     memcpy(room, head, FRAMES_HEAD_BYTES);
     ssize_t got = loop_read_warm(conn_loop(session->conn), part->fd, room + FRAMES_HEAD_BYTES, n,
                                  part->offset);
+    bool is_cut = got > 0 && (size_t)got < n;
+    if (is_cut) {
+        frames_shorten_head((uint8_t *)room, (uint32_t)got);
+    }
     if (!h2_block_add(session, got > 0 ? FRAMES_HEAD_BYTES + (size_t)got : 0)) {
-        return 0;
+        return got == 0 ? 0 : -1;
+    }
+    if (is_cut) {
+        *len = (uint32_t)got;
+        stream->file_seen_ms = -1; /* it may be shorter: looked at before there is more of it */
     }
     chain_consume(&stream->body, (uint64_t)got);
-    return (uint64_t)got;
+    return got;
 }
 
-bool h2_send_data(void *ctx, struct frames_stream *frames, const uint8_t head[FRAMES_HEAD_BYTES],
-                  uint32_t len)
+/* A file that has become shorter: others of the connection go on (RFC 9113 §5.4.2). */
+static void break_off(struct h2_stream *stream)
 {
-    enum { LARGE_BYTES = 1024 };
-    struct h2_stream *stream = h2_stream_of_frames(frames);
-    struct h2_session *session = ctx;
-    bool is_held_back = len < stream->body.bytes && len < LARGE_BYTES;
-    uint64_t left = is_file_next(stream) ? len - read_front(stream, head, len) : len;
-    bool has_room =
-        left < len || chain_add_copy(&session->conn->out, head, FRAMES_HEAD_BYTES) == GALLEY_OK;
+    counter_add(&stream->driver->counters.aborted, 1);
+    h2_stream_reset(stream, FRAMES_INTERNAL_ERROR);
+}
+
+/* A frame of so many bytes is, or will be, in conn->out. */
+static void count_sent(struct h2_stream *stream, uint32_t len, bool is_held_back)
+{
+    struct h2_session *session = stream->session;
     session->room -= len < session->room ? len : session->room;
     stream->out_bytes += len;
     if (stream->exchange) {
         stream->exchange->bytes_sent += len;
     }
     h2_guard_data_sent(session, len, is_held_back);
+}
+
+int64_t h2_send_data(void *ctx, struct frames_stream *frames, const uint8_t head[FRAMES_HEAD_BYTES],
+                     uint32_t len)
+{
+    enum { LARGE_BYTES = 1024 };
+    struct h2_stream *stream = h2_stream_of_frames(frames);
+    struct h2_session *session = ctx;
+    bool is_held_back = len < stream->body.bytes && len < LARGE_BYTES;
+    int64_t got = is_file_next(stream) ? read_front(stream, head, &len) : -1;
+    if (got == 0) {
+        break_off(stream);
+        return 0;
+    }
+    uint64_t left = got > 0 ? len - (uint64_t)got : len;
+    bool has_room =
+        got > 0 || chain_add_copy(&session->conn->out, head, FRAMES_HEAD_BYTES) == GALLEY_OK;
+    count_sent(stream, len, is_held_back);
     while (left > 0 && has_room) {
         int64_t n = move_front(stream, left);
         has_room = n > 0;
@@ -128,7 +156,7 @@ bool h2_send_data(void *ctx, struct frames_stream *frames, const uint8_t head[FR
     if (!has_room) {
         h2_out_of_memory(session); /* what is in conn->out ends in the middle of a frame */
     }
-    return has_room;
+    return has_room ? (int64_t)len : GALLEY_ENOMEM;
 }
 
 /* ---- what is asked for ----------------------------------------------------------------------- */
@@ -142,9 +170,9 @@ static bool is_shorter(const struct chain_part *part)
            now.stx_size < (uint64_t)part->offset + (uint64_t)part->len;
 }
 
-/* A file that has become shorter: what a frame's head has promised must come, or the connection is lost
- * (RFC 9113 §5.4.1), and nothing may be invented. So it is asked before frames are made of it, once in a
- * while: then the answer breaks off, and others go on. */
+/* Where a frame is made of a range of a file its head promises what is not read yet: that must come, or
+ * the connection is lost (RFC 9113 §5.4.1), and nothing may be invented. So it is asked before frames are
+ * made of it, once in a while. */
 static bool may_send(struct h2_stream *stream)
 {
     int64_t now_ms = loop_now_ms(stream->driver->services->loop);
@@ -155,8 +183,7 @@ static bool may_send(struct h2_stream *stream)
     if (!is_shorter(chain_front(&stream->body))) {
         return true;
     }
-    counter_add(&stream->driver->counters.aborted, 1);
-    h2_stream_reset(stream, FRAMES_INTERNAL_ERROR);
+    break_off(stream);
     return false;
 }
 

@@ -282,8 +282,8 @@ int h2_interim(struct exchange *exchange, int status, const struct response_fiel
 
 /** frames_events.body and .send_data: DATA, into conn->out. */
 struct frames_ready h2_send_ready(void *ctx, struct frames_stream *frames);
-bool h2_send_data(void *ctx, struct frames_stream *frames, const uint8_t head[FRAMES_HEAD_BYTES],
-                  uint32_t len);
+int64_t h2_send_data(void *ctx, struct frames_stream *frames, const uint8_t head[FRAMES_HEAD_BYTES],
+                     uint32_t len);
 /** Move all of `body` behind the stream's. 0 or GALLEY_ENOMEM. */
 int h2_take_body(struct h2_stream *stream, struct chain *body);
 /** So many bytes have been added to the stream's body. */

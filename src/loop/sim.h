@@ -56,7 +56,8 @@ void sim_fail_next(struct sim_peer *peer, enum loop_op_kind kind, int sys_errno)
 void sim_fail_accept(struct loop *loop, int sys_errno, unsigned times);
 
 /** What files say when they are asked whether a byte is in memory (loop/file_probe.h): 0, which it
- *  is at first: all of it; -EAGAIN: none; other errors. */
+ *  is at first: all of it; -EAGAIN: none; other errors. Who reads them gets no more than so many of the
+ *  bytes at once, if it is more than 0. */
 void sim_set_probe(struct loop *loop, int result);
 /** How often they have been asked. */
 unsigned sim_probes(const struct loop *loop);

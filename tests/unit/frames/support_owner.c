@@ -67,16 +67,26 @@ static struct frames_ready on_body(void *ctx, struct frames_stream *stream)
                                  .is_end = owned_of(stream)->is_end};
 }
 
-static bool on_send_data(void *ctx, struct frames_stream *stream,
-                         const uint8_t head[FRAMES_HEAD_BYTES], uint32_t len)
+static int64_t on_send_data(void *ctx, struct frames_stream *stream,
+                            const uint8_t head[FRAMES_HEAD_BYTES], uint32_t len)
 {
     struct owner *owner = ctx;
+    uint8_t own_head[FRAMES_HEAD_BYTES];
+    memcpy(own_head, head, sizeof own_head);
+    owner->cut = 0;
     run(owner, owner->on_data, stream);
     EXPECT(len <= owned_of(stream)->ready);
-    if (owner->fails || chain_add_copy(&owner->out, head, FRAMES_HEAD_BYTES) != GALLEY_OK) {
-        return false;
+    if (owner->sends_none) {
+        return 0;
     }
-    return add_body(owner, owned_of(stream), len);
+    if (owner->cut > 0 && owner->cut < len) {
+        len = owner->cut;
+        frames_shorten_head(own_head, len);
+    }
+    bool is_added = !owner->fails &&
+                    chain_add_copy(&owner->out, own_head, FRAMES_HEAD_BYTES) == GALLEY_OK &&
+                    add_body(owner, owned_of(stream), len);
+    return is_added ? (int64_t)len : -1;
 }
 
 static void on_head_sent(void *ctx, struct frames_stream *stream)

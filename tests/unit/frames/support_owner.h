@@ -44,7 +44,9 @@ struct owner {
     owner_frame_fn *on_frame;
     unsigned asked;   /* event `body` */
     uint64_t written; /* bytes, by owner_write() */
-    bool fails;       /* send_data returns false */
+    uint32_t cut;     /* by on_data: send_data sends no more; 0: all */
+    bool sends_none;  /* … by on_data, which resets the stream: nothing */
+    bool fails;       /* send_data returns -1 */
 };
 
 /** Streams of 64 KiB - 1, as every connection begins, and the same for the connection. */

@@ -192,11 +192,11 @@ static struct frames_ready on_body(void *ctx, struct frames_stream *stream)
     return (struct frames_ready){.bytes = 0, .is_end = false};
 }
 
-static bool on_send_data(void *ctx, struct frames_stream *stream,
-                         const uint8_t head[FRAMES_HEAD_BYTES], uint32_t len)
+static int64_t on_send_data(void *ctx, struct frames_stream *stream,
+                            const uint8_t head[FRAMES_HEAD_BYTES], uint32_t len)
 {
     (void)ctx, (void)stream, (void)head, (void)len;
-    return false;
+    return -1;
 }
 
 static void on_sent(void *ctx, struct frames_stream *stream)

@@ -411,3 +411,66 @@ TEST(test_answers_that_begin_in_events_leave_at_once)
                 "DATA 5 1 end; HEADERS 7; DATA 7 1 end; DATA 99 1 end");
     owner_finish(&owner);
 }
+
+/* ---- what the owner has not got after all ----------------------------------------------------- */
+
+static void cut_once(struct owner *owner, struct owned *owned)
+{
+    (void)owned;
+    owner->cut = 100;
+    owner->on_data = NULL;
+}
+
+/* RFC 9113 §6.9.1: windows count what was sent. */
+TEST(test_a_frame_that_became_shorter_ends_nothing_and_costs_what_it_has)
+{
+    struct owner owner;
+    owner_start(&owner);
+    owner.on_data = cut_once;
+    struct owned *owned = owner_open(&owner, 1, true);
+    owner_answer(owned, 1000);
+    EXPECT_SAID(owner_write(&owner, 1), "HEADERS 1");
+    EXPECT_SAID(owner_write(&owner, 1), "DATA 1 100");
+    EXPECT_INT(owner.session.send_window, FRAMES_FIRST_WINDOW - 100);
+    EXPECT_INT(owned->stream.send_window, FRAMES_FIRST_WINDOW - 100);
+    EXPECT_SAID(owner_write_all(&owner), "DATA 1 900 end");
+    EXPECT_INT(owner.session.send_window, FRAMES_FIRST_WINDOW - 1000);
+    EXPECT_SAID(owner_log(&owner), "head 1; end 1; closed 1 0");
+    owner_finish(&owner);
+}
+
+/* A window that the whole frame would have shut is open still. */
+TEST(test_a_frame_that_became_shorter_leaves_its_window_to_the_rest)
+{
+    struct owner owner;
+    owner_start(&owner);
+    EXPECT_INT(frames_first_window(&owner.session, 300), GALLEY_OK);
+    owner.on_data = cut_once;
+    owner_answer(owner_open_as(&owner, 1, 3, true), 1000);
+    owner_answer(owner_open_as(&owner, 3, 3, true), 50);
+    EXPECT_SAID(owner_write_all(&owner),
+                "HEADERS 1; HEADERS 3; DATA 1 100; DATA 3 50 end; DATA 1 200");
+    owner_finish(&owner);
+}
+
+static void reset_and_send_none(struct owner *owner, struct owned *owned)
+{
+    owner->sends_none = true;
+    EXPECT_INT(frames_reset(&owned->stream, FRAMES_INTERNAL_ERROR), GALLEY_OK);
+}
+
+TEST(test_a_stream_that_is_reset_instead_of_sent_costs_no_window)
+{
+    struct owner owner;
+    owner_start(&owner);
+    owner.on_data = reset_and_send_none;
+    owner_answer(owner_open(&owner, 1, true), 60000);
+    EXPECT_SAID(owner_write_all(&owner), "HEADERS 1; RST_STREAM 1 2");
+    EXPECT_INT(owner.session.send_window, FRAMES_FIRST_WINDOW);
+    owner.on_data = NULL;
+    owner.sends_none = false;
+    owner_answer(owner_open(&owner, 3, true), 10);
+    EXPECT_SAID(owner_write_all(&owner), "HEADERS 3; DATA 3 10 end");
+    EXPECT_SAID(owner_log(&owner), "head 1; reset 2; closed 1 2; head 3; end 3; closed 3 0");
+    owner_finish(&owner);
+}

@@ -41,15 +41,20 @@ static void finish(struct world *world, struct h2_client *client)
     world_close(world);
 }
 
-/* So that what is made ready can be seen: it leaves byte by byte. */
-static void ask_and_look(struct world *world, struct sim_peer *peer, int32_t id)
+static void ask(struct sim_peer *peer, int32_t id, const char *path)
 {
     struct buf out;
     buf_init(&out, 0);
-    raw_add_get(&out, id, "/file", NGHTTP2_FLAG_END_STREAM);
-    sim_set_max_write(peer, 1);
+    raw_add_get(&out, id, path, NGHTTP2_FLAG_END_STREAM);
     sim_send(peer, out.data, out.len);
     buf_finish(&out);
+}
+
+/* So that what is made ready can be seen: it leaves byte by byte. */
+static void ask_and_look(struct world *world, struct sim_peer *peer, int32_t id)
+{
+    sim_set_max_write(peer, 1);
+    ask(peer, id, "/file");
     EXPECT(sim_turn(world->loop));
 }
 
@@ -227,17 +232,140 @@ TEST(test_what_is_not_in_memory_stays_in_its_file)
 
 /* ---- what goes wrong ------------------------------------------------------------------------- */
 
-/* Its length was looked at in this millisecond; nothing is invented (RFC 9113 §5.4.1). */
-TEST(test_a_file_that_shrinks_between_two_reads_resets_the_connection)
+/* What DATA of the stream held; *ret_end: END_STREAM was among it. */
+static struct buf data_of(const struct sim_peer *peer, int32_t id, bool *ret_end)
+{
+    struct buf data;
+    struct span rest = sim_received(peer);
+    struct frame frame;
+    buf_init(&data, 0);
+    *ret_end = false;
+    while (raw_next(&rest, &frame)) {
+        if (frame.type == NGHTTP2_DATA && frame.id == id) {
+            EXPECT(!*ret_end && frame.payload.len > 0);
+            buf_append(&data, frame.payload.ptr, frame.payload.len);
+            *ret_end = frame.flags & NGHTTP2_FLAG_END_STREAM;
+        }
+    }
+    EXPECT_INT(rest.len, 0); /* no frame is promised and not there */
+    return data;
+}
+
+static void expect_broken_off(struct world *world, const struct sim_peer *peer, int32_t id,
+                              size_t len)
+{
+    bool has_ended = false;
+    uint32_t code = 0;
+    struct buf data = data_of(peer, id, &has_ended);
+    EXPECT_INT(data.len, len);
+    EXPECT(!has_ended && memcmp(data.data, world->big, len) == 0);
+    EXPECT_INT(raw_count(peer, NGHTTP2_RST_STREAM, id, &code), 1);
+    EXPECT_INT(code, NGHTTP2_INTERNAL_ERROR);
+    EXPECT_INT(counter_read(&h2_driver_counters(world->driver)->aborted), 1);
+    buf_finish(&data);
+}
+
+static void expect_whole(const struct world *world, const struct sim_peer *peer, int32_t id,
+                         size_t len)
+{
+    bool has_ended = false;
+    struct buf data = data_of(peer, id, &has_ended);
+    EXPECT_INT(data.len, len);
+    EXPECT(has_ended && memcmp(data.data, world->big, len) == 0);
+    EXPECT_INT(raw_count(peer, NGHTTP2_RST_STREAM, id, NULL), 0);
+    buf_finish(&data);
+}
+
+/* Its length was looked at in this millisecond. What was read leaves, and no more is promised; RFC 9113
+ * §5.4.2: the connection goes on, with what is asked for beside it. */
+static void expect_only_the_stream_is_lost(uint64_t bytes, size_t shrunk, size_t arrive)
+{
+    struct world world;
+    struct sim_peer *peer = open_raw(&world);
+    world.file_bytes = bytes;
+    ask_and_look(&world, peer, 1);
+    EXPECT(world_conn(&world)->out.bytes > MOST_OUT - 4096);
+    EXPECT_INT(ftruncate(world.file_fd, (off_t)shrunk), 0);
+    ask(peer, 3, "/big");
+    sim_set_max_write(peer, 0);
+    sim_run(world.loop);
+    expect_broken_off(&world, peer, 1, arrive);
+    expect_whole(&world, peer, 3, BIG_BYTES);
+    EXPECT(!sim_is_reset(peer) && world_conn(&world));
+    EXPECT_INT(world.logged[0].bytes_sent, arrive);
+    struct h2_session *session = world_conn(&world)->session;
+    EXPECT_INT(session->frames.send_window, 65535 + 0x40000000 - (int)arrive - BIG_BYTES);
+    finish_raw(&world, peer);
+}
+
+TEST(test_a_file_that_shrinks_between_two_reads_costs_its_stream)
+{
+    expect_only_the_stream_is_lost(BIG_BYTES, 140 * 1000, 140 * 1000);
+    expect_only_the_stream_is_lost(BIG_BYTES, 9 * 16384, 9 * 16384);
+}
+
+/* The frame that would have been the last says END_STREAM no more. */
+TEST(test_a_file_that_lacks_its_last_byte_is_not_whole)
+{
+    expect_only_the_stream_is_lost(140 * 1000, 140 * 1000 - 1, 140 * 1000 - 1);
+}
+
+/* Behind a read that brought less it is asked again before a range of the file is promised, also in this
+ * millisecond. */
+TEST(test_a_file_that_shrinks_where_the_kernel_takes_no_more_costs_its_stream)
 {
     struct world world;
     struct sim_peer *peer = open_raw(&world);
     ask_and_look(&world, peer, 1);
+    struct h2_session *session = world_conn(&world)->session;
     EXPECT_INT(ftruncate(world.file_fd, 140 * 1000), 0);
+    session->room = 0;                                          /* what was sure before */
+    sim_set_window(peer, session->conn->out.bytes + 40 * 1000); /* half is sure: one frame */
     sim_set_max_write(peer, 0);
     sim_run(world.loop);
-    EXPECT(sim_is_reset(peer));
-    EXPECT_INT(world_closed(&world, CLOSE_FILE_CHANGED), 1);
+    sim_set_window(peer, SIZE_MAX);
+    sim_run(world.loop);
+    expect_broken_off(&world, peer, 1, 140 * 1000);
+    EXPECT(!sim_is_reset(peer) && world_conn(&world));
+    finish_raw(&world, peer);
+}
+
+/* What was read of it before leaves all the same. */
+TEST(test_a_file_that_is_emptied_between_two_reads_costs_its_stream)
+{
+    struct world world;
+    struct sim_peer *peer = open_raw(&world);
+    ask_and_look(&world, peer, 1);
+    EXPECT_INT(ftruncate(world.file_fd, 0), 0);
+    sim_set_max_write(peer, 0);
+    sim_run(world.loop);
+    bool has_ended = false;
+    struct buf data = data_of(peer, 1, &has_ended);
+    EXPECT(data.len > MOST_OUT - 4096 && data.len < MOST_OUT);
+    expect_broken_off(&world, peer, 1, data.len);
+    buf_finish(&data);
+    EXPECT(!sim_is_reset(peer) && world_conn(&world));
+    finish_raw(&world, peer);
+}
+
+/* What is in memory leaves at once, in shorter frames, and the rest as it is read from the disk. */
+TEST(test_a_file_that_is_in_memory_in_part_arrives_whole)
+{
+    struct world world;
+    struct sim_peer *peer = open_raw(&world);
+    EXPECT_INT(warm_files_start(world.loop, NULL), 0);
+    sim_set_probe(world.loop, 5000);
+    world.file_bytes = 500 * 1000;
+    ask_and_look(&world, peer, 1);
+    EXPECT_INT(((struct h2_session *)world_conn(&world)->session)->blocks, H2_MAX_BLOCKS);
+    sim_set_probe(world.loop, -EAGAIN);
+    ask(peer, 3, "/big");
+    sim_set_max_write(peer, 0);
+    sim_run(world.loop);
+    EXPECT(warm_files_read_count(world.loop) > 0);
+    EXPECT(raw_count(peer, NGHTTP2_DATA, 1, NULL) > 500 * 1000 / 16384 + 10);
+    expect_whole(&world, peer, 1, 500 * 1000);
+    expect_whole(&world, peer, 3, BIG_BYTES);
     finish_raw(&world, peer);
 }
 
