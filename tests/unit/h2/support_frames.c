@@ -72,6 +72,17 @@ struct sim_peer *raw_open(struct world *world)
     return peer;
 }
 
+void raw_get_shut(struct world *world, struct sim_peer *peer, const char *path)
+{
+    static const uint8_t no_window[] = {0, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0, 0, 0, 0};
+    struct buf out;
+    buf_init(&out, 0);
+    raw_add(&out, NGHTTP2_SETTINGS, 0, 0, no_window, sizeof no_window);
+    raw_add_get(&out, 1, path, NGHTTP2_FLAG_END_STREAM);
+    raw_send(world, peer, out.data, out.len);
+    buf_finish(&out);
+}
+
 bool raw_next(struct span *rest, struct frame *ret)
 {
     const uint8_t *b = (const uint8_t *)rest->ptr;

@@ -6,6 +6,9 @@
 
 #include "test.h"
 
+#include <stdlib.h>
+#include <unistd.h>
+
 static struct world *the_world;
 
 /* ---- handlers -------------------------------------------------------------------------------- */
@@ -387,6 +390,17 @@ void world_open(struct world *world)
 {
     world_init(world);
     world_start(world);
+}
+
+void world_open_file(struct world *world)
+{
+    char path[] = "/tmp/galley-h2-XXXXXX";
+    world_open(world);
+    world->file_fd = mkstemp(path);
+    EXPECT(world->file_fd >= 0);
+    (void)unlink(path);
+    EXPECT_INT(write(world->file_fd, world->big, BIG_BYTES), BIG_BYTES);
+    world->file_bytes = BIG_BYTES;
 }
 
 void world_close(struct world *world)

@@ -65,6 +65,8 @@ void world_init(struct world *world);
 void world_start(struct world *world);
 /** init and start. */
 void world_open(struct world *world);
+/** The same, and world->file_fd is a file of BIG_BYTES, with the bytes of world->big. */
+void world_open_file(struct world *world);
 /** Everything must have ended, or end now. Checks that nothing is left. */
 void world_close(struct world *world);
 struct sim_peer *world_connect(struct world *world);
@@ -146,6 +148,8 @@ void raw_add(struct buf *out, uint8_t type, uint8_t flags, int32_t id, const voi
              size_t len);
 /** HEADERS of GET path, with END_HEADERS and these flags. Literal fields without indexing. */
 void raw_add_get(struct buf *out, int32_t id, const char *path, uint8_t flags);
+/** GET path on stream 1 whose window is shut: nothing of the body may leave. */
+void raw_get_shut(struct world *world, struct sim_peer *peer, const char *path);
 /** A field, literal without indexing. */
 void raw_add_field(struct buf *block, const char *name, const char *value);
 /** The four that every request has (RFC 9113 §8.3.1); of http://a. */

@@ -11,21 +11,9 @@
 
 #include <errno.h>
 #include <semaphore.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 enum { MOST_OUT = 128 * 1024 };
-
-static void open_file(struct world *world)
-{
-    char path[] = "/tmp/galley-h2-XXXXXX";
-    world_open(world);
-    world->file_fd = mkstemp(path);
-    EXPECT(world->file_fd >= 0);
-    (void)unlink(path);
-    EXPECT_INT(write(world->file_fd, world->big, BIG_BYTES), BIG_BYTES);
-    world->file_bytes = BIG_BYTES;
-}
 
 static void open_wide(struct h2_client *client, struct world *world)
 {
@@ -62,7 +50,7 @@ static struct sim_peer *open_raw(struct world *world)
 {
     static const uint8_t wide[] = {0, 4, 0x7f, 0, 0, 0};
     static const uint8_t update[] = {0x40, 0, 0, 0};
-    open_file(world);
+    world_open_file(world);
     struct sim_peer *peer = raw_open(world);
     raw_frame(world, peer, NGHTTP2_SETTINGS, 0, 0, wide, sizeof wide);
     raw_frame(world, peer, NGHTTP2_WINDOW_UPDATE, 0, 0, update, sizeof update);
@@ -103,7 +91,7 @@ TEST(test_a_file_that_is_read_arrives_whole_among_others)
 {
     struct world world;
     struct h2_client client;
-    open_file(&world);
+    world_open_file(&world);
     open_wide(&client, &world);
     sim_set_max_write(client.peer, 10 * 1000);
     struct client_stream *first = client_get(&client, "/file");
@@ -123,7 +111,7 @@ TEST(test_blocks_go_with_their_last_byte)
 {
     struct world world;
     struct h2_client client;
-    open_file(&world);
+    world_open_file(&world);
     open_wide(&client, &world);
     EXPECT(client_get(&client, "/file")->is_closed);
     const struct h2_session *session = world_conn(&world)->session;

@@ -221,23 +221,17 @@ TEST(test_frames_that_cost_more_than_they_bring_end_the_connection)
 /* CVE-2019-9511: windows of a byte at a time make frames of a byte, which explain no updates. */
 TEST(test_a_dribble_of_windows_ends_the_connection)
 {
-    static const uint8_t shut[] = {0, 4, 0, 0, 0, 0}; /* INITIAL_WINDOW_SIZE 0 */
     static const uint8_t one[] = {0, 0, 0, 1};
     struct world world;
     world_open(&world);
     struct sim_peer *peer = raw_open(&world);
-    raw_frame(&world, peer, NGHTTP2_SETTINGS, 0, 0, shut, sizeof shut);
-    struct buf out;
-    buf_init(&out, 0);
-    raw_add_get(&out, 1, "/big", NGHTTP2_FLAG_END_STREAM);
-    raw_send(&world, peer, out.data, out.len);
+    raw_get_shut(&world, peer, "/big");
     unsigned i = 0;
     for (; i < 5000 && world_guarded(&world, H2_GUARD_WINDOW_UPDATES) == 0; i++) {
         raw_frame(&world, peer, NGHTTP2_WINDOW_UPDATE, 0, 1, one, sizeof one);
     }
     EXPECT(i > 1000 && i < 1100);
     raw_expect_end(&world, peer, NGHTTP2_ENHANCE_YOUR_CALM);
-    buf_finish(&out);
     sim_peer_free(peer);
     world_close(&world);
 }

@@ -388,16 +388,13 @@ TEST(test_empty_data_between_data_is_no_flood)
  * acknowledgement on: nothing may leave ahead of it. gRPC changes its window while data flows. */
 TEST(test_nothing_leaves_by_settings_that_are_not_acknowledged)
 {
-    static const uint8_t shut[] = {0, 4, 0, 0, 0, 0};
     static const uint8_t open[] = {0, 4, 0, 0, 255, 255, 0, 3, 0, 0, 0, 1};
     struct world world;
     world_open(&world);
     struct sim_peer *peer = raw_open(&world);
-    raw_frame(&world, peer, NGHTTP2_SETTINGS, 0, 0, shut, sizeof shut);
+    raw_get_shut(&world, peer, "/big");
     struct buf out;
     buf_init(&out, 0);
-    raw_add_get(&out, 1, "/big", NGHTTP2_FLAG_END_STREAM);
-    raw_send(&world, peer, out.data, out.len);
     unsigned acks = raw_count(peer, NGHTTP2_SETTINGS, 0, NULL);
     buf_clear(&out);
     raw_add(&out, NGHTTP2_SETTINGS, 0, 0, open, sizeof open);

@@ -3,7 +3,6 @@
 
 #include "test.h"
 
-#include <stdlib.h>
 #include <unistd.h>
 
 static void expect_body(const struct client_stream *stream, int status, const char *body)
@@ -218,22 +217,11 @@ TEST(test_a_reset_stream_keeps_its_memory_until_the_output_has_gone)
     world_close(&world);
 }
 
-static void open_file(struct world *world)
-{
-    char path[] = "/tmp/galley-h2-XXXXXX";
-    world_open(world);
-    world->file_fd = mkstemp(path);
-    EXPECT(world->file_fd >= 0);
-    (void)unlink(path);
-    EXPECT_INT(write(world->file_fd, world->big, BIG_BYTES), BIG_BYTES);
-    world->file_bytes = BIG_BYTES;
-}
-
 TEST(test_a_file_is_sent_from_its_descriptor)
 {
     struct world world;
     struct h2_client client;
-    open_file(&world);
+    world_open_file(&world);
     client_open(&client, &world, 0);
     expect_big(&world, client_get(&client, "/file"));
     client_close(&client);
@@ -246,7 +234,7 @@ TEST(test_a_file_that_shrinks_costs_its_stream)
 {
     struct world world;
     struct h2_client client;
-    open_file(&world);
+    world_open_file(&world);
     client_open(&client, &world, 0x7fffffff);
     EXPECT(client_get(&client, "/later"));
     sim_set_window(client.peer, 20000);
@@ -276,7 +264,7 @@ TEST(test_a_file_that_shrinks_where_it_is_being_sent_resets_the_connection)
 {
     struct world world;
     struct h2_client client;
-    open_file(&world);
+    world_open_file(&world);
     world.file_bytes = 100 * 1000;
     client_open(&client, &world, 0x7fffffff);
     EXPECT_INT(nghttp2_session_set_local_window_size(client.ng, 0, 0, 10 * 1000 * 1000), 0);
