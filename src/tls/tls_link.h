@@ -26,7 +26,7 @@ enum {
     TLS_SPARE_OUTS = 8,                /* buffers of each size that a loop keeps for the next */
     TLS_WARM_LINKS = 64,               /* of a loop, for which OpenSSL keeps its buffers */
     TLS_WARM_SWEEP_MS = 1000,          /* how often those are looked for that read no more */
-    TLS_MAX_EMPTY = 32,                /* steps of reading in a row that bring nothing for the owner */
+    TLS_MAX_EMPTY = 32,                /* readings in a row that bring the owner nothing */
     TLS_STEPS_PER_TURN = 4             /* of handshakes, at most: see tls_shake.c */
 };
 
