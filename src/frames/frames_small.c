@@ -1,6 +1,6 @@
 /* frames/frames_small.c — frames of a few bytes: PRIORITY, RST_STREAM, PING, GOAWAY, WINDOW_UPDATE,
- * PRIORITY_UPDATE, and the way to frames_settings.c. On the session's loop, for frames_read.c, which has gathered them; frames_rules.c has
- * judged their lengths and streams. */
+ * PRIORITY_UPDATE, and the way to frames_settings.c. On the session's loop, for frames_read.c, which has
+ * gathered them; frames_rules.c has judged their lengths and streams. */
 #include "frames/frames_receive.h"
 
 enum { PRIORITIZED_BYTES = 4 };
