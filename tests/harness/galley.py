@@ -467,6 +467,17 @@ class Server:
     def open_fds(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
+    def open_files(self):
+        """What its descriptors are, as the kernel names it; those that are closed meanwhile are left out."""
+        folder = Path(f"/proc/{self.pid}/fd")
+        names = []
+        for name in os.listdir(folder):
+            try:
+                names.append(os.readlink(folder / name))
+            except FileNotFoundError:
+                pass
+        return names
+
     def threads(self):
         return len(os.listdir(f"/proc/{self.pid}/task"))
 

@@ -252,16 +252,9 @@ def test_spooled_bodies_leave_nothing_behind(program, tmp_path):
     server = program("body_server", f"spool_dir={folder}")
     with server.connect() as client:
         client.send(head("/spool", f"Content-Length: {4 * MIB}") + LONG * 2)
-        links = f"/proc/{server.pid}/fd"
 
         def spooled():
-            names = []
-            for name in os.listdir(links):
-                try:
-                    names.append(os.readlink(f"{links}/{name}"))
-                except FileNotFoundError:
-                    pass
-            return [name for name in names if name.startswith(str(folder))]
+            return [name for name in server.open_files() if name.startswith(str(folder))]
 
         galley.wait_until(lambda: len(spooled()) == 1, 10, "the file is open")
         assert os.listdir(folder) == [], "it has no name"
