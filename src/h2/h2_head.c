@@ -274,19 +274,14 @@ static void join_cookies(struct h2_head *head)
     fields->count = kept;
 }
 
-static bool ends_with(struct span s, struct span end)
-{
-    return s.len >= end.len && span_equal(span_from(s, s.len - end.len), end);
-}
-
 /* RFC 3986 §6.2.3: the port that a scheme has by itself, and one that is empty, say nothing. */
 static struct span without_usual_port(struct span host, struct span scheme)
 {
     struct span usual = span_equal_nocase(scheme, SPAN("https")) ? SPAN(":443") : SPAN(":80");
-    if (ends_with(host, usual)) {
+    if (span_ends_with(host, usual)) {
         return span_first(host, host.len - usual.len);
     }
-    return ends_with(host, SPAN(":")) ? span_first(host, host.len - 1) : host;
+    return span_ends_with(host, SPAN(":")) ? span_first(host, host.len - 1) : host;
 }
 
 /* RFC 9113 §8.3.1: a Host that identifies another entity makes the request malformed; both are normalized
