@@ -67,8 +67,7 @@ static bool on_field(void *arg, const struct hpack_field *field)
     struct frames_session *session = arg;
     struct frames_block *block = &session->block;
     if (block->is_ignored || block->is_refused || block->is_malformed || session->is_ending) {
-        bool is_pseudo = field->name.len > 0 && field->name.ptr[0] == ':';
-        block->is_request |= block->is_late && is_pseudo;
+        block->is_request |= block->is_late && hpack_is_pseudo(field);
         return true;
     }
     if (!frames_judge_field(block, field)) {

@@ -210,7 +210,7 @@ static void add_line(struct h2_head *head, const struct hpack_field *field)
 bool h2_head_add(struct h2_head *head, const struct http_limits *limits,
                  const struct hpack_field *field)
 {
-    bool is_pseudo = field->name.len > 0 && field->name.ptr[0] == ':';
+    bool is_pseudo = hpack_is_pseudo(field);
     head->size += field->name.len + field->value.len + LINE_BYTES;
     head->count += !is_pseudo;
     if (head->size > limits->max_head_bytes || head->count > limits->max_fields) {

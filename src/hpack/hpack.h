@@ -42,6 +42,12 @@ struct hpack_field {
     bool is_never_indexed;
 };
 
+/** Their names begin with a colon. */
+static inline bool hpack_is_pseudo(const struct hpack_field *field)
+{
+    return field->name.len > 0 && field->name.ptr[0] == ':';
+}
+
 /** False: stop; hpack_decode() returns HPACK_STOPPED. */
 typedef bool hpack_field_fn(void *arg, const struct hpack_field *field);
 
